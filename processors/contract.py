@@ -1,0 +1,213 @@
+"""The processor contract: the whole world that a processor sees.
+
+A processor reads the new lines of one session and says which rows follow from
+them. It has no database, no thread and no clock. The spine gives it complete
+lines, puts its rows and the note that they were made into one transaction, and
+keeps it apart from every other processor.
+
+Register one as an entry point in the group ``session_watcher.processors``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+__all__ = [
+    "ENTRY_POINTS",
+    "ColumnType",
+    "Extraction",
+    "Lines",
+    "Once",
+    "Processor",
+    "ProcessorSettings",
+    "Schema",
+    "Seconds",
+    "Session",
+    "Statement",
+    "Table",
+    "Transient",
+    "Work",
+]
+
+#: The entry-point group in which processors register.
+ENTRY_POINTS = "session_watcher.processors"
+
+#: What a column may hold. ``timestamp`` is an instant with a zone (a ``datetime``);
+#: ``json`` is any JSON value, stored as text.
+ColumnType = Literal["text", "integer", "real", "boolean", "timestamp", "json"]
+
+#: A row: a mapping from column to value, or a ``msgspec.Struct`` whose fields are
+#: the table's columns (the fast way). The session column is filled in by the spine.
+Row = Any
+
+
+class Transient(Exception):
+    """The trouble lies outside and will pass: a rate limit, a time-out, a provider that is down.
+
+    The session is tried again without a mark against it, and the processor slows down.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        #: Seconds that the other side asked us to wait, if it did.
+        self.retry_after = retry_after
+
+
+class Seconds(float):
+    """A duration in seconds, written ``"90s"``, ``"15m"``, ``"1h"``, ``"500ms"`` or ``"1d"`` in settings."""
+
+
+class Bytes(int):
+    """An amount of memory or disk, written ``"512MB"`` or ``"1GB"`` in settings."""
+
+
+def setting(default: Any, help: str) -> Any:
+    """A field of a settings class: its default and the line that explains it."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessorSettings:
+    """What every processor can be tuned by, under ``[processors.<name>]``. Subclass it to add keys."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    enabled: bool = setting(True, "Whether this processor runs at all.")
+    quiet: Seconds = setting(Seconds(2), "How long a session must be left alone before it is read.")
+    max_wait: Seconds = setting(Seconds(30), "A session that never rests is read this long after its first change.")
+    sweep_every: Seconds = setting(Seconds(600), "How often the whole tree is compared with what was processed.")
+    concurrency: int = setting(1, "How many sessions are read at once, each in a child process of its own.")
+    deadline: Seconds = setting(Seconds(300), "A single extraction that takes longer is ended and counts as failed.")
+    memory_limit: Bytes = setting(Bytes(1_000_000_000), "What a child process may allocate before it is refused.")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Whose lines these are."""
+
+    #: Path relative to the sessions folder, percent-encoded where needed: unique and safe to store.
+    key: str
+    #: Whose session it is.
+    username: str
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its folder and ``.jsonl``."""
+        return self.key.rsplit("/", 1)[-1].removesuffix(".jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Complete new lines of a session, in one piece or one by one."""
+
+    #: All lines as they stand in the file, each with its ``\n`` (a settled last line may lack it).
+    data: bytes
+    #: Whether ``data`` is UTF-8 throughout.
+    utf8: bool = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Each line, without its ``\n``."""
+        data = self.data[:-1] if self.data.endswith(b"\n") else self.data
+        return iter(data.split(b"\n")) if self.data else iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One piece of one session: what ``extract`` is given."""
+
+    session: Session
+    lines: Lines
+    #: Offset in the file of the first byte of ``lines``. 0: the whole session is made anew.
+    start: int
+    #: What the last pass over this session returned as ``carry``; empty where ``start`` is 0.
+    carry: Mapping[str, Any]
+    #: This processor's own settings.
+    settings: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What follows from the lines: rows, and how far they reach."""
+
+    #: Table name to rows; upserted by the table's key. Where ``start`` is 0 the session's old rows go first.
+    rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    #: Named statements of the schema with their parameters, run after the rows, in this order.
+    after: Sequence[tuple[str, Sequence[Any]]] = ()
+    #: How many items were found, as people would count them.
+    items: int = 0
+    #: Lines that could not be read.
+    bad_lines: int = 0
+    #: Bytes taken, ending at a line's end; None: all of them. Fewer: this window is committed
+    #: and the rest is the next pass.
+    consumed: int | None = None
+    #: A small JSON memory for the next pass over this session (at most 64 kB).
+    carry: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A thing that may stand in several sessions (a fork copies lines) but counts once over all of them.
+
+    Of all rows that agree in ``by``, the first by ``best`` has ``counted`` true, all others
+    false, whatever the order in which sessions came, were rewritten or forgotten. ``merged`` columns
+    of the counted row are computed over all of them.
+    """
+
+    #: Columns that name the thing.
+    by: tuple[str, ...]
+    #: ORDER BY terms over the table's columns; the first row wins. Must order rows totally.
+    best: tuple[str, ...]
+    #: Column of the counted row to the SQL aggregate over all rows of the thing.
+    merged: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that the processor's migrations create and its rows go into."""
+
+    columns: Mapping[str, ColumnType]
+    #: Columns by which rows are upserted. Empty: rows are only ever added (and go with their session).
+    key: tuple[str, ...] = ()
+    #: The column that holds the session key. Not given in rows: the spine fills it in.
+    session: str = "session_file"
+    once: Once | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with ``$1`` … placeholders that ``Extraction.after`` may name; ``$1`` is always the session key."""
+
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A processor's tables and how they come to be."""
+
+    tables: Mapping[str, Table]
+    #: Package that holds ``migrations/NNN_name.sql``, and ``views.sql`` if there are views.
+    package: str
+    statements: Mapping[str, Statement] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Processor(Protocol):
+    """Something that makes rows from sessions."""
+
+    #: ``[a-z][a-z0-9_]*``; also the name of its settings table.
+    name: str
+    #: Raise it and every session is taken again.
+    version: int
+    settings: type[ProcessorSettings]
+    schema: Schema
+
+    def extract(self, work: Work) -> Extraction:
+        """What follows from these lines. Pure: the same work gives the same extraction.
+
+        Raises:
+            Transient: trouble outside that will pass.
+            Exception: anything else is this session's failure; it is tried again later.
+        """
+        ...
