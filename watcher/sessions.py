@@ -1,0 +1,149 @@
+"""Sessions as files: keys, users, the tree, and opening one without following links."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote_to_bytes
+
+Layout = Literal["auto", "users", "projects"]
+
+SUFFIX = b".jsonl"
+
+# What a key may not hold as it is: bytes that are not UTF-8 (surrogates, after
+# decoding with surrogateescape), control characters, and our two marks.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f%:\ud800-\udfff]")
+
+
+def key_of(path: bytes, node: str = "") -> str:
+    """The session key of a path relative to the sessions folder; reversible by `path_of`."""
+    text = _UNSAFE.sub(_percent, os.fsencode(path).decode("utf-8", "surrogateescape"))
+    return f"{_UNSAFE.sub(_percent, node)}:{text}" if node else text
+
+
+def path_of(key: str) -> bytes:
+    """The path, relative to the sessions folder, that a session key stands for."""
+    return unquote_to_bytes(key.rpartition(":")[2])
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8", "surrogateescape"))
+
+
+class Signature(tuple[int, int, int, int]):
+    """``(inode, size, mtime_ns, ctime_ns)``: while it stays the same, so does the content."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Signature:
+        return cls((status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One look at the whole tree."""
+
+    #: Session key to signature.
+    files: dict[str, Signature]
+    #: Directories that exist, the root included.
+    directories: int
+    #: Paths that could not be read, with the reason.
+    unreadable: list[str]
+
+
+class Tree:
+    """The sessions folder: which sessions it holds and whose they are."""
+
+    def __init__(self, root: Path, layout: Layout = "auto", node: str = "") -> None:
+        self.root = root
+        self.node = node
+        if layout == "auto":
+            # A person's own folder of transcripts has a project a folder, not a user a folder.
+            layout = "projects" if root.parts[-2:] == (".claude", "projects") else "users"
+        self.layout = layout
+
+    def key(self, path: bytes) -> str:
+        """The session key of a path relative to the root."""
+        return key_of(path, self.node)
+
+    def username(self, key: str) -> str:
+        """Whose session it is: the first folder's name, or the owner of the root."""
+        first, slash, _ = key.rpartition(":")[2].partition("/")
+        if self.layout == "users" and slash:
+            return first
+        try:
+            owner = self.root.stat().st_uid
+        except OSError:
+            return "unknown"
+        try:
+            return pwd.getpwuid(owner).pw_name
+        except KeyError:
+            return str(owner)
+
+    def list(self) -> Listing:
+        """Every session in the tree; links are not followed, only regular files count."""
+        files: dict[str, Signature] = {}
+        unreadable: list[str] = []
+        root = os.fsencode(self.root)
+        prefix = len(root.rstrip(b"/")) + 1
+        pending = [root]
+        directories = 0
+        while pending:
+            folder = pending.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    directories += 1
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append(entry.path)
+                        elif entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
+                            try:
+                                files[self.key(entry.path[prefix:])] = Signature.of(entry.stat(follow_symlinks=False))
+                            except FileNotFoundError:
+                                continue  # gone between listing and looking: the next look tells
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                unreadable.append(f"{os.fsdecode(folder)}: {error.strerror}")
+        return Listing(files, directories, unreadable)
+
+
+class NotASession(Exception):
+    """The path holds no regular file (nothing, a folder, a link, a pipe): the session is gone."""
+
+
+def open_session(root: bytes, path: bytes) -> int:
+    """A descriptor for reading a session file, reached without following any link below the root.
+
+    Raises:
+        NotASession: there is no regular file under this name.
+        OSError: there may be one, but it cannot be opened.
+    """
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        *parents, name = path.split(b"/")
+        for parent in parents:
+            below = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        # O_NONBLOCK: opening a pipe that nobody writes to must not wait.
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise NotASession("not a regular file")
+    return file
+
+
+def iter_parts(key: str) -> Iterator[str]:
+    """The parts of a session key's path, decoded for people to read."""
+    for part in path_of(key).split(b"/"):
+        yield part.decode("utf-8", "replace")

@@ -1,0 +1,67 @@
+"""The state row: how far one processor took one session."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from watcher.sessions import Signature
+
+Status = Literal["ok", "failed", "quarantined", "gone"]
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of ``session_processor_state``; the fields are its columns, in order."""
+
+    processor_name: str
+    session_file: str
+    username: str
+    #: When its rows were last committed; None before the first time.
+    processed_at: datetime | None = None
+    items_extracted: int = 0
+    #: Of the first ``processed_bytes`` bytes, as ``xxh3:<hex>``; 32 bare hex digits are a legacy MD5.
+    file_hash: str | None = None
+    file_inode: int | None = None
+    file_size: int | None = None
+    file_mtime_ns: int | None = None
+    #: None where it was too close to the reading to be trusted.
+    file_ctime_ns: int | None = None
+    processed_bytes: int = 0
+    bad_lines: int = 0
+    #: None for an imported row, which counts as made by the current version.
+    processor_version: int | None = None
+    status: Status = "ok"
+    attempts: int = 0
+    last_error: str | None = None
+    #: When trouble is tried again, or an unfinished last line is looked at again.
+    next_attempt_at: datetime | None = None
+    #: The processor's own memory between passes, as JSON.
+    carry: str | None = None
+
+    @property
+    def signature(self) -> tuple[int | None, int | None, int | None, int | None]:
+        return (self.file_inode, self.file_size, self.file_mtime_ns, self.file_ctime_ns)
+
+    @property
+    def mark(self) -> tuple[object, ...]:
+        """What must still be so when a pass that began from this state commits."""
+        return (
+            self.processed_bytes,
+            self.file_hash,
+            self.processor_version,
+            self.status,
+            self.attempts,
+            self.processed_at,
+        )
+
+    def seen(self, signature: Signature | tuple[int, int, int, int | None]) -> State:
+        """The same state with the file as it was seen."""
+        inode, size, mtime_ns, ctime_ns = signature
+        return msgspec.structs.replace(
+            self, file_inode=inode, file_size=size, file_mtime_ns=mtime_ns, file_ctime_ns=ctime_ns
+        )
+
+
+COLUMNS: tuple[str, ...] = State.__struct_fields__
