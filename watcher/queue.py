@@ -8,35 +8,13 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class _Waiting:
     first: float
     last: float
-
-
-@dataclass(slots=True)
-class _Shelf:
-    """Times by key, with a heap that may hold outdated entries."""
-
-    times: dict[str, float] = field(default_factory=dict)
-    heap: list[tuple[float, str]] = field(default_factory=list)
-
-    def put(self, key: str, at: float) -> None:
-        self.times[key] = at
-        heapq.heappush(self.heap, (at, key))
-
-    def head(self) -> tuple[float, str] | None:
-        """The earliest entry that still holds."""
-        while self.heap:
-            at, key = self.heap[0]
-            if self.times.get(key) == at:
-                return at, key
-            heapq.heappop(self.heap)
-        return None
 
 
 class ChangeQueue:
@@ -46,9 +24,10 @@ class ChangeQueue:
         self._quiet, self._max_wait, self._max_pending = quiet, max_wait, max_pending
         self._changed = threading.Condition()
         self._waiting: dict[str, _Waiting] = {}
-        self._ready = _Shelf()
-        self._later = _Shelf()
         self._running: set[str] = set()
+        self._later: dict[str, float] = {}
+        # One entry a key, at a time not after it is due: looked at again when it comes up.
+        self._alarms: list[tuple[float, str]] = []
         self._owed: str | None = None
         self._closed = False
         #: Keys that were forgotten because the queue was full.
@@ -73,49 +52,53 @@ class ChangeQueue:
             if self._closed:
                 return False
             known = self._waiting.get(key)
-            if known is None:
-                if len(self._waiting) >= self._max_pending:
-                    self.forgotten += 1
-                    self._owe(f"the queue was full ({self._max_pending} sessions)")
-                    return False
-                self._waiting[key] = known = _Waiting(now, last)
-            else:
+            if known is not None:
                 known.last = max(known.last, last)
-            if key not in self._running:
-                self._shelve(key, known)
+            elif len(self._waiting) < self._max_pending:
+                self._wait(key, _Waiting(now, last))
+            else:
+                self.forgotten += 1
+                self._owe(f"the queue was full ({self._max_pending} sessions)")
+                return False
             return True
 
     def defer(self, key: str, until: float) -> None:
         """Offer a session at a later time, unless it is offered before that."""
         with self._changed:
             if not self._closed and key not in self._waiting:
-                self._later.put(key, until)
-                self._changed.notify_all()
+                self._later[key] = until
+                self._alarm(until, key)
 
     def take(self, now: float, limit: int = 1) -> list[str]:
         """Up to ``limit`` sessions that are ready; each is running until `done`."""
+        taken: list[str] = []
         with self._changed:
-            self._due(now)
-            taken: list[str] = []
-            while len(taken) < limit and not self._closed:
-                head = self._ready.head()
-                if head is None or head[0] > now:
-                    break
-                key = head[1]
-                del self._ready.times[key]
+            while not self._closed and len(taken) < limit and self._alarms and self._alarms[0][0] <= now:
+                _, key = heapq.heappop(self._alarms)
+                until = self._later.get(key)
+                if until is not None and until <= now and key not in self._waiting:
+                    del self._later[key]
+                    self._waiting[key] = _Waiting(until, until - self._quiet)
+                waiting = self._waiting.get(key)
+                if waiting is None or key in self._running:
+                    continue  # `done` sets the alarm again where it is needed
+                if (at := self._due(waiting)) > now:
+                    heapq.heappush(self._alarms, (at, key))
+                    continue
                 del self._waiting[key]
-                self._later.times.pop(key, None)
+                self._later.pop(key, None)
                 self._running.add(key)
                 taken.append(key)
-            return taken
+        return taken
 
     def done(self, key: str) -> None:
         """A session's pass has ended; what was offered meanwhile may run."""
         with self._changed:
             self._running.discard(key)
-            waiting = self._waiting.get(key)
-            if waiting is not None:
-                self._shelve(key, waiting)
+            if (waiting := self._waiting.get(key)) is not None:
+                self._alarm(self._due(waiting), key)
+            elif (until := self._later.get(key)) is not None:
+                self._alarm(until, key)
             self._changed.notify_all()
 
     def owe(self, reason: str) -> None:
@@ -123,25 +106,28 @@ class ChangeQueue:
         with self._changed:
             self._owe(reason)
 
-    def settle_debt(self) -> str | None:
+    def collect_debt(self) -> str | None:
         """The reason for which a sweep is owed, if one is; the debt is then the caller's."""
         with self._changed:
             owed, self._owed = self._owed, None
             return owed
 
+    @property
+    def owed(self) -> str | None:
+        """The reason for which a sweep is owed, if one is."""
+        return self._owed
+
     def tune(self, quiet: float, max_wait: float) -> None:
-        """Change the debounce times; what waits is re-timed."""
+        """Change the debounce times; what waits is timed anew."""
         with self._changed:
             self._quiet, self._max_wait = quiet, max_wait
             for key, waiting in self._waiting.items():
-                if key not in self._running:
-                    self._shelve(key, waiting)
+                self._alarm(self._due(waiting), key)
 
     def next_ready(self) -> float | None:
-        """When the next session will be ready, None if none waits."""
+        """When to look again (never too late, perhaps too early); None if nothing waits."""
         with self._changed:
-            heads = [head[0] for shelf in (self._ready, self._later) if (head := shelf.head())]
-            return min(heads, default=None)
+            return self._alarms[0][0] if self._alarms else None
 
     def oldest(self) -> float | None:
         """When the longest-waiting session was first offered."""
@@ -149,40 +135,46 @@ class ChangeQueue:
             return min((waiting.first for waiting in self._waiting.values()), default=None)
 
     def idle(self) -> bool:
-        """Whether nothing waits and nothing runs."""
+        """Whether nothing waits and nothing runs (what is deferred does not count)."""
         with self._changed:
             return not self._waiting and not self._running
 
-    def wait(self, timeout: float) -> None:
-        """Sleep until something is offered or done, the queue is closed, or time is up."""
+    def wait(self, now: float, timeout: float) -> None:
+        """Sleep until something is ready or changes, or time is up."""
         with self._changed:
-            if not self._closed:
+            if self._alarms:
+                timeout = min(timeout, self._alarms[0][0] - now)
+            if timeout > 0 and not self._closed:
                 self._changed.wait(timeout)
 
-    def close(self) -> Iterable[str]:
+    def wake(self) -> None:
+        """End every `wait` that is going on."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def close(self) -> list[str]:
         """End it: nothing more is taken or offered. Returns what still waited. Idempotent."""
         with self._changed:
             self._closed = True
             left = list(self._waiting)
             self._waiting.clear()
+            self._alarms.clear()
             self._changed.notify_all()
             return left
 
-    def _shelve(self, key: str, waiting: _Waiting) -> None:
-        at = min(waiting.last + self._quiet, waiting.first + self._max_wait)
-        before = self._ready.head()
-        self._ready.put(key, at)
-        if before is None or at < before[0]:
-            self._changed.notify_all()
+    def _wait(self, key: str, waiting: _Waiting) -> None:
+        self._waiting[key] = waiting
+        if key not in self._running:
+            self._alarm(self._due(waiting), key)
 
-    def _due(self, now: float) -> None:
-        while (head := self._later.head()) is not None and head[0] <= now:
-            at, key = head
-            del self._later.times[key]
-            if key not in self._waiting:
-                self._waiting[key] = _Waiting(at, at - self._quiet)
-                if key not in self._running:
-                    self._shelve(key, self._waiting[key])
+    def _due(self, waiting: _Waiting) -> float:
+        return min(waiting.last + self._quiet, waiting.first + self._max_wait)
+
+    def _alarm(self, at: float, key: str) -> None:
+        earliest = not self._alarms or at < self._alarms[0][0]
+        heapq.heappush(self._alarms, (at, key))
+        if earliest:
+            self._changed.notify_all()
 
     def _owe(self, reason: str) -> None:
         self._owed = self._owed or reason

@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
-from watcher.sessions import Signature
 
 Status = Literal["ok", "failed", "quarantined", "gone"]
+#: Inode, size, mtime_ns and ctime_ns of a file; None where unknown or not to be trusted.
+Seen = tuple[int | None, int | None, int | None, int | None]
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     carry: str | None = None
 
     @property
-    def signature(self) -> tuple[int | None, int | None, int | None, int | None]:
+    def signature(self) -> Seen:
         return (self.file_inode, self.file_size, self.file_mtime_ns, self.file_ctime_ns)
 
     @property
@@ -53,10 +54,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             self.processor_version,
             self.status,
             self.attempts,
-            self.processed_at,
         )
 
-    def seen(self, signature: Signature | tuple[int, int, int, int | None]) -> State:
+    def seen(self, signature: Seen) -> State:
         """The same state with the file as it was seen."""
         inode, size, mtime_ns, ctime_ns = signature
         return msgspec.structs.replace(

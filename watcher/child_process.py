@@ -1,0 +1,206 @@
+"""The child process: serves one processor, one session at a time, over a socket.
+
+Started by `watcher.child` as ``python -m watcher.child_process <descriptor>``. It
+reads files and runs a stranger's code; it has no database. It dies with its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import resource
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import closing
+
+import msgspec
+
+from processors.contract import Extraction, Lines, Processor, Session, Transient, Work
+from watcher import frames
+from watcher.check import Piece, Reading, is_utf8, trusted
+from watcher.extraction import Nonsense, RowWriter
+from watcher.registry import load
+from watcher.sessions import NotASession, open_session
+
+#: Lack of these is our trouble, not the session's.
+_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+#: What opening says where no regular file is: nothing, a folder on the way that is none, a link, a socket.
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR}
+_PR_SET_PDEATHSIG = 1
+
+
+class Visitor:
+    """Takes sessions on behalf of one processor."""
+
+    def __init__(self, hello: frames.Hello, processor: Processor) -> None:
+        self._root = hello.root
+        self._settle = hello.settle
+        self._processor = processor
+        self._settings = restore_settings(processor, hello.settings)
+        self._writer = RowWriter(processor.schema)
+
+    def visit(self, job: frames.Job) -> Iterator[frames.Reply]:
+        """Everything there is to say about one session, one reply a window."""
+        now_ns = time.time_ns()
+        try:
+            descriptor = open_session(self._root, job.path)
+        except NotASession as error:
+            yield frames.Gone(str(error))
+            return
+        except OSError as error:
+            yield _judge_open(error)
+            return
+        try:
+            status = os.fstat(descriptor)
+            signature = trusted(status, now_ns)
+            if not job.whole and not job.force and signature == tuple(job.signature):
+                yield frames.Unchanged(signature)
+                return
+            try:
+                yield from self._windows(job, descriptor, status, signature, now_ns)
+            except OSError as error:
+                yield frames.Failed(f"reading failed: {error.strerror or error}", signature)
+        finally:
+            os.close(descriptor)
+
+    def _windows(
+        self,
+        job: frames.Job,
+        descriptor: int,
+        status: os.stat_result,
+        signature: tuple[int, int, int, int | None],
+        now_ns: int,
+    ) -> Iterator[frames.Reply]:
+        taken, file_hash = (0, None) if job.whole else (job.processed_bytes, job.file_hash)
+        reading = Reading(descriptor, status.st_size, taken, file_hash)
+        settles_at = status.st_mtime_ns / 1e9 + self._settle
+        carry = job.carry if reading.start and job.carry else b"{}"
+        # Each window waits until it is known whether another one follows.
+        held = frames.Window(signature, reading.start, reading.start, reading.file_hash, 0, 0, carry, {}, [], False)
+        first = True
+        for piece in reading.pieces(tail_too=now_ns / 1e9 >= settles_at):
+            if not first:
+                yield held
+            first = False
+            try:
+                extraction, rows = self._extract(job, piece, held.carry)
+            except _OURS_RAISED as error:
+                yield frames.Failed(_say(error), signature, isinstance(error, Transient), _patience(error))
+                return
+            consumed = piece.end - piece.start if extraction.consumed is None else extraction.consumed
+            if piece.data:
+                reading.take(memoryview(piece.data)[:consumed])
+            held = frames.Window(
+                signature,
+                piece.start,
+                piece.start + consumed,
+                reading.file_hash,
+                extraction.items,
+                extraction.bad_lines + piece.too_long,
+                self._writer.carry(extraction.carry),
+                rows,
+                self._writer.after(extraction.after),
+                last=False,
+            )
+            if consumed < piece.end - piece.start:
+                held.more = True
+                break
+        held.last = True
+        if reading.tail is not None and now_ns / 1e9 < settles_at:
+            held.settles_at = settles_at
+        yield held
+
+    def _extract(self, job: frames.Job, piece: Piece, carry: bytes) -> tuple[Extraction, dict[str, bytes]]:
+        if not piece.data:
+            return Extraction(carry=msgspec.json.decode(carry)), {}
+        work = Work(
+            Session(job.key, job.username),
+            Lines(piece.data, is_utf8(piece.data)),
+            piece.start,
+            msgspec.json.decode(carry) if piece.start else {},
+            self._settings,
+        )
+        extraction = self._processor.extract(work)
+        self._writer.check(extraction, piece.data)
+        return extraction, self._writer.rows(extraction.rows, job.key)
+
+
+# A processor may raise whatever it likes, also what is no Exception (SystemExit): all of it is its failure.
+_OURS_RAISED = (Exception, SystemExit, GeneratorExit, KeyboardInterrupt)
+
+
+def restore_settings(processor: Processor, values: dict[str, object]) -> object:
+    """The processor's settings as its own class, from what the parent has validated."""
+    return msgspec.convert(values, processor.settings, strict=False)
+
+
+def _judge_open(error: OSError) -> frames.Reply:
+    if error.errno in _GONE:
+        return frames.Gone(error.strerror or str(error))
+    if error.errno in _OURS:
+        return frames.Trouble(f"cannot open files: {error.strerror}; raise the limit of open files")
+    return frames.Failed(f"cannot be read: {error.strerror}")
+
+
+def _say(error: BaseException) -> str:
+    if isinstance(error, (Transient, Nonsense)):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "MemoryError: it asked for more memory than memory_limit allows"
+    frames_of = traceback.extract_tb(error.__traceback__)
+    where = f" ({os.path.basename(frames_of[-1].filename)}:{frames_of[-1].lineno})" if frames_of else ""
+    return f"{type(error).__name__}: {error}{where}"[:1000]
+
+
+def _patience(error: BaseException) -> float | None:
+    return error.retry_after if isinstance(error, Transient) else None
+
+
+def _die_with_parent(parent: int) -> None:
+    """Ask the kernel to end us when our parent ends, also while a processor holds the interpreter."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, 9)
+    if os.getppid() != parent:  # it ended before we could ask
+        os._exit(1)
+
+
+def _limit_memory(allowance: int) -> None:
+    """Refuse what a processor allocates beyond its allowance: it gets a MemoryError."""
+    with open("/proc/self/statm", "rb") as file:
+        data_pages = int(file.read().split()[5])
+    limit = data_pages * resource.getpagesize() + allowance
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def main(descriptor: int, parent: int) -> None:
+    """Serve until the other side closes."""
+    _die_with_parent(parent)
+    os.nice(5)  # the observer, the doors and the pages come first
+    with closing(socket.socket(fileno=descriptor)) as channel:
+        decoder = msgspec.msgpack.Decoder(frames.Hello | frames.Job)
+        visitor: Visitor | None = None
+        while True:
+            head = frames.receive_exactly(channel, frames.HEAD.size)
+            if head is None:
+                return
+            body = frames.receive_exactly(channel, frames.HEAD.unpack(head)[0])
+            if body is None:
+                return
+            message = decoder.decode(body)
+            if isinstance(message, frames.Hello):
+                processor = load(message.processor)
+                visitor = Visitor(message, processor)
+                if sys.platform == "linux":
+                    _limit_memory(message.memory_limit)
+                channel.sendall(frames.pack(frames.Ready(processor.version)))
+            elif visitor is not None:
+                for reply in visitor.visit(message):
+                    channel.sendall(frames.pack(reply))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

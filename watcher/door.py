@@ -1,0 +1,181 @@
+"""The door: the one way by which a processor's rows enter the database.
+
+Passes that wait are committed together. A group that does not fit is redone one by
+one, so that only the pass at fault fails. Trouble of ours (a full disk, a poisoned
+database) marks nothing and is retried until it passes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from watcher.store.database import Connection, Database
+from watcher.store.passes import Outcome, Pass, PassStore
+
+log = structlog.get_logger("watcher.door")
+
+#: What one transaction holds at most, and what may wait in memory.
+GROUP_PASSES = 512
+GROUP_BYTES = 24 << 20
+WAITING_BYTES = 48 << 20
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+# A pass that breaks the database this often on its own is at fault itself.
+_PATIENCE = 3
+
+
+@dataclass(slots=True)
+class _Waiting:
+    work: Pass
+    done: Callable[[Outcome | Exception], None]
+
+
+class Door:
+    """One processor's writer: a thread of its own, fed by `submit`."""
+
+    def __init__(self, database: Database, passes: PassStore, name: str) -> None:
+        self._database = database
+        self._passes = passes
+        self._name = name
+        self._changed = threading.Condition()
+        self._waiting: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._busy = False
+        self._closing = False
+        self._abandon = threading.Event()
+        self._connection: Connection | None = None
+        #: What hinders commits at present, None if nothing does.
+        self.trouble: str | None = None
+        self.commits = 0
+        self.passes = 0
+        self._thread = threading.Thread(target=self._run, name=f"door:{name}", daemon=True)
+
+    def start(self) -> None:
+        """Open the door."""
+        self._thread.start()
+
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def submit(self, work: Pass, done: Callable[[Outcome | Exception], None], at_once: bool = False) -> None:
+        """Hand in a pass; waits while too much waits already, unless it must be taken ``at_once``.
+
+        ``done`` is called on the door's thread: with ``"committed"``, with ``"void"`` if the state
+        it began from has changed, or with the error if its rows do not fit.
+        """
+        with self._changed:
+            while self._bytes > WAITING_BYTES and not self._closing and not at_once:
+                self._changed.wait()
+            self._waiting.append(_Waiting(work, done))
+            self._bytes += work.size
+            self._changed.notify_all()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything handed in is decided; False if that takes too long."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout)
+
+    def close(self, timeout: float) -> bool:
+        """Commit what waits and end; what is not committed in time is abandoned. Idempotent."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if not self._thread.is_alive():
+            return True
+        self._thread.join(timeout)
+        self._abandon.set()
+        self._thread.join(1.0)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while (group := self._next_group()) is not None:
+                try:
+                    self._decide(group)
+                finally:
+                    with self._changed:
+                        self._busy = False
+                        self._bytes -= sum(waiting.work.size for waiting in group)
+                        self._changed.notify_all()
+        finally:
+            if self._connection is not None:
+                self._connection.close()
+
+    def _next_group(self) -> list[_Waiting] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            if not self._waiting or self._abandon.is_set():
+                return None
+            self._busy = True
+            group: list[_Waiting] = []
+            size = 0
+            while self._waiting and len(group) < GROUP_PASSES and size < GROUP_BYTES:
+                waiting = self._waiting.popleft()
+                group.append(waiting)
+                size += waiting.work.size
+            return group
+
+    def _decide(self, group: list[_Waiting]) -> None:
+        answers = self._commit(group)
+        if answers is None:  # somebody in the group does not fit: who?
+            for waiting in group:
+                (answer,) = self._commit([waiting]) or [RuntimeError("not committed: the service was stopped")]
+                waiting.done(answer)
+            return
+        for waiting, answer in zip(group, answers, strict=True):
+            waiting.done(answer)
+
+    def _commit(self, group: list[_Waiting]) -> list[Outcome | Exception] | None:
+        """What became of each pass of the group; None if it must be taken apart."""
+        pause = _FIRST_PAUSE
+        broken = 0
+        while not self._abandon.is_set():
+            try:
+                if self._connection is None:
+                    self._connection = self._database.connect()
+                answers = self._passes.commit(
+                    self._connection, [waiting.work for waiting in group], datetime.now(UTC)
+                )
+            except self._database.Error as error:
+                blame = self._database.blame(error)
+                broken += blame == "broken"
+                if blame == "rows" or (broken > _PATIENCE and "No space left" not in str(error)):
+                    if len(group) > 1:
+                        return None
+                    self._settle()
+                    return [error]
+                self._struggle(error, blame == "broken")
+            except OSError as error:  # no descriptor or no memory to hand the rows over with
+                self._struggle(error, broken=False)
+            else:
+                self._settle()
+                self.commits += 1
+                self.passes += len(group)
+                return list(answers)
+            self._abandon.wait(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        return None if len(group) > 1 else [RuntimeError("not committed: the service was stopped")]
+
+    def _struggle(self, error: Exception, broken: bool) -> None:
+        first_line = str(error).strip().partition("\n")[0]
+        if self.trouble is None:
+            log.error("commits fail and are retried", processor=self._name, error=first_line)
+        self.trouble = first_line
+        if broken and self._connection is not None:
+            try:
+                self._database.reopen(self._connection)
+            except Exception as worse:  # noqa: BLE001 — whatever hinders the opening, it is tried again
+                self.trouble = str(worse)
+            self._connection = None
+
+    def _settle(self) -> None:
+        if self.trouble is not None:
+            log.info("commits succeed again", processor=self._name, after=self.trouble)
+        self.trouble = None

@@ -1,0 +1,142 @@
+"""What a processor returned, checked and turned into what the database reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from processors.contract import ColumnType, Extraction, Row, Schema, Table
+
+#: A processor's memory between passes is small.
+LARGEST_CARRY = 64_000
+
+_TYPES: dict[ColumnType, Any] = {
+    "text": str | None,
+    "integer": int | None,
+    "real": float | None,
+    "boolean": bool | None,
+    "timestamp": datetime | None,
+}
+# A NUL as JSON writes it, and not a backslash followed by "u0000".
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+class Nonsense(Exception):
+    """A processor returned something that its contract does not allow."""
+
+
+class RowWriter:
+    """Checks extractions against one processor's schema and writes their rows as JSON lines."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._encoder = msgspec.json.Encoder(decimal_format="number")
+        self._known: set[tuple[str, type]] = set()
+        self._row_types = {
+            name: msgspec.defstruct(
+                "Row",
+                [
+                    (column, _TYPES[kind]) if column in table.key else (column, _TYPES[kind], None)
+                    for column, kind in table.columns.items()
+                    if column != table.session
+                ],
+                forbid_unknown_fields=True,
+                kw_only=True,
+            )
+            for name, table in schema.tables.items()
+        }
+
+    def check(self, extraction: Extraction, data: bytes) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            Nonsense: with a sentence that says what.
+        """
+        if not isinstance(extraction, Extraction):
+            raise Nonsense(f"extract returned {type(extraction).__name__}, not an Extraction")
+        for field, value in (("items", extraction.items), ("bad_lines", extraction.bad_lines)):
+            if type(value) is not int or not 0 <= value < 2**62:
+                raise Nonsense(f"{field} is {value!r}, not a count")
+        consumed = extraction.consumed
+        if consumed is not None:
+            if type(consumed) is not int or not 0 < consumed <= len(data):
+                raise Nonsense(f"consumed is {consumed!r}, not a number of bytes from 1 to {len(data)}")
+            if consumed < len(data) and data[consumed - 1 : consumed] != b"\n":
+                raise Nonsense(f"consumed is {consumed}, which is not at a line's end")
+        if not isinstance(extraction.rows, Mapping):
+            raise Nonsense(f"rows is {type(extraction.rows).__name__}, not a mapping from table to rows")
+        for name in extraction.rows:
+            if name not in self._schema.tables:
+                raise Nonsense(f"rows for the table {name!r}, which is not in the schema")
+
+    def rows(self, rows: Mapping[str, Sequence[Row]], key: str) -> dict[str, bytes]:
+        """Each table's rows as JSON lines, with the session key put in.
+
+        Raises:
+            Nonsense: a row does not fit its table.
+        """
+        return {name: self._table(name, table_rows, key) for name, table_rows in rows.items() if table_rows}
+
+    def carry(self, carry: Mapping[str, Any]) -> bytes:
+        """The processor's memory as JSON."""
+        try:
+            encoded = self._encoder.encode(carry)
+        except (TypeError, ValueError) as error:
+            raise Nonsense(f"carry cannot be kept as JSON: {error}") from None
+        if len(encoded) > LARGEST_CARRY:
+            raise Nonsense(f"carry has {len(encoded)} bytes, more than {LARGEST_CARRY}")
+        return encoded
+
+    def after(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[tuple[str, list[Any]]]:
+        """The statements to run after the rows."""
+        for name, _ in statements:
+            if name not in self._schema.statements:
+                raise Nonsense(f"after names the statement {name!r}, which is not in the schema")
+        return [(name, list(parameters)) for name, parameters in statements]
+
+    def _table(self, name: str, rows: Sequence[Row], key: str) -> bytes:
+        table = self._schema.tables[name]
+        if not isinstance(rows[0], msgspec.Struct):
+            try:
+                rows = msgspec.convert(list(rows), list[self._row_types[name]])  # type: ignore[name-defined]
+            except msgspec.ValidationError as error:
+                raise Nonsense(f"a row of {name} does not fit: {error}") from None
+        for kind in {type(row) for row in rows}:
+            self._check_struct(name, table, kind)
+        own_key = [column for column in table.key if column != table.session]
+        if table.key:  # of rows with the same key the last one stays, as if they came one after the other
+            rows = list({tuple(getattr(row, column) for column in own_key): row for row in rows}.values())
+        try:
+            lines = self._encoder.encode_lines(rows)
+        except UnicodeEncodeError:
+            lines = self._encoder.encode_lines([_without_surrogates(msgspec.to_builtins(row)) for row in rows])
+        except (TypeError, ValueError, OverflowError) as error:
+            raise Nonsense(f"a row of {name} cannot be stored: {error}") from None
+        if b"\\u0000" in lines:
+            lines = _NUL.sub("\\1\ufffd".encode(), lines)
+        # In JSON a line break inside text is always escaped, so these three bytes only stand between rows.
+        start = b'{"' + table.session.encode() + b'":' + self._encoder.encode(key) + b","
+        return start + lines[1:].replace(b"\n{", b"\n" + start)
+
+    def _check_struct(self, name: str, table: Table, kind: type) -> None:
+        if (name, kind) in self._known:
+            return
+        fields = set(getattr(kind, "__struct_fields__", ()))
+        columns = set(table.columns) - {table.session}
+        if fields != columns:
+            raise Nonsense(f"rows of {name} have the fields {sorted(fields)}, the table has {sorted(columns)}")
+        self._known.add((name, kind))
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    return value

@@ -1,0 +1,82 @@
+"""What the service needs of a database; DuckDB and PostgreSQL both are one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from processors.contract import ColumnType
+
+#: Whose trouble an error is: the rows' (they do not fit), ours (disk, memory, a lost
+#: connection; try again), or the database is ``broken`` until it is reopened.
+Blame = Literal["rows", "ours", "broken"]
+
+#: Column types in the common tongue of both databases.
+SQL_TYPES: dict[ColumnType, str] = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "real": "DOUBLE PRECISION",
+    "boolean": "BOOLEAN",
+    "timestamp": "TIMESTAMPTZ",
+}
+
+
+class Connection(Protocol):
+    """One thread's way into the database."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement with ``$1`` … placeholders; all of its rows."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit what is done inside, or none of it."""
+        ...
+
+    def rows(self, columns: Mapping[str, ColumnType], lines: bytes) -> AbstractContextManager[str]:
+        """JSON lines as something that can stand after FROM, for as long as the context lasts."""
+        ...
+
+    def close(self) -> None:
+        """Give it back. Idempotent."""
+        ...
+
+
+class Database(Protocol):
+    """The one database of a service."""
+
+    #: What names a row's place in its table.
+    row_id: str
+    #: The error that everything the database says is a kind of.
+    Error: type[Exception]
+    #: Trouble met while opening that a person should know of.
+    notices: list[str]
+
+    def connect(self) -> Connection:
+        """A connection for one thread."""
+        ...
+
+    def blame(self, error: Exception) -> Blame:
+        """Whose trouble an error is."""
+        ...
+
+    def reopen(self, broken: Connection) -> None:
+        """Close everything and open anew, after `blame` said ``broken`` of this connection's error."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Bring everything that is committed into the database file."""
+        ...
+
+    def keep_copy(self, folder: Path, name: str) -> Path | None:
+        """Leave a copy of the whole database behind; None where the database is not a file of ours."""
+        ...
+
+    def tables(self) -> dict[str, list[str]]:
+        """Every table with its columns."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection. Idempotent."""
+        ...

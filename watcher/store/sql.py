@@ -1,0 +1,33 @@
+"""SQL in files: named queries, and scripts with settings in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_SETTING = re.compile(r"\{(\w+)\}")
+
+
+def queries(package: str, file: str) -> dict[str, str]:
+    """The named queries of a file, each after a line ``-- name: …``."""
+    parts = _NAME.split(files(package).joinpath(file).read_text(encoding="utf-8"))
+    return {name: text.strip().rstrip(";") for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def fill(script: str, settings: Mapping[str, object]) -> str:
+    """A script with each ``{setting}`` replaced by its value as an SQL literal.
+
+    Raises:
+        KeyError: the script names a setting that there is not.
+    """
+    return _SETTING.sub(lambda match: "'" + str(settings[match[1]]).replace("'", "''") + "'", script)
+
+
+def quoted(identifier: str) -> str:
+    """An identifier, safe to stand in SQL."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+QUERIES = queries("watcher.store", "queries.sql")

@@ -1,0 +1,87 @@
+"""The sweep: compares the tree with the state rows and offers what differs.
+
+It makes every lost event harmless: whatever nobody told us, the tree does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from watcher.queue import ChangeQueue
+from watcher.sessions import Listing, Signature
+from watcher.store.database import Database
+from watcher.store.sql import QUERIES
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a sweep saw."""
+
+    scanned: int
+    offered: int
+    unreadable: list[str]
+
+
+class Sweep:
+    """Finds what one processor has not taken as it is."""
+
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        look: Callable[[], Listing],
+        queue: ChangeQueue,
+        database: Database,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._name, self._version, self._look = name, version, look
+        self._queue, self._database, self._wall_clock = queue, database, wall_clock
+
+    def run(self, now: float) -> Found:
+        """Offer every session that differs from its state row; ``now`` is on the queue's clock.
+
+        A file that is still being written is offered with the age it has, so that it is
+        left to rest like one whose event came.
+        """
+        connection = self._database.connect()
+        try:
+            # Before the tree, so that what is processed meanwhile at worst is looked at once more.
+            rows = connection.execute(QUERIES["seen"], [self._name])
+        finally:
+            connection.close()
+        listing = self._look()
+        files = listing.files
+        wall = self._wall_clock()
+        moment = datetime.fromtimestamp(wall, UTC)
+        offered = 0
+        known = set()
+        for row in rows:
+            key = row[0]
+            known.add(key)
+            seen = files.get(key)
+            if self._differs(row, seen, moment):
+                offered += self._offer(key, seen, now, wall)
+        for key, seen in files.items():
+            if key not in known:
+                offered += self._offer(key, seen, now, wall)
+        return Found(len(files), offered, listing.unreadable)
+
+    def _differs(self, row: tuple[Any, ...], seen: Signature | None, moment: datetime) -> bool:
+        _, *signature, version, status, next_attempt_at = row
+        if seen is None:
+            return bool(status != "gone")
+        return (
+            tuple(signature) != tuple(seen)
+            or status == "gone"
+            or (version is not None and version < self._version)
+            or (next_attempt_at is not None and next_attempt_at <= moment)
+        )
+
+    def _offer(self, key: str, seen: Signature | None, now: float, wall: float) -> bool:
+        if seen is None:
+            return self._queue.offer(key, now, last=0.0)
+        age = max(0.0, wall - seen[2] / 1e9)
+        return self._queue.offer(key, now, last=now - age)

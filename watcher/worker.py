@@ -1,0 +1,386 @@
+"""The worker: takes sessions that are ready, has them read, and hands what follows to the door.
+
+`Worker.step` does one round and works without a thread; the thread only repeats it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import msgspec
+import structlog
+
+from watcher import frames
+from watcher.child import Child, ChildStartError, Stopped
+from watcher.door import Door
+from watcher.queue import ChangeQueue
+from watcher.retry import Retry
+from watcher.sessions import Tree, path_of
+from watcher.state import Seen, State
+from watcher.store.database import Connection, Database
+from watcher.store.passes import Outcome, Pass, PassStore
+
+log = structlog.get_logger("watcher.worker")
+
+#: Sessions taken from the queue at once.
+BATCH = 64
+#: A child that has had nothing to do for so long is put away.
+IDLE = 60.0
+#: After trouble of ours, how long until the next try.
+PAUSE = 2.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the sessions that were looked at."""
+
+    processed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    gone: int = 0
+    items: int = 0
+    bytes: int = 0
+    bad_lines: int = 0
+
+
+@dataclass(slots=True)
+class _Visit:
+    """A session on its way through: how many of its windows the door has yet to decide."""
+
+    base: State | None
+    username: str
+    undecided: int = 0
+    read: bool = False
+    again: bool = False
+
+
+class Worker:
+    """Drains one processor's queue; owns one child process."""
+
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        tree: Tree,
+        queue: ChangeQueue,
+        child: Child,
+        door: Door,
+        database: Database,
+        passes: PassStore,
+        retry: Retry,
+        *,
+        second_look: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+        random: Random | None = None,
+    ) -> None:
+        self.name = name
+        self.tally = Tally()
+        #: What keeps this processor from working at present, None if nothing does.
+        self.trouble: str | None = None
+        #: Not before then does it take another session (a rate limit, a provider that is down).
+        self.paused_until = 0.0
+        #: When it last got anywhere, on its clock.
+        self.beat = clock()
+        self._version, self._tree, self._queue = version, tree, queue
+        self._child, self._door, self._database, self._passes = child, door, database, passes
+        self._retry, self._second_look = retry, second_look
+        self._clock = clock
+        self._random = random or Random()
+        self._connection: Connection | None = None
+        self._lock = threading.Lock()
+        self._missing: dict[str, float] = {}
+        self._slowdowns = 0
+        self._successes = 0
+        self._transient: dict[str, int] = {}
+        self._stopping = threading.Event()
+        self._idle_since = clock()
+        self._thread = threading.Thread(target=self._run, name=f"worker:{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Take nothing more; what the child has read already still goes to the door. Idempotent."""
+        self._stopping.set()
+        self._queue.wake()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; False if it is late."""
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                now = self._clock()
+                wait = self.step(now)
+                if wait > 0:
+                    self._queue.wait(self._clock(), wait)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Put the child away and give the connection back. Idempotent."""
+        self._child.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def step(self, now: float) -> float:
+        """Do one round: what is ready now. Seconds until there may be more to do (0: at once)."""
+        self.beat = now
+        if now < self.paused_until:
+            return min(self.paused_until - now, 1.0)
+        keys = self._queue.take(now, BATCH)
+        if not keys:
+            if now - self._idle_since > IDLE:
+                self._child.close()
+            return 1.0
+        self._idle_since = now
+        try:
+            self._look(keys)
+        except (self._database.Error, ChildStartError, OSError) as error:
+            self._struggle(keys, error)
+        else:
+            self.trouble = None
+        return 0.0
+
+    def _struggle(self, keys: list[str], error: Exception) -> None:
+        """Trouble of ours: nothing is marked, everything is offered again after a pause."""
+        self.trouble = str(error).strip().partition("\n")[0]
+        log.error("sessions wait for trouble to pass", processor=self.name, error=self.trouble)
+        if isinstance(error, self._database.Error) and self._connection is not None:
+            broken, self._connection = self._connection, None
+            if self._database.blame(error) == "broken":
+                try:
+                    self._database.reopen(broken)
+                except Exception as worse:  # noqa: BLE001 — whatever hinders the opening, it is tried again
+                    self.trouble = str(worse)
+        self._child.close()
+        self.paused_until = self._clock() + PAUSE
+
+    def _look(self, keys: list[str]) -> None:
+        visits: dict[str, _Visit] = {}
+        left = set(keys)
+        try:
+            if self._connection is None:
+                self._connection = self._database.connect()
+            states = self._passes.states(self._connection, keys)
+            visits = {
+                key: _Visit(states.get(key), self._tree.username(key)) for key in keys
+            }
+            jobs = [self._job(key, visit) for key, visit in visits.items()]
+            for job, reply in self._child.run(jobs, self._stopping.is_set):
+                self.beat = self._clock()
+                if not isinstance(reply, frames.Window) or reply.last:
+                    left.discard(job.key)
+                self._hear(job, visits[job.key], reply)
+        except Stopped:
+            pass
+        finally:
+            now = self._clock()
+            for key in left:  # not looked at after all
+                visit = visits.get(key)
+                if visit is None:
+                    self._queue.done(key)
+                    self._queue.offer(key, now)
+                else:
+                    visit.again = True
+                    self._finish(key, visit)
+
+    def _job(self, key: str, visit: _Visit) -> frames.Job:
+        state = visit.base
+        path, username = path_of(key), visit.username
+        if state is None:
+            return frames.Job(key, username, path, 0, None, (None, None, None, None), True, True, None)
+        older = state.processor_version is not None and state.processor_version < self._version
+        due = state.next_attempt_at is not None and state.next_attempt_at <= datetime.now(UTC)
+        return frames.Job(
+            key,
+            username,
+            path,
+            state.processed_bytes,
+            state.file_hash,
+            state.signature,
+            whole=older,
+            force=due,
+            carry=state.carry.encode() if state.carry else None,
+        )
+
+    def _hear(self, job: frames.Job, visit: _Visit, reply: frames.Reply) -> None:
+        if not isinstance(reply, frames.Gone):
+            self._missing.pop(job.key, None)
+        if isinstance(reply, frames.Window):
+            self._take(job.key, visit, reply)
+            return
+        visit.read = True
+        if isinstance(reply, frames.Unchanged):
+            self._unchanged(job.key, visit, reply)
+        elif isinstance(reply, frames.Gone):
+            self._gone(job.key, visit)
+        elif isinstance(reply, frames.Trouble):
+            self.trouble = reply.error
+            self.paused_until = self._clock() + PAUSE
+            visit.again = True
+        elif reply.transient:
+            self._slow_down(job.key, visit, reply)
+        else:
+            self._failed(job.key, visit, visit.base, reply.error, reply.signature)
+        self._finish(job.key, visit)
+
+    def _take(self, key: str, visit: _Visit, window: frames.Window) -> None:
+        before = visit.base
+        base = before or State(processor_name=self.name, session_file=key, username=visit.username)
+        anew = window.start == 0
+        inode, size, mtime_ns, ctime_ns = window.signature
+        unfinished = not window.last or window.more
+        state = State(
+            processor_name=self.name,
+            session_file=key,
+            username=visit.username,
+            processed_at=datetime.now(UTC),
+            items_extracted=window.items + (0 if anew else base.items_extracted),
+            file_hash=window.file_hash,
+            file_inode=inode,
+            file_size=size,
+            file_mtime_ns=mtime_ns,
+            # While more is to be taken from the file as it is, it must not look as it was seen.
+            file_ctime_ns=None if unfinished else ctime_ns,
+            processed_bytes=window.processed_bytes,
+            bad_lines=window.bad_lines + (0 if anew else base.bad_lines),
+            processor_version=self._version,
+            next_attempt_at=None if window.settles_at is None else datetime.fromtimestamp(window.settles_at, UTC),
+            carry=window.carry.decode() if window.carry != b"{}" else None,
+        )
+        visit.base = state
+        visit.read = window.last
+        visit.again = visit.again or window.more
+        self.tally.bytes += window.processed_bytes - window.start
+        self.tally.bad_lines += window.bad_lines
+        self.tally.items += window.items
+        work = Pass(key, before, state, anew, window.rows, window.after)
+        self._submit(key, visit, work, succeeded=window.last)
+
+    def _unchanged(self, key: str, visit: _Visit, reply: frames.Unchanged) -> None:
+        state = visit.base
+        self.tally.skipped += 1
+        if state is None:
+            return
+        if state.next_attempt_at is not None and state.status != "quarantined":
+            self._queue.defer(key, self._clock() + _seconds_until(state.next_attempt_at))
+
+    def _gone(self, key: str, visit: _Visit) -> None:
+        state = visit.base
+        if state is None or state.status == "gone":
+            self._missing.pop(key, None)
+            return
+        now = self._clock()
+        first = self._missing.setdefault(key, now)
+        if now - first < self._second_look:
+            self._queue.defer(key, first + self._second_look)
+            return
+        del self._missing[key]
+        self.tally.gone += 1
+        # Without a trusted ctime it is read again should it come back, whatever was owed to it before.
+        gone = msgspec.structs.replace(
+            state, status="gone", file_ctime_ns=None, attempts=0, last_error=None, next_attempt_at=None
+        )
+        self._submit(key, visit, Pass(key, state, gone))
+
+    def _slow_down(self, key: str, visit: _Visit, reply: frames.Failed) -> None:
+        """The provider is in trouble: the whole processor slows; it is nobody's fault while nobody succeeds."""
+        others_succeeded = self._transient.get(key, self._successes) != self._successes
+        self._transient[key] = self._successes
+        self._slowdowns += 1
+        delay = self._retry.delay(self._slowdowns, self._random)
+        if reply.retry_after is not None:
+            delay = max(delay, reply.retry_after)
+        self.paused_until = self._clock() + delay
+        self.trouble = reply.error
+        self._failed(key, visit, visit.base, reply.error, reply.signature, counts=others_succeeded, delay=delay)
+
+    def _failed(
+        self,
+        key: str,
+        visit: _Visit,
+        before: State | None,
+        error: str,
+        signature: Seen | None,
+        counts: bool = True,
+        delay: float | None = None,
+    ) -> None:
+        """Note a failure in the state row; what was taken before stands."""
+        state = before or State(processor_name=self.name, session_file=key, username=visit.username)
+        attempts = state.attempts + counts
+        quarantined = attempts >= self._retry.max_attempts
+        if delay is None:
+            delay = self._retry.delay(max(attempts, 1), self._random)
+        after = msgspec.structs.replace(
+            state.seen(signature) if signature else state,
+            status="quarantined" if quarantined else "failed",
+            attempts=attempts,
+            last_error=error[:2000],
+            next_attempt_at=None if quarantined else datetime.now(UTC) + timedelta(seconds=delay),
+            processor_version=self._version if state.processed_at is None else state.processor_version,
+        )
+        self.tally.failed += 1
+        log.warning("session failed", processor=self.name, session=key, attempts=attempts, error=error[:300])
+        visit.base = after
+        self._submit(key, visit, Pass(key, before, after), at_once=True)
+        if not quarantined:
+            self._queue.defer(key, self._clock() + delay)
+
+    def _submit(self, key: str, visit: _Visit, work: Pass, succeeded: bool = False, at_once: bool = False) -> None:
+        with self._lock:
+            visit.undecided += 1
+
+        def decided(answer: Outcome | Exception) -> None:
+            if isinstance(answer, Exception):
+                self._refused(key, visit, work, answer)
+            elif answer == "void":
+                visit.again = True
+            elif succeeded:
+                self.tally.processed += 1
+                self._successes += 1
+                self._slowdowns = 0
+                self._transient.pop(key, None)
+                if work.after.next_attempt_at is not None:
+                    self._queue.defer(key, self._clock() + _seconds_until(work.after.next_attempt_at))
+            with self._lock:
+                visit.undecided -= 1
+            self._finish(key, visit)
+
+        self._door.submit(work, decided, at_once)
+
+    def _refused(self, key: str, visit: _Visit, work: Pass, error: Exception) -> None:
+        """The database did not take the rows: this pass failed, and what followed it is void."""
+        if not isinstance(error, self._database.Error):
+            visit.again = True
+            return
+        message = f"its rows were refused: {str(error).strip().partition(chr(10))[0]}"
+        self._failed(key, visit, work.before, message, work.after.signature)
+
+    def _finish(self, key: str, visit: _Visit) -> None:
+        """Let the session go once it is read and everything of it is decided."""
+        with self._lock:
+            if visit.undecided or not (visit.read or visit.again):
+                return
+            again, visit.again, visit.read = visit.again, False, False
+        if again and not self._stopping.is_set():
+            self._queue.offer(key, self._clock(), last=0.0)
+        self._queue.done(key)
+
+
+def _seconds_until(moment: datetime) -> float:
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
