@@ -1,0 +1,161 @@
+"""The planted corpus: a small fixed tree of sessions that holds every oddity of real transcripts, with known totals.
+
+The totals are worked out by hand from docs/counting.md, beside the lines that make them; no program computed them.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.planted_subagents import AGENT_FILE, INLINE, PROGRESS, SUBAGENT_FILE
+from tests.planted_talks import ALICE, BOB, ORPHAN, SUMMARY_ONLY, TURNS
+from tests.planted_trouble import TROUBLE
+from tests.random_lines import Pool, session_lines
+from tests.transcript_lines import HAIKU, OPUS, SONNET
+
+__all__ = ["FILES", "SETTLED", "TOTALS", "Pool", "Spent", "Totals", "plant", "session_lines"]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Calls and their tokens."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cache_creation_tokens: int
+    cache_creation_1h_tokens: int
+    cache_read_tokens: int
+    web_search_requests: int
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the planted tree counts up to."""
+
+    spent: Spent
+    by_user: dict[str, Spent]
+    by_model: dict[str, Spent]
+    by_day: dict[str, Spent]  #: In UTC.
+    uses: dict[str, int]  #: Events by ``event_type``.
+    commands: tuple[str, ...]  #: Names of the slash commands, sorted.
+    failed_uses: int  #: Uses whose ``is_error`` is true.
+    errors: dict[str, int]  #: Rows of ``errors`` by kind.
+    error_tools: dict[str, int]  #: Rows of ``errors`` by tool.
+    human_turns: dict[str, int]  #: By user.
+    files: int  #: ``*.jsonl`` files: rows of state.
+    session_rows: int  #: Files that hold a record: rows of ``usage_sessions``.
+    sessions: int  #: Different values of ``session_id`` in them.
+    bad_lines: dict[str, int]  #: By user.
+
+
+#: Path relative to the root, as bytes, to content.
+FILES: dict[bytes, bytes] = {
+    b"alice/-home-alice-shop/5b1f0a52-0001-4c1e-9d61-00000000000a.jsonl": ALICE,
+    b"bob/-home-bob-shop/5b1f0a52-0002-4c1e-9d61-00000000000b.jsonl": BOB,
+    b"carol/-srv-api/5b1f0a52-0003-4c1e-9d61-00000000000c.jsonl": PROGRESS,
+    b"carol/-srv-api/agent-0a1b2c3d.jsonl": AGENT_FILE,
+    b"carol/-srv-api/5b1f0a52-0003-4c1e-9d61-00000000000c/subagents/agent-9f8e7d6c5b4a3210f.jsonl": SUBAGENT_FILE,
+    b"dave/-home-dave-legacy/5b1f0a52-0004-4c1e-9d61-00000000000d.jsonl": INLINE,
+    b"erin/-home-erin-notes/5b1f0a52-0005-4c1e-9d61-00000000000e.jsonl": TROUBLE,
+    'frank/50% off: q1/r\u00e9sum\u00e9 "v2"\nfinal.jsonl'.encode(): TURNS,
+    b"frank/caf\xe9/orphans.jsonl": ORPHAN,
+    b"frank/only-a-summary.jsonl": SUMMARY_ONLY,
+    b"frank/empty.jsonl": b"",
+    b"frank/blank.jsonl": b"\n \t \n\r\n",
+}
+
+#: What lies beside sessions and is none.
+_NO_SESSIONS: dict[bytes, bytes] = {
+    b"frank/notes.txt": b"not a session\n",
+    b"frank/old.jsonl.bak": ALICE,
+    b"alice/-home-alice-shop/tool-results/b1.txt": b"kept beside the session",
+}
+
+# Calls (input, output, cache creation, of it 1 h, cache read, web searches); letters as in the planted lines:
+#   alice  A2 5 40 200 150 1000 2 | A3 7 8 0 0 500 | A4 3 4 | A5 2 6
+#   bob    A1 10 25 100 (his copy has the most tokens) | B1 100 50 | B2 20 10
+#   carol  C1 4 30 1000 | E0 3 3 200 | E1 6 9 300 | S1 8 12 | S2 1 2 0 0 3000
+#   dave   D1 50 5 | D2 30 3 | D3 1 1 | D4 2 2 | D5 1 0
+#   erin   T1 11 1 | T2 0 5
+
+#: The tree as it is planted: torn tails wait for their end.
+TOTALS = Totals(
+    spent=Spent(19, 264, 216, 1800, 150, 4500, 2),
+    by_user={
+        "alice": Spent(4, 17, 58, 200, 150, 1500, 2),
+        "bob": Spent(3, 130, 85, 100, 0, 0, 0),
+        "carol": Spent(5, 22, 56, 1500, 0, 3000, 0),
+        "dave": Spent(5, 84, 11, 0, 0, 0, 0),
+        "erin": Spent(2, 11, 6, 0, 0, 0, 0),
+    },
+    by_model={
+        OPUS: Spent(5, 121, 151, 1300, 150, 1000, 2),  # A1 A2 A5 B1 C1
+        SONNET: Spent(8, 102, 35, 0, 0, 500, 0),  # A3 A4 S1 D1 to D5
+        HAIKU: Spent(6, 41, 30, 500, 0, 3000, 0),  # B2 E0 E1 S2 T1 T2
+    },
+    by_day={
+        "2026-03-01": Spent(5, 27, 83, 300, 150, 1500, 2),  # A1 to A5
+        "2026-03-02": Spent(6, 141, 114, 1500, 0, 0, 0),  # B1 B2 C1 E0 E1 S1
+        "2026-03-03": Spent(6, 85, 13, 0, 0, 3000, 0),  # S2 D1 to D5
+        "2026-03-04": Spent(2, 11, 6, 0, 0, 0, 0),  # T1 T2
+    },
+    uses={"tool_use": 11, "skill": 1, "mcp_call": 1, "subagent": 2, "slash_command": 5},
+    commands=("clear", "compact", "cost", "review", "shop:deploy"),
+    failed_uses=11,
+    errors={
+        "rejected": 1,
+        "interrupted": 1,
+        "exit_code": 2,
+        "not_read": 1,
+        "not_found": 1,
+        "edit_mismatch": 1,
+        "bad_input": 1,
+        "timeout": 1,
+        "denied": 1,
+        "other": 2,
+    },
+    error_tools={
+        "mcp__tracker__search_issues": 1,
+        "Edit": 2,
+        "Bash": 3,
+        "Read": 1,
+        "Grep": 1,
+        "Agent": 1,
+        "Write": 1,
+        "unknown": 2,  # the result of alice's last Bash came in bob's session; an orphan
+    },
+    human_turns={"alice": 2, "bob": 2, "carol": 1, "dave": 1, "erin": 1, "frank": 6},
+    files=12,
+    session_rows=10,
+    sessions=8,
+    bad_lines={"erin": 47},
+)
+
+#: The same tree when nothing has changed for longer than ``settle``: dave's last line is taken (a call of 1000 and 1
+#: tokens), the one of frank's orphan file is JSON but cannot be read, erin's is no JSON and waits for ever.
+SETTLED = replace(
+    TOTALS,
+    spent=Spent(20, 1264, 217, 1800, 150, 4500, 2),
+    by_user={**TOTALS.by_user, "dave": Spent(6, 1084, 12, 0, 0, 0, 0)},
+    by_model={**TOTALS.by_model, SONNET: Spent(9, 1102, 36, 0, 0, 500, 0)},
+    by_day={**TOTALS.by_day, "2026-03-03": Spent(7, 1085, 14, 0, 0, 3000, 0)},
+    bad_lines={"erin": 47, "frank": 1},
+)
+
+#: A modification time long ago (seconds): a file that has settled.
+LONG_AGO = 1_600_000_000
+
+
+def plant(root: Path, settled: bool = False) -> Totals:
+    """Write the tree under ``root`` and say what it counts up to; ``settled``: as files that rest since long ago."""
+    for relative, content in {**FILES, **_NO_SESSIONS}.items():
+        path = os.path.join(os.fsencode(root), relative)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content)
+        if settled:
+            os.utime(path, (LONG_AGO, LONG_AGO))
+    return SETTLED if settled else TOTALS
