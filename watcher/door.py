@@ -30,6 +30,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 _PATIENCE = 3
 
 
+class Abandoned(Exception):
+    """The service was stopped before the pass was committed; it is made again at the next start."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     work: Pass
@@ -126,7 +130,7 @@ class Door:
         answers = self._commit(group)
         if answers is None:  # somebody in the group does not fit: who?
             for waiting in group:
-                (answer,) = self._commit([waiting]) or [RuntimeError("not committed: the service was stopped")]
+                (answer,) = self._commit([waiting]) or [Abandoned()]
                 waiting.done(answer)
             return
         for waiting, answer in zip(group, answers, strict=True):
@@ -154,6 +158,11 @@ class Door:
                 self._struggle(error, blame == "broken")
             except OSError as error:  # no descriptor or no memory to hand the rows over with
                 self._struggle(error, broken=False)
+            except Exception as error:  # noqa: BLE001 — a pass that we cannot even put to the database is at fault
+                if len(group) > 1:
+                    return None
+                log.exception("pass cannot be put to the database", processor=self._name, session=group[0].work.key)
+                return [error]
             else:
                 self._settle()
                 self.commits += 1
@@ -161,7 +170,7 @@ class Door:
                 return list(answers)
             self._abandon.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        return None if len(group) > 1 else [RuntimeError("not committed: the service was stopped")]
+        return None if len(group) > 1 else [Abandoned()]
 
     def _struggle(self, error: Exception, broken: bool) -> None:
         first_line = str(error).strip().partition("\n")[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -138,6 +139,15 @@ class ChangeQueue:
         """Whether nothing waits and nothing runs (what is deferred does not count)."""
         with self._changed:
             return not self._waiting and not self._running
+
+    def pending(self, keys: Iterable[str]) -> int:
+        """How many of these wait or run."""
+        with self._changed:
+            return sum(key in self._waiting or key in self._running for key in keys)
+
+    def crowded(self) -> bool:
+        """Whether it is more than half full."""
+        return len(self._waiting) * 2 > self._max_pending
 
     def wait(self, now: float, timeout: float) -> None:
         """Sleep until something is ready or changes, or time is up."""

@@ -87,6 +87,13 @@ class Tree:
         except KeyError:
             return str(owner)
 
+    def signature(self, path: bytes) -> Signature | None:
+        """A session file as it is now, None if it cannot be seen."""
+        try:
+            return Signature.of(os.stat(os.path.join(os.fsencode(self.root), path), follow_symlinks=False))
+        except OSError:
+            return None
+
     def list(self) -> Listing:
         """Every session in the tree; links are not followed, only regular files count."""
         files: dict[str, Signature] = {}

@@ -21,7 +21,7 @@ class Found:
     """What a sweep saw."""
 
     scanned: int
-    offered: int
+    offered: frozenset[str]
     unreadable: list[str]
 
 
@@ -56,18 +56,20 @@ class Sweep:
         files = listing.files
         wall = self._wall_clock()
         moment = datetime.fromtimestamp(wall, UTC)
-        offered = 0
+        offered: set[str] = set()
         known = set()
         for row in rows:
             key = row[0]
             known.add(key)
             seen = files.get(key)
             if self._differs(row, seen, moment):
-                offered += self._offer(key, seen, now, wall)
+                self._offer(key, seen, now, wall)
+                offered.add(key)
         for key, seen in files.items():
             if key not in known:
-                offered += self._offer(key, seen, now, wall)
-        return Found(len(files), offered, listing.unreadable)
+                self._offer(key, seen, now, wall)
+                offered.add(key)
+        return Found(len(files), frozenset(offered), listing.unreadable)
 
     def _differs(self, row: tuple[Any, ...], seen: Signature | None, moment: datetime) -> bool:
         _, *signature, version, status, next_attempt_at = row
@@ -80,8 +82,9 @@ class Sweep:
             or (next_attempt_at is not None and next_attempt_at <= moment)
         )
 
-    def _offer(self, key: str, seen: Signature | None, now: float, wall: float) -> bool:
+    def _offer(self, key: str, seen: Signature | None, now: float, wall: float) -> None:
         if seen is None:
-            return self._queue.offer(key, now, last=0.0)
+            self._queue.offer(key, now, last=0.0)
+            return
         age = max(0.0, wall - seen[2] / 1e9)
-        return self._queue.offer(key, now, last=now - age)
+        self._queue.offer(key, now, last=now - age)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ import structlog
 
 from watcher import frames
 from watcher.child import Child, ChildStartError, Stopped
-from watcher.door import Door
+from watcher.door import Abandoned, Door
 from watcher.queue import ChangeQueue
 from watcher.retry import Retry
 from watcher.sessions import Tree, path_of
@@ -54,6 +55,8 @@ class _Visit:
 
     base: State | None
     username: str
+    #: The file as it was before anybody read it.
+    seen: Seen | None = None
     undecided: int = 0
     read: bool = False
     again: bool = False
@@ -97,6 +100,7 @@ class Worker:
         self._slowdowns = 0
         self._successes = 0
         self._transient: dict[str, int] = {}
+        self._failures: deque[tuple[float, str, str]] = deque(maxlen=1000)
         self._stopping = threading.Event()
         self._idle_since = clock()
         self._thread = threading.Thread(target=self._run, name=f"worker:{name}", daemon=True)
@@ -123,12 +127,21 @@ class Worker:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                now = self._clock()
-                wait = self.step(now)
+                try:
+                    wait = self.step(self._clock())
+                except Exception as error:  # noqa: BLE001 — a fault of ours: loud, and not the end of this processor
+                    log.exception("the worker stumbled", processor=self.name)
+                    self.trouble = f"an internal error, see the log: {type(error).__name__}: {error}"
+                    self.paused_until = self._clock() + PAUSE
+                    continue
                 if wait > 0:
                     self._queue.wait(self._clock(), wait)
         finally:
             self.close()
+
+    def failures(self, since: float) -> dict[str, str]:
+        """The sessions that failed since then (on its clock; the last thousand), with the reason."""
+        return {key: error for at, key, error in list(self._failures) if at >= since}
 
     def close(self) -> None:
         """Put the child away and give the connection back. Idempotent."""
@@ -202,6 +215,7 @@ class Worker:
     def _job(self, key: str, visit: _Visit) -> frames.Job:
         state = visit.base
         path, username = path_of(key), visit.username
+        visit.seen = self._tree.signature(path)
         if state is None:
             return frames.Job(key, username, path, 0, None, (None, None, None, None), True, True, None)
         older = state.processor_version is not None and state.processor_version < self._version
@@ -327,7 +341,7 @@ class Worker:
         if delay is None:
             delay = self._retry.delay(max(attempts, 1), self._random)
         after = msgspec.structs.replace(
-            state.seen(signature) if signature else state,
+            state.seen(signature or visit.seen or state.signature),
             status="quarantined" if quarantined else "failed",
             attempts=attempts,
             last_error=error[:2000],
@@ -335,6 +349,7 @@ class Worker:
             processor_version=self._version if state.processed_at is None else state.processor_version,
         )
         self.tally.failed += 1
+        self._failures.append((self._clock(), key, error[:500]))
         log.warning("session failed", processor=self.name, session=key, attempts=attempts, error=error[:300])
         visit.base = after
         self._submit(key, visit, Pass(key, before, after), at_once=True)
@@ -365,7 +380,7 @@ class Worker:
 
     def _refused(self, key: str, visit: _Visit, work: Pass, error: Exception) -> None:
         """The database did not take the rows: this pass failed, and what followed it is void."""
-        if not isinstance(error, self._database.Error):
+        if isinstance(error, Abandoned):
             visit.again = True
             return
         message = f"its rows were refused: {str(error).strip().partition(chr(10))[0]}"

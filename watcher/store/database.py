@@ -48,6 +48,8 @@ class Database(Protocol):
 
     #: What names a row's place in its table.
     row_id: str
+    #: What makes text sort by code point, where it would not by itself.
+    collate: str
     #: The error that everything the database says is a kind of.
     Error: type[Exception]
     #: Trouble met while opening that a person should know of.

@@ -87,6 +87,7 @@ class DuckDatabase:
     """The database file and every cursor into it."""
 
     row_id = "rowid"
+    collate = ""
     Error: type[Exception] = duckdb.Error
 
     def __init__(self, path: Path, read_only: bool = False) -> None:

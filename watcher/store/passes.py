@@ -59,9 +59,8 @@ class PassStore:
     def __init__(self, database: Database, processor_name: str, schema: Schema) -> None:
         self._name = processor_name
         self._schema = schema
-        self._row_id = database.row_id
         self._recounts = {
-            name: _recount(name, table, table.once, database.row_id)
+            name: _recount(name, table, table.once, database)
             for name, table in schema.tables.items()
             if table.once is not None
         }
@@ -163,9 +162,10 @@ def _insert(target: str, table: Table, source: str) -> str:
     return sql
 
 
-def _recount(name: str, table: Table, once: Once, row_id: str) -> str:
+def _recount(name: str, table: Table, once: Once, database: Database) -> str:
     """SQL that says, of every thing in ``touched``, which row counts, and what it is merged to."""
     target, by = quoted(name), ", ".join(map(quoted, once.by))
+    row_id, best = database.row_id, ", ".join(_term(table, term, database.collate) for term in once.best)
     over = f"OVER (PARTITION BY {by})"
     merged = "".join(f", {aggregate} {over} AS {quoted('merged_' + column)}" for column, aggregate in once.merged.items())
     sets = "".join(f", {quoted(column)} = ranked.{quoted('merged_' + column)}" for column in once.merged)
@@ -175,8 +175,14 @@ def _recount(name: str, table: Table, once: Once, row_id: str) -> str:
     )
     return (
         f"UPDATE {target} SET counted = (ranked.place = 1){sets} FROM ("
-        f"SELECT {row_id} AS row_place, row_number() OVER (PARTITION BY {by} ORDER BY {', '.join(once.best)}) AS place"
+        f"SELECT {row_id} AS row_place, row_number() OVER (PARTITION BY {by} ORDER BY {best}) AS place"
         f"{merged} FROM {target} WHERE ({by}) IN (SELECT {by} FROM touched)"
         f") AS ranked WHERE {target}.{row_id} = ranked.row_place"
         f" AND ({target}.counted IS DISTINCT FROM (ranked.place = 1){differs})"
     )
+
+
+def _term(table: Table, term: str, collate: str) -> str:
+    """An ORDER BY term over a column, with text sorted by code point."""
+    column, _, rest = term.partition(" ")
+    return f"{quoted(column)}{collate if table.columns[column] == 'text' else ''} {rest}".rstrip()

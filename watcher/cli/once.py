@@ -1,0 +1,87 @@
+"""``once``: sweep, drain and exit; through the running service where there is one."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from watcher.cli.reach import service_of
+from watcher.cli.run import Stop
+from watcher.errors import SettingsError
+from watcher.service import Core
+from watcher.settings import Settings
+
+#: A plain progress line comes this often where there is no terminal.
+PLAIN_EVERY = 5.0
+
+
+def once(settings: Settings, names: list[str], quiet: bool) -> list[dict[str, Any]]:
+    """What each processor's run did, as in the API's answer."""
+    service = service_of(settings)
+    if service is not None:
+        wanted = names or [entry["processor"] for entry in service.get("/api/health/detailed")["processors"]]
+        patience = settings.service.time_budget + 30
+        return [
+            service.post("/api/admin/run-session-processor", timeout=patience, processor=name)["details"]
+            for name in wanted
+        ]
+    stop = Stop()
+    core = Core(settings, "once", live=False)
+    try:
+        if unknown := [name for name in names if name not in core.pipelines]:
+            raise SettingsError(f"no enabled processor is named {unknown[0]!r}; there are {', '.join(core.pipelines)}")
+        core.start()
+        with _Progress(core, quiet):
+            details = core.run_now(names or list(core.pipelines), float("inf"), stop)
+    finally:
+        core.stop()
+    return [asdict(detail) for detail in details]
+
+
+class _Progress:
+    """Says how far it is: one moving line on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self, core: Core, quiet: bool) -> None:
+        self._core = core
+        self._quiet = quiet
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="progress", daemon=True)
+
+    def __enter__(self) -> None:
+        if not self._quiet:
+            self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        if not self._quiet:
+            self._thread.join()
+
+    def _follow(self) -> None:
+        terminal = sys.stderr.isatty()
+        show: Callable[[str], None] = _rewrite if terminal else _line
+        while not self._done.wait(0.2 if terminal else PLAIN_EVERY):
+            show(self._say())
+        if terminal:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+
+    def _say(self) -> str:
+        parts = []
+        for name, pipeline in self._core.pipelines.items():
+            tally = pipeline.tally()
+            left = len(pipeline.queue) + pipeline.queue.running
+            parts.append(f"{name}: {tally.processed} sessions, {tally.bytes / 1e6:.0f} MB, {left} to go")
+        return " · ".join(parts)
+
+
+def _rewrite(text: str) -> None:
+    sys.stderr.write(f"\r\x1b[2K{text}")
+    sys.stderr.flush()
+
+
+def _line(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,85 @@
+"""``run``: the service in the foreground, until a signal ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+import structlog
+
+from watcher.http.app import build
+from watcher.http.serve import Server, bind, url_of
+from watcher.http.token import token_of
+from watcher.live import LiveService
+from watcher.lock import Holder
+from watcher.settings import Settings
+
+log = structlog.get_logger("watcher.run")
+
+
+class Stop:
+    """Set by the first SIGTERM or SIGINT; the second ends the process at once."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._event.is_set():
+            os._exit(128 + number)
+        self._event.set()
+
+    def __call__(self) -> bool:
+        """Whether a signal came."""
+        return self._event.is_set()
+
+    def wait(self) -> None:
+        """Wait for a signal."""
+        # With a limit, since a wait without one is not interrupted by signals everywhere.
+        while not self._event.wait(60):
+            pass
+
+
+def run(settings: Settings) -> int:
+    """Run the service; 0 after an orderly end."""
+    stop = Stop()
+    listener = bind(settings.http.host, settings.http.port) if settings.http.enabled else None
+    try:
+        service = LiveService(settings)
+    except BaseException:
+        if listener is not None:
+            listener.close()
+        raise
+    server: Server | None = None
+    url = None
+    if listener is not None:
+        url = url_of(listener)
+        token = token_of(settings.paths.state, settings.http.token)
+        server = Server(build(service, token, settings.service.time_budget), listener)
+    service.start()
+    if server is not None:
+        server.start()
+    service.core.lock.describe(Holder(os.getpid(), "run", url))
+    log.info(
+        "running",
+        sessions=str(service.core.tree.root),
+        state=str(settings.paths.state),
+        api=url,
+        processors=list(service.core.pipelines),
+    )
+    stop.wait()
+    log.info("stopping", within=settings.service.stop_timeout)
+    if server is not None:
+        server.stop(2.0)
+    in_time = service.stop()
+    log.info("stopped", in_time=in_time)
+    if not in_time or threading.active_count() > 1:
+        # A hung thread must not hold up the end; everything committed is safe.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    return 0

@@ -1,0 +1,130 @@
+"""Health: what is not as it should be, each with what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from watcher.observer import ObserverHealth
+from watcher.pipeline import Pipeline
+
+Level = Literal["info", "warning", "unhealthy"]
+
+#: A worker or door that has not moved for this much longer than its deadline is late.
+LATE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a person should know."""
+
+    level: Level
+    name: str
+    #: What is wrong, and what to do: one or two sentences.
+    message: str
+
+
+def verdict(findings: Iterable[Finding]) -> str:
+    """``ok``, ``degraded`` or ``unhealthy``: the worst of the findings."""
+    levels = {finding.level for finding in findings}
+    return "unhealthy" if "unhealthy" in levels else "degraded" if "warning" in levels else "ok"
+
+
+def of_observer(observer: ObserverHealth) -> list[Finding]:
+    """A deaf observer means that changes are only noticed by sweeps."""
+    if observer.state == "ok" or observer.state == "starting":
+        return []
+    level: Level = "unhealthy" if observer.state == "deaf" else "warning"
+    return [Finding(level, f"observer_{observer.state}", observer.reason)]
+
+
+def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
+    """Threads that died or are late, commits that fail, processors that cannot work, queues that overflowed."""
+    found: list[Finding] = []
+    name = pipeline.name
+    if not pipeline.door.alive():
+        found.append(Finding("unhealthy", "door_dead", f"The door of {name} has died; restart the service."))
+    if pipeline.door.trouble:
+        found.append(
+            Finding(
+                "unhealthy",
+                "database",
+                f"Rows of {name} cannot be committed and are kept until they can: {pipeline.door.trouble}. "
+                "Free disk space, or see to the database.",
+            )
+        )
+    for worker in pipeline.workers:
+        if not worker.alive():
+            found.append(Finding("unhealthy", "worker_dead", f"A worker of {name} has died; restart the service."))
+        elif now - worker.beat > pipeline.settings.deadline + LATE:
+            found.append(
+                Finding("warning", "worker_late", f"A worker of {name} has not moved for {now - worker.beat:.0f} s.")
+            )
+        if worker.trouble:
+            found.append(Finding("warning", "processor_waits", f"{name} waits for trouble to pass: {worker.trouble}"))
+    if owed := pipeline.queue.owed:
+        found.append(Finding("info", "sweep_owed", f"A sweep of {name} is owed: {owed}."))
+    if pipeline.last_sweep and pipeline.last_sweep.unreadable:
+        paths = pipeline.last_sweep.unreadable
+        found.append(
+            Finding(
+                "warning",
+                "unreadable",
+                f"{len(paths)} folders cannot be read, the first: {paths[0]}. Let the service's user read them.",
+            )
+        )
+    return found
+
+
+def of_sessions(tallies: Sequence[tuple[Any, ...]]) -> list[Finding]:
+    """Sessions that were put aside."""
+    return [
+        Finding(
+            "warning",
+            "quarantined",
+            f"{count} sessions are quarantined by {name}: see status for the reasons; "
+            "they are tried again when their file changes.",
+        )
+        for name, status, count, *_ in tallies
+        if status == "quarantined"
+    ]
+
+
+def of_disk(state: Path, min_free: int) -> list[Finding]:
+    """Room for the database to grow."""
+    try:
+        free = shutil.disk_usage(state).free
+    except OSError as error:
+        return [Finding("unhealthy", "state_folder", f"The state folder {state} cannot be looked at: {error.strerror}.")]
+    if free >= min_free:
+        return []
+    return [
+        Finding("warning", "low_disk", f"Only {free / 1e9:.2f} GB are free for {state}; make room before it is full.")
+    ]
+
+
+def of_damage(state: Path) -> list[Finding]:
+    """Write-ahead logs that were set aside."""
+    return [
+        Finding(
+            "warning",
+            "wal_set_aside",
+            f"A damaged write-ahead log was set aside as {path.name}; sweeps make good what the transcripts "
+            "still hold. Look at the disk, then delete the file.",
+        )
+        for path in sorted(state.glob("*.wal.damaged-*"))
+    ]
+
+
+def report(findings: Sequence[Finding], **more: Any) -> dict[str, Any]:
+    """The whole picture, ready for JSON."""
+    return {
+        "status": verdict(findings),
+        "at": time.time(),
+        "findings": [asdict(finding) for finding in findings],
+        **more,
+    }

@@ -1,0 +1,83 @@
+"""One service a state folder: a lock that ends with its process, and says whose it is."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from watcher.errors import StateInUse
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds the state folder."""
+
+    pid: int
+    command: str
+    #: Where its API answers, None if it has none.
+    url: str | None = None
+
+
+class StateLock:
+    """Held while a process uses the state folder's database."""
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / "lock"
+        self._descriptor: int | None = None
+
+    def acquire(self, holder: Holder) -> Self:
+        """Take it, and say who we are.
+
+        Raises:
+            StateInUse: another process holds it.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = _read(descriptor)
+            os.close(descriptor)
+            raise StateInUse(str(self._path.parent), other.pid if other else None) from None
+        self._descriptor = descriptor
+        self.describe(holder)
+        return self
+
+    def describe(self, holder: Holder) -> None:
+        """Say who holds it, for the other commands to read."""
+        assert self._descriptor is not None
+        data = msgspec.json.encode(holder)
+        os.pwrite(self._descriptor, data, 0)
+        os.ftruncate(self._descriptor, len(data))
+
+    def release(self) -> None:
+        """Let it go. Idempotent."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def holder(state: Path) -> Holder | None:
+    """Who holds the state folder now, None if nobody does."""
+    try:
+        descriptor = os.open(state / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(descriptor) or Holder(0, "unknown")
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _read(descriptor: int) -> Holder | None:
+    try:
+        return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=Holder)
+    except msgspec.DecodeError:
+        return None

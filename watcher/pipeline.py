@@ -1,0 +1,189 @@
+"""A pipeline: one processor's queue, workers, door and sweep, kept apart from every other's."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from processors.contract import Processor, ProcessorSettings
+from watcher.child import Child, ChildSettings
+from watcher.door import Door
+from watcher.errors import SweepUnderWay
+from watcher.queue import ChangeQueue
+from watcher.retry import Retry
+from watcher.sessions import Listing, Tree
+from watcher.store.database import Database
+from watcher.store.passes import PassStore
+from watcher.sweep import Found, Sweep
+from watcher.worker import Tally, Worker
+
+log = structlog.get_logger("watcher.pipeline")
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetails:
+    """What a run that somebody asked for did."""
+
+    processor: str
+    scanned: int = 0
+    processed: int = 0
+    skipped: int = 0
+    #: Sessions that were left for later because the time was up.
+    capped: int = 0
+    errors: int = 0
+    items_extracted: int = 0
+    errors_detail: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """How a pipeline paces itself."""
+
+    quiet: float
+    max_wait: float
+    max_pending: int
+    settle: float
+    #: How long after a first look at a vanished file the second one comes.
+    second_look: float = 2.0
+
+
+class Pipeline:
+    """Everything that works for one processor."""
+
+    def __init__(
+        self,
+        processor: Processor,
+        own_settings: Mapping[str, Any],
+        settings: ProcessorSettings,
+        cadence: Cadence,
+        retry: Retry,
+        tree: Tree,
+        look: Callable[[], Listing],
+        database: Database,
+    ) -> None:
+        self.name = processor.name
+        self.settings = settings
+        self.queue = ChangeQueue(cadence.quiet, cadence.max_wait, cadence.max_pending)
+        passes = PassStore(database, processor.name, processor.schema)
+        self.door = Door(database, passes, processor.name)
+        self._database = database
+        child = ChildSettings(
+            processor.name,
+            os.fsencode(tree.root),
+            dict(own_settings),
+            float(settings.deadline),
+            int(settings.memory_limit),
+            cadence.settle,
+        )
+        self.workers = [
+            Worker(
+                processor.name,
+                processor.version,
+                tree,
+                self.queue,
+                Child(child),
+                self.door,
+                database,
+                passes,
+                retry,
+                second_look=cadence.second_look,
+            )
+            for _ in range(settings.concurrency)
+        ]
+        self._sweep = Sweep(processor.name, processor.version, look, self.queue, database, time.time)
+        self._sweeping = threading.Lock()
+        self.last_sweep: Found | None = None
+        self.last_sweep_at: float | None = None
+
+    def start(self) -> None:
+        """Open the door, then let the workers work."""
+        self.door.start()
+        for worker in self.workers:
+            worker.start()
+
+    def sweep(self, reason: str) -> Found:
+        """Compare the tree with what was taken, and offer what differs.
+
+        Raises:
+            SweepUnderWay: one is going on.
+        """
+        if not self._sweeping.acquire(blocking=False):
+            raise SweepUnderWay(self.name)
+        try:
+            self.queue.collect_debt()
+            try:
+                found = self._sweep.run(time.monotonic())
+            except BaseException:
+                self.queue.owe(f"a sweep failed ({reason})")
+                raise
+            self.last_sweep, self.last_sweep_at = found, time.time()
+            log.info("swept", processor=self.name, reason=reason, scanned=found.scanned, offered=len(found.offered))
+            return found
+        finally:
+            self._sweeping.release()
+
+    def sweep_if_free(self, reason: str) -> None:
+        """The same by the clock: where one is going on, it is not run again."""
+        try:
+            self.sweep(reason)
+        except SweepUnderWay:
+            log.debug("sweep under way already", processor=self.name)
+
+    def settle_debt(self) -> None:
+        """Sweep if events may have been lost; not while a full queue would only overflow again."""
+        if self.queue.owed and not self.queue.crowded():
+            self.sweep_if_free(self.queue.owed)
+
+    def run_now(self, budget: float, stop: Callable[[], bool] = lambda: False) -> RunDetails:
+        """Sweep, and wait until what was offered is through or the time is up.
+
+        Raises:
+            SweepUnderWay: a sweep is going on.
+        """
+        before, since = self.tally(), time.monotonic()
+        found = self.sweep("asked for")
+        deadline = time.monotonic() + budget
+        while (left := self.queue.pending(found.offered)) and time.monotonic() < deadline and not stop() and self.alive():
+            self.queue.wait(time.monotonic(), 0.05)
+        after = self.tally()
+        failures = {key: error for worker in self.workers for key, error in worker.failures(since).items()}
+        return RunDetails(
+            self.name,
+            scanned=found.scanned,
+            processed=after.processed - before.processed,
+            skipped=found.scanned - len(found.offered) + after.skipped - before.skipped,
+            capped=left,
+            errors=len(failures),
+            items_extracted=after.items - before.items,
+            errors_detail=[{"session": key, "error": error} for key, error in failures.items()],
+        )
+
+    def alive(self) -> bool:
+        """Whether all of its threads run."""
+        return self.door.alive() and all(worker.alive() for worker in self.workers)
+
+    def tally(self) -> Tally:
+        """What became of all sessions since the start."""
+        total = Tally()
+        for worker in self.workers:
+            for name in Tally.__dataclass_fields__:
+                setattr(total, name, getattr(total, name) + getattr(worker.tally, name))
+        return total
+
+    def stop(self) -> None:
+        """Begin nothing new. Idempotent."""
+        self.queue.close()
+        for worker in self.workers:
+            worker.stop()
+
+    def finish(self, timeout: float) -> bool:
+        """After `stop`: wait for what runs, commit it, and close; False if something was late."""
+        deadline = time.monotonic() + timeout
+        in_time = all([worker.join(max(0.0, deadline - time.monotonic())) for worker in self.workers])
+        return self.door.close(max(0.5, deadline - time.monotonic())) and in_time

@@ -1,0 +1,122 @@
+"""Numbered migrations: each commits with its record, and leaves a copy of the database behind."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import structlog
+
+from processors.contract import Processor
+from watcher.store.database import Connection, Database
+from watcher.store.legacy import take_over
+from watcher.store.sql import QUERIES, fill
+
+log = structlog.get_logger("watcher.store")
+
+#: The owner under which the spine's own migrations are recorded.
+SPINE = "watcher"
+
+_RECORDS = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    owner VARCHAR NOT NULL, number BIGINT NOT NULL, name VARCHAR NOT NULL, applied_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (owner, number)
+);
+CREATE TABLE IF NOT EXISTS schema_views (
+    owner VARCHAR PRIMARY KEY, digest VARCHAR NOT NULL
+);
+"""
+_FILE = re.compile(r"^(\d{3})_(\w+)\.sql$")
+_VIEW = re.compile(r"CREATE OR REPLACE VIEW (\w+)", re.IGNORECASE)
+
+
+def migrate(database: Database, backups: Path) -> None:
+    """Bring the spine's own tables up to date, taking over a legacy database's."""
+    connection = database.connect()
+    try:
+        known = database.tables()
+        if "schema_migrations" not in known:
+            with connection.transaction():
+                _script(connection, _RECORDS)
+        legacy = "session_extraction_state" in known or (
+            "session_processor_state" in known and "processed_bytes" not in known["session_processor_state"]
+        )
+        if legacy:
+            database.keep_copy(backups, f"before-takeover-{_stamp()}")
+            with connection.transaction():
+                take_over(connection, known, lambda: _apply(connection, SPINE, "watcher.store"))
+        else:
+            _pending(database, connection, SPINE, "watcher.store", backups)
+    finally:
+        connection.close()
+
+
+def prepare(database: Database, processor: Processor, settings: Mapping[str, object], backups: Path) -> None:
+    """Bring a processor's tables and views up to date."""
+    connection = database.connect()
+    try:
+        package = processor.schema.package
+        _pending(database, connection, processor.name, package, backups)
+        views = files(package).joinpath("views.sql")
+        if not views.is_file():
+            return
+        script = fill(views.read_text(encoding="utf-8"), settings)
+        digest = hashlib.sha256(script.encode()).hexdigest()
+        if connection.execute("SELECT digest FROM schema_views WHERE owner = $1", [processor.name]) == [(digest,)]:
+            return
+        with connection.transaction():
+            # Later views stand on earlier ones; PostgreSQL will not let a view's columns change in place.
+            for view in reversed(_VIEW.findall(script)):
+                connection.execute(f"DROP VIEW IF EXISTS {view}")
+            _script(connection, script)
+            connection.execute("DELETE FROM schema_views WHERE owner = $1", [processor.name])
+            connection.execute("INSERT INTO schema_views (owner, digest) VALUES ($1, $2)", [processor.name, digest])
+    finally:
+        connection.close()
+
+
+def _pending(database: Database, connection: Connection, owner: str, package: str, backups: Path) -> None:
+    done = {number for (number,) in connection.execute(QUERIES["migrations"], [owner])}
+    waiting = [migration for migration in _migrations(package) if migration[0] not in done]
+    if waiting and done:  # the first ones only add tables
+        database.keep_copy(backups, f"before-{owner}-{waiting[0][0]:03d}-{_stamp()}")
+    for number, name, script in waiting:
+        with connection.transaction():
+            _one(connection, owner, number, name, script)
+
+
+def _apply(connection: Connection, owner: str, package: str) -> None:
+    for number, name, script in _migrations(package):
+        _one(connection, owner, number, name, script)
+
+
+def _one(connection: Connection, owner: str, number: int, name: str, script: str) -> None:
+    _script(connection, script)
+    connection.execute(QUERIES["record_migration"], [owner, number, name, datetime.now(UTC)])
+    log.info("migrated", owner=owner, number=number, name=name)
+
+
+def _migrations(package: str) -> list[tuple[int, str, str]]:
+    found = []
+    for file in files(package).joinpath("migrations").iterdir():
+        match = _FILE.match(file.name)
+        if match:
+            found.append((int(match[1]), match[2], file.read_text(encoding="utf-8")))
+    return sorted(found)
+
+
+def _script(connection: Connection, script: str) -> None:
+    """Run a script statement by statement (no statement of ours holds a semicolon in a string)."""
+    bare = re.sub(r"--[^\n]*", "", script)
+    for statement in bare.split(";"):
+        if statement.strip():
+            connection.execute(statement)
+
+
+def _stamp() -> str:
+    return time.strftime("%Y%m%dT%H%M%S")

@@ -1,0 +1,26 @@
+"""Which database the settings mean."""
+
+from __future__ import annotations
+
+from watcher.settings import Settings
+from watcher.store.database import Database
+from watcher.store.duck import DuckDatabase
+
+#: The database file's name in the state folder.
+FILE = "watcher.duckdb"
+
+
+def open_database(settings: Settings, read_only: bool = False) -> Database:
+    """Open DuckDB in the state folder, or PostgreSQL where ``[database] url`` names one.
+
+    Raises:
+        StateInUse: another process has it open.
+        DatabaseTrouble: it cannot be opened.
+    """
+    if settings.database.url:
+        # Loaded when used: the driver is an extra that most installations do without.
+        from watcher.store.postgres import PostgresDatabase
+
+        return PostgresDatabase(settings.database.url)
+    settings.paths.state.mkdir(parents=True, exist_ok=True)
+    return DuckDatabase(settings.paths.state / FILE, read_only)
