@@ -10,12 +10,14 @@ Register one as an entry point in the group ``session_watcher.processors``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 __all__ = [
     "ENTRY_POINTS",
+    "Bytes",
     "ColumnType",
     "Extraction",
     "Lines",
@@ -29,14 +31,14 @@ __all__ = [
     "Table",
     "Transient",
     "Work",
+    "setting",
 ]
 
 #: The entry-point group in which processors register.
 ENTRY_POINTS = "session_watcher.processors"
 
-#: What a column may hold. ``timestamp`` is an instant with a zone (a ``datetime``);
-#: ``json`` is any JSON value, stored as text.
-ColumnType = Literal["text", "integer", "real", "boolean", "timestamp", "json"]
+#: What a column may hold. ``timestamp`` is an instant with a zone (a ``datetime``).
+ColumnType = Literal["text", "integer", "real", "boolean", "timestamp"]
 
 #: A row: a mapping from column to value, or a ``msgspec.Struct`` whose fields are
 #: the table's columns (the fast way). The session column is filled in by the spine.
@@ -58,13 +60,67 @@ class Transient(Exception):
 class Seconds(float):
     """A duration in seconds, written ``"90s"``, ``"15m"``, ``"1h"``, ``"500ms"`` or ``"1d"`` in settings."""
 
+    _UNITS: ClassVar[dict[str, float]] = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+    @classmethod
+    def parse(cls, value: object) -> Seconds:
+        """A duration as it is written.
+
+        Raises:
+            ValueError: it is not written so.
+        """
+        if isinstance(value, Seconds):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value.strip()) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError('a duration such as "90s", "15m" or "1h"')
+        return cls(float(match[1]) * cls._UNITS[match[2]])
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> dict[str, Any]:
+        return {"type": "function-plain", "function": {"type": "no-info", "function": cls.parse}}
+
+    def __str__(self) -> str:
+        for unit in ("d", "h", "m", "s"):
+            if self and self % self._UNITS[unit] == 0:
+                return f"{self / self._UNITS[unit]:.0f}{unit}"
+        return f"{float(self):g}s" if self >= 1 or not self else f"{self * 1000:g}ms"
+
 
 class Bytes(int):
     """An amount of memory or disk, written ``"512MB"`` or ``"1GB"`` in settings."""
 
+    _UNITS: ClassVar[dict[str, int]] = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+    @classmethod
+    def parse(cls, value: object) -> Bytes:
+        """An amount as it is written.
+
+        Raises:
+            ValueError: it is not written so.
+        """
+        if isinstance(value, Bytes):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(KB|MB|GB|TB)", value.strip()) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError('a size such as "512MB" or "1GB"')
+        return cls(float(match[1]) * cls._UNITS[match[2]])
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> dict[str, Any]:
+        return {"type": "function-plain", "function": {"type": "no-info", "function": cls.parse}}
+
+    def __str__(self) -> str:
+        for unit in ("TB", "GB", "MB", "KB"):
+            if self and self % self._UNITS[unit] == 0:
+                return f"{int(self) // self._UNITS[unit]}{unit}"
+        return f"{int(self) / 1000:g}KB"
+
 
 def setting(default: Any, help: str) -> Any:
     """A field of a settings class: its default and the line that explains it."""
+    if isinstance(default, (dict, list)):
+        return field(default_factory=lambda: type(default)(default), metadata={"help": help})
     return field(default=default, metadata={"help": help})
 
 
@@ -81,6 +137,18 @@ class ProcessorSettings:
     concurrency: int = setting(1, "How many sessions are read at once, each in a child process of its own.")
     deadline: Seconds = setting(Seconds(300), "A single extraction that takes longer is ended and counts as failed.")
     memory_limit: Bytes = setting(Bytes(1_000_000_000), "What a child process may allocate before it is refused.")
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work; subclasses that check more call this too.
+
+        Raises:
+            ValueError: says what is accepted.
+        """
+        if not 1 <= self.concurrency <= 64:
+            raise ValueError("concurrency: a whole number from 1 to 64")
+        for name in ("max_wait", "sweep_every", "deadline", "memory_limit"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}: more than 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Visitor:
         self._root = hello.root
         self._settle = hello.settle
         self._processor = processor
-        self._settings = restore_settings(processor, hello.settings)
+        self._settings = processor.settings(**hello.settings)
         self._writer = RowWriter(processor.schema)
 
     def visit(self, job: frames.Job) -> Iterator[frames.Reply]:
@@ -131,11 +131,6 @@ class Visitor:
 
 # A processor may raise whatever it likes, also what is no Exception (SystemExit): all of it is its failure.
 _OURS_RAISED = (Exception, SystemExit, GeneratorExit, KeyboardInterrupt)
-
-
-def restore_settings(processor: Processor, values: dict[str, object]) -> object:
-    """The processor's settings as its own class, from what the parent has validated."""
-    return msgspec.convert(values, processor.settings, strict=False)
 
 
 def _judge_open(error: OSError) -> frames.Reply:

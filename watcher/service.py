@@ -57,13 +57,13 @@ class Core:
             for name, processor in discover().items():
                 if isinstance(processor, Refused):
                     self.refused.append(processor)
-                elif settings.processors[name].enabled:
+                elif settings.processor(name).enabled:
                     self.pipelines[name] = self._pipeline(processor, backups, live)
             self._stack = stack.pop_all()
 
     def _pipeline(self, processor: Processor, backups: Path, live: bool) -> Pipeline:
         settings = self.settings
-        chosen = settings.processors[processor.name]
+        chosen = settings.processor(processor.name)
         values = own(settings, processor.name)
         prepare(self.database, processor, values, backups)
         cadence = Cadence(

@@ -1,0 +1,1 @@
+"""Processors: what is made from sessions. Each one sees only `processors.contract`."""

@@ -1,0 +1,1 @@
+"""Session Watcher: follows transcripts as they are written, and keeps exact tables of what they hold."""
