@@ -23,7 +23,7 @@ __all__ = ["LONG_AGO", "MOST_BYTES", "MOST_FILES", "History"]
 
 
 class History(Tree):
-    """A random history of the tree under ``root``, told to ``oracle`` as it happens; the same seed, the same history."""
+    """A random history of the tree under ``root``, told to ``oracle`` as it happens; a seed, a history."""
 
     def step(self) -> str:
         """Do one thing; returns a description of it, for the log."""

@@ -31,7 +31,7 @@ def _d2(time: str) -> str:
     return f"2026-03-02T{time}.000Z"
 
 
-# --- alice: repeats that are not adjacent, a missing requestId and message id, commands, questions, small line kinds ---
+# --- alice: repeats that are not adjacent, a missing requestId and message id, commands, questions, small kinds ---
 
 _A_ASKS = _A.user(_d1("09:00:00"), "a asks", "Discounts must never go below the cost price, please check the cart.")
 _A1_THINKS = _A.assistant(_d1("09:00:05"), "A1", thinking("Where is the cart?"), usage(10, 1, 100))

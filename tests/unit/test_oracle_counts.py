@@ -94,7 +94,7 @@ def test_tokens_of_a_call() -> None:
 
 
 def test_embedded_calls() -> None:
-    """Their own time and request, or the line's time; the line's session; sidechain; the data's agent, or the line's."""
+    """Their own time and request, or the line's time; the line's session; sidechain; the data's agent or the line's."""
     says = message("m", text("x"), usage(1, 1))
     first = embedded("assistant", at(1), "e1", says, requestId="r1")
     second = embedded("assistant", None, "e2", says, requestId="r2")
@@ -232,7 +232,7 @@ def test_a_session_row() -> None:
 
 
 def test_a_fork_shows_what_it_added() -> None:
-    """Calls and uses count in the session whose line won; the primary model has the most tokens, then the least name."""
+    """Calls and uses count in the session whose line won; the primary model has the most tokens."""
     own = [spoke(1, 5), spoke(2, 5, "b", model=HAIKU), used(3, tool("t", "Bash")), TALK.gave(at(4), "t", "x", True)]
     ann, ben = rows("usage_sessions", ann=own, ben=[*own, spoke(5, 7, "c")])
     assert [(row["assistant_messages"], row["output_tokens"]) for row in (ann, ben)] == [(2, 10), (1, 7)]
