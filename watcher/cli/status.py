@@ -1,0 +1,21 @@
+"""``status``: how every processor stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from watcher.cli.reach import has_data, reading, service_of
+from watcher.settings import Settings
+from watcher.status import gather
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """The standing as the API gives it; without a running service, ``service`` is None."""
+    service = service_of(settings)
+    if service is not None:
+        answer: dict[str, Any] = service.get("/api/status")
+        return answer
+    if not has_data(settings):
+        return {"processors": [], "troubled": [], "service": None}
+    with reading(settings) as connection:
+        return {**gather(connection.execute), "service": None}

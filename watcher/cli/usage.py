@@ -1,0 +1,43 @@
+"""``usage``: the reports of the usage processor."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from processors.usage import reports
+from watcher.cli.reach import has_data, reading, service_of
+from watcher.errors import SettingsError
+from watcher.settings import Settings
+
+
+def usage(
+    settings: Settings, report: str, since: str | None, until: str | None, user: str | None, model: str | None
+) -> dict[str, Any]:
+    """A report as the API gives it: its columns, rows and totals.
+
+    Raises:
+        SettingsError: there is no such report or day, or nothing was processed yet.
+    """
+    if report not in reports.REPORTS:
+        raise SettingsError(f"there is no report {report!r}; there are {', '.join(reports.REPORTS)}")
+    filters = reports.Filters(_day("--since", since), _day("--until", until), user, model)
+    service = service_of(settings)
+    if service is not None:
+        answer: dict[str, Any] = service.get(
+            f"/api/usage/{report}", since=since, until=until, user=user, model=model
+        )
+        return answer
+    if not has_data(settings):
+        raise SettingsError(f"nothing was processed yet into {settings.paths.state}; use run or once first")
+    with reading(settings) as connection:
+        return reports.as_json(reports.REPORTS[report](connection.execute, filters))
+
+
+def _day(option: str, text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{option} {text}: a day such as 2026-01-31 is accepted") from None
