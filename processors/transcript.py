@@ -1,0 +1,238 @@
+"""Reading transcripts: from lines to records, what is embedded in them, and whose words they are.
+
+The rules are those of docs/counting.md. A whole window is decoded at once where that
+gives the same as line by line; otherwise each line is judged by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from processors.contract import Lines
+
+#: A count that a database can add up: 0 to 10^12.
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+
+#: Stored text is cut at this many characters.
+LONGEST_TEXT = 2000
+
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+
+_BLANK = b" \t\r\n"
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_TAGS = (
+    "command-name",
+    "command-message",
+    "command-args",
+    "command-contents",
+    "local-command-stdout",
+    "local-command-stderr",
+    "local-command-caveat",
+    "task-notification",
+    "bash-input",
+    "bash-stdout",
+    "bash-stderr",
+    "system-reminder",
+)
+_NOT_A_PERSON = re.compile(r"\s*(?:<(?:" + "|".join(_TAGS) + r")>|\[Request interrupted by user|\Z)")
+_COMMAND = re.compile(
+    r"\s*(?:<command-message>.*?</command-message>\s*)?<command-name>(.*?)</command-name>", re.DOTALL
+)
+
+
+class Embedded(Protocol):
+    """A record inside another one."""
+
+    timestamp: datetime | None
+
+
+class Data(Protocol):
+    """What a progress record carries."""
+
+    @property
+    def message(self) -> Embedded | None: ...
+
+    @property
+    def normalizedMessages(self) -> list[Any] | None: ...
+
+
+class Record(Protocol):
+    """What every record has, whatever else a processor reads of it."""
+
+    timestamp: datetime | None
+
+    @property
+    def data(self) -> Data | None: ...
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Reader(Generic[R]):
+    """Decodes lines into the record type of one processor (a ``msgspec.Struct`` of the fields it needs)."""
+
+    def __init__(self, record: type[R]) -> None:
+        self._decoder: msgspec.json.Decoder[R] = msgspec.json.Decoder(record)
+        self._loose = json.JSONDecoder(parse_constant=_refuse, parse_float=_any_fraction)
+
+    def read(self, lines: Lines) -> tuple[list[R], int]:
+        """All records in order, and how many lines could not be read."""
+        data = lines.data
+        if lines.utf8:
+            try:
+                records = self._decoder.decode_lines(data)
+            except (ValueError, RecursionError):
+                pass
+            else:
+                # As many records as lines: none is blank, glued to another, or spread over two.
+                count = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+                if len(records) == count and all(map(_settle, records)):
+                    return records, 0
+        records, bad = [], 0
+        for line in lines:
+            try:
+                records += self._line(line)
+            except (ValueError, RecursionError):
+                bad += 1
+        return records, bad
+
+    def _line(self, line: bytes) -> list[R]:
+        """The records of one line.
+
+        Raises:
+            ValueError: it cannot be read (msgspec's and json's errors are such).
+            RecursionError: it is nested too deeply.
+        """
+        text = line.decode()
+        try:
+            record = self._decoder.decode(line)
+        except (ValueError, RecursionError):
+            return self._glued(text)
+        if not _settle(record):
+            raise ValueError("a time out of range")
+        return [record]
+
+    def _glued(self, text: str) -> list[R]:
+        """One or more objects, each judged by its own type."""
+        records = []
+        at, end = 0, len(text)
+        while True:
+            while at < end and text[at] in " \t\r\n":
+                at += 1
+            if at == end:
+                return records
+            value, at = self._loose.raw_decode(text, at)
+            if not isinstance(value, dict):
+                raise ValueError("not an object")
+            record = self._decoder.decode(json.dumps(_cleaned(_relevant(value))))
+            if not _settle(record):
+                raise ValueError("a time out of range")
+            records.append(record)
+
+
+def embedded(data: Data) -> Iterator[Any]:
+    """The records inside an ``agent_progress`` record's data, in order."""
+    if data.message is not None:
+        yield data.message
+    yield from data.normalizedMessages or ()
+
+
+def is_person(text: str) -> bool:
+    """Whether a user record's text is a person's words, not a tag, an interruption or nothing."""
+    return _NOT_A_PERSON.match(text) is None
+
+
+def command_name(text: str) -> str | None:
+    """The slash command that a user record's text stands for, None if it is none."""
+    match = _COMMAND.match(text)
+    return match[1].strip().removeprefix("/") if match else None
+
+
+def text_of(raw: msgspec.Raw) -> str | None:
+    """A raw JSON value if it is a string."""
+    data = bytes(raw)
+    if not data.lstrip(_BLANK).startswith(b'"'):
+        return None
+    try:
+        return msgspec.json.decode(data, type=str)
+    except ValueError:  # a lone surrogate
+        return clean(str(json.loads(data)))
+
+
+def clean(text: str) -> str:
+    """Text that any database can hold: no NUL, no lone surrogate, not too long."""
+    if "\x00" in text:
+        text = text.replace("\x00", "\ufffd")
+    return _SURROGATE.sub("\ufffd", text[:LONGEST_TEXT])
+
+
+def _settle(record: Record) -> bool:
+    """Bring a record's times to UTC; False if one cannot be."""
+    moment = record.timestamp
+    if moment is not None and moment.tzinfo is not UTC:
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            return False
+        record.timestamp = _to_utc(moment)
+    elif moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        return False
+    if record.data is not None:
+        return all(_settle_embedded(inner) for inner in embedded(record.data))
+    return True
+
+
+def _settle_embedded(inner: Embedded) -> bool:
+    moment = inner.timestamp
+    if moment is not None:
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            return False
+        inner.timestamp = _to_utc(moment)
+    return True
+
+
+def _to_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _relevant(value: dict[str, Any]) -> dict[str, Any]:
+    """A record without what its type makes meaningless, which may then be anything."""
+    kind = value.get("type")
+    if kind not in ("assistant", "user"):
+        value.pop("message", None)
+    if kind != "progress":
+        value.pop("data", None)
+    data = value.get("data")
+    if isinstance(data, dict):
+        if data.get("type") != "agent_progress":
+            data = {"type": data.get("type")}
+        else:
+            inner = data.get("normalizedMessages")
+            for record in [data.get("message"), *(inner if isinstance(inner, list) else [])]:
+                if isinstance(record, dict) and record.get("type") not in ("assistant", "user"):
+                    record.pop("message", None)
+        value["data"] = data
+    return value
+
+
+def _cleaned(value: Any) -> Any:
+    """A JSON value with lone surrogates replaced (a pair of escapes has become one character already)."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    return value
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _any_fraction(_: str) -> float:
+    return 0.5  # nothing that we read is a fraction: that it is one is all that matters

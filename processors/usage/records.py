@@ -1,0 +1,90 @@
+"""The fields of a transcript that `usage` reads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from processors.transcript import Count
+
+_NOTHING = msgspec.Raw(b"null")
+
+
+class CacheCreation(msgspec.Struct):
+    ephemeral_5m_input_tokens: Count | None = None
+    ephemeral_1h_input_tokens: Count | None = None
+
+
+class ServerToolUse(msgspec.Struct):
+    web_search_requests: Count | None = None
+
+
+class Tokens(msgspec.Struct):
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation: CacheCreation | None = None
+    server_tool_use: ServerToolUse | None = None
+
+
+class Block(msgspec.Struct):
+    type: str | None = None
+    id: str | None = None
+    name: str | None = None
+    tool_use_id: str | None = None
+    is_error: bool | None = None
+    #: Left as they are: they are large, and read only where they matter.
+    input: msgspec.Raw = _NOTHING
+    text: msgspec.Raw = _NOTHING
+
+
+class Message(msgspec.Struct):
+    id: str | None = None
+    model: str | None = None
+    usage: Tokens | None = None
+    content: str | list[Block] | None = None
+
+
+class EmbeddedRecord(msgspec.Struct):
+    type: str | None = None
+    uuid: str | None = None
+    requestId: str | None = None
+    timestamp: datetime | None = None
+    message: Message | None = None
+
+
+class ProgressData(msgspec.Struct):
+    type: str | None = None
+    agentId: str | None = None
+    message: EmbeddedRecord | None = None
+    normalizedMessages: list[EmbeddedRecord] | None = None
+
+
+class Record(msgspec.Struct):
+    """A line of a transcript."""
+
+    type: str | None = None
+    timestamp: datetime | None = None
+    uuid: str | None = None
+    sessionId: str | None = None
+    requestId: str | None = None
+    cwd: str | None = None
+    gitBranch: str | None = None
+    version: str | None = None
+    agentId: str | None = None
+    isSidechain: bool | None = None
+    isMeta: bool | None = None
+    isCompactSummary: bool | None = None
+    message: Message | None = None
+    data: ProgressData | None = None
+
+
+class ToolInput(msgspec.Struct):
+    """The fields of a tool's input that name something; of any type, since any tool may use the names."""
+
+    skill: object = None
+    name: object = None
+    command: object = None
+    subagent_type: object = None
