@@ -114,9 +114,7 @@ class Reader(Generic[R]):
             record = self._decoder.decode(line)
         except (ValueError, RecursionError):
             return self._glued(text)
-        if not _settle(record):
-            raise ValueError("a time out of range")
-        return [record]
+        return [record] if _settle(record) else self._glued(text)
 
     def _glued(self, text: str) -> list[R]:
         """One or more objects, each judged by its own type."""

@@ -1,0 +1,51 @@
+"""``usage``: who spent which tokens, on which model, with which tools, and what failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from processors.contract import Extraction, ProcessorSettings, Work, setting
+from processors.usage.extract import extract
+from processors.usage.prices import PriceList
+from processors.usage.rows import SCHEMA
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageSettings(ProcessorSettings):
+    """``[processors.usage]``."""
+
+    timezone: str = setting("UTC", "Whose days the reports go by, such as Europe/Berlin.")
+    prices: dict[str, dict[str, float]] = setting(
+        {}, 'Prices by model that win over the known ones: {"my-model" = {input = 3.0, output = 15.0}}.'
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse zones and prices that mean nothing."""
+        super().__post_init__()
+        try:
+            ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError('timezone: a zone such as "UTC" or "Europe/Berlin"') from None
+        PriceList(self.prices)
+
+
+class Usage:
+    """The processor."""
+
+    name = "usage"
+    version = 1
+    settings = UsageSettings
+    schema = SCHEMA
+
+    def __init__(self) -> None:
+        self._prices: PriceList | None = None
+        self._priced_by: Any = None
+
+    def extract(self, work: Work) -> Extraction:
+        """See `processors.contract.Processor.extract`."""
+        if self._prices is None or self._priced_by is not work.settings:
+            self._priced_by = work.settings
+            self._prices = PriceList(work.settings.prices)
+        return extract(work, self._prices.of)
