@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from watcher.observer import ObserverHealth
 from watcher.pipeline import Pipeline
 
 Level = Literal["info", "warning", "unhealthy"]
@@ -32,14 +31,6 @@ def verdict(findings: Iterable[Finding]) -> str:
     """``ok``, ``degraded`` or ``unhealthy``: the worst of the findings."""
     levels = {finding.level for finding in findings}
     return "unhealthy" if "unhealthy" in levels else "degraded" if "warning" in levels else "ok"
-
-
-def of_observer(observer: ObserverHealth) -> list[Finding]:
-    """A deaf observer means that changes are only noticed by sweeps."""
-    if observer.state == "ok" or observer.state == "starting":
-        return []
-    level: Level = "unhealthy" if observer.state == "deaf" else "warning"
-    return [Finding(level, f"observer_{observer.state}", observer.reason)]
 
 
 def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:

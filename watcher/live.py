@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from watcher import health
-from watcher.observer import Observer
+from watcher.observer import Observer, ObserverHealth
 from watcher.schedule import Schedule
 from watcher.service import Core
 from watcher.settings import Settings
@@ -62,7 +62,7 @@ class LiveService:
 
     def health(self) -> dict[str, Any]:
         """Everything that is known about the service's state."""
-        findings = health.of_observer(self.observer.health()) + self.core.findings()
+        findings = _of_observer(self.observer.health()) + self.core.findings()
         if not self.schedule.alive():
             findings.append(
                 health.Finding("unhealthy", "scheduler_dead", "The scheduler has died: no sweeps. Restart the service.")
@@ -83,3 +83,11 @@ class LiveService:
     def _owe_sweep(self, reason: str) -> None:
         for pipeline in self.core.pipelines.values():
             pipeline.queue.owe(reason)
+
+
+def _of_observer(observer: ObserverHealth) -> list[health.Finding]:
+    """A deaf observer means that changes are only noticed by sweeps."""
+    if observer.state == "ok" or observer.state == "starting":
+        return []
+    level: health.Level = "unhealthy" if observer.state == "deaf" else "warning"
+    return [health.Finding(level, f"observer_{observer.state}", observer.reason)]

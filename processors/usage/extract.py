@@ -257,8 +257,7 @@ class Stretch:
             texts = [clean(text) if text is not None else None for text in key[:5]]
             session_id, cwd, branch, version, agent = texts
             # The same context has the same number in every stretch and every run.
-            number = xxhash.xxh3_64_intdigest(msgspec.json.encode(key_of := (*texts, side))) >> 1
-            del key_of
+            number = xxhash.xxh3_64_intdigest(msgspec.json.encode([*texts, side])) >> 1
             known = self._contexts[key] = Context(
                 number, session_id, self._session.username, project_of(cwd), cwd, branch, version, agent, side
             )

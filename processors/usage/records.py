@@ -11,16 +11,16 @@ from processors.transcript import Count
 _NOTHING = msgspec.Raw(b"null")
 
 
-class CacheCreation(msgspec.Struct):
+class CacheCreation(msgspec.Struct, gc=False):
     ephemeral_5m_input_tokens: Count | None = None
     ephemeral_1h_input_tokens: Count | None = None
 
 
-class ServerToolUse(msgspec.Struct):
+class ServerToolUse(msgspec.Struct, gc=False):
     web_search_requests: Count | None = None
 
 
-class Tokens(msgspec.Struct):
+class Tokens(msgspec.Struct, gc=False):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
@@ -29,7 +29,7 @@ class Tokens(msgspec.Struct):
     server_tool_use: ServerToolUse | None = None
 
 
-class Block(msgspec.Struct):
+class Block(msgspec.Struct, gc=False):
     type: str | None = None
     id: str | None = None
     name: str | None = None
@@ -40,14 +40,14 @@ class Block(msgspec.Struct):
     text: msgspec.Raw = _NOTHING
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     usage: Tokens | None = None
     content: str | list[Block] | None = None
 
 
-class EmbeddedRecord(msgspec.Struct):
+class EmbeddedRecord(msgspec.Struct, gc=False):
     type: str | None = None
     uuid: str | None = None
     requestId: str | None = None
@@ -55,14 +55,14 @@ class EmbeddedRecord(msgspec.Struct):
     message: Message | None = None
 
 
-class ProgressData(msgspec.Struct):
+class ProgressData(msgspec.Struct, gc=False):
     type: str | None = None
     agentId: str | None = None
     message: EmbeddedRecord | None = None
     normalizedMessages: list[EmbeddedRecord] | None = None
 
 
-class Record(msgspec.Struct):
+class Record(msgspec.Struct, gc=False):
     """A line of a transcript."""
 
     type: str | None = None
@@ -81,7 +81,7 @@ class Record(msgspec.Struct):
     data: ProgressData | None = None
 
 
-class ToolInput(msgspec.Struct):
+class ToolInput(msgspec.Struct, gc=False):
     """The fields of a tool's input that name something; of any type, since any tool may use the names."""
 
     skill: object = None

@@ -9,7 +9,7 @@ import msgspec
 from processors.contract import Once, Schema, Table
 
 
-class Context(msgspec.Struct, frozen=True):
+class Context(msgspec.Struct, frozen=True, gc=False):
     """What stood beside a call or tool use; changes rarely within a session."""
 
     context: int
@@ -23,7 +23,7 @@ class Context(msgspec.Struct, frozen=True):
     is_sidechain: bool
 
 
-class Call(msgspec.Struct):
+class Call(msgspec.Struct, gc=False):
     """An API call as one stretch of one session shows it."""
 
     message_id: str
@@ -47,7 +47,7 @@ class Call(msgspec.Struct):
     counted: bool = True
 
 
-class Use(msgspec.Struct):
+class Use(msgspec.Struct, gc=False):
     """A tool use or slash command, or a tool's result that came in another stretch."""
 
     use_id: str
@@ -70,7 +70,7 @@ class Use(msgspec.Struct):
     counted: bool = True
 
 
-class File(msgspec.Struct):
+class File(msgspec.Struct, gc=False):
     """A session file as a whole."""
 
     session_id: str

@@ -5,7 +5,6 @@ Stretches merge in any order, so that a session read in pieces gives what it giv
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 #: A longer gap is not active time.
@@ -15,6 +14,7 @@ MOST = 400
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
+_GAP = timedelta(microseconds=GAP_US)
 
 
 def micros(moment: datetime) -> int:
@@ -27,16 +27,34 @@ def moment(micros_: int | None) -> datetime | None:
     return None if micros_ is None else _EPOCH + micros_ * _US
 
 
-def merge(stretches: list[list[int]], times: Iterable[datetime]) -> list[list[int]]:
+def merge(stretches: list[list[int]], times: list[datetime]) -> list[list[int]]:
     """Stretches ``[from, to]`` in microseconds, with more times in them."""
-    points = [[at, at] for at in map(micros, set(times))]
     merged: list[list[int]] = []
-    for low, high in sorted(stretches + points):
+    for low, high in sorted(stretches + _stretches(times)):
         if merged and low - merged[-1][1] <= GAP_US:
             merged[-1][1] = max(merged[-1][1], high)
         else:
             merged.append([low, high])
     return merged
+
+
+def _stretches(times: list[datetime]) -> list[list[int]]:
+    if not times:
+        return []
+    found: list[list[int]] = []
+    times = sorted(times)
+    first = last = times[0]
+    limit = first + _GAP
+    for at in times:
+        if at > limit:  # reckoned from an earlier time, so perhaps not a gap after all
+            limit = last + _GAP
+            if at > limit:
+                found.append([micros(first), micros(last)])
+                first = at
+                limit = at + _GAP
+        last = at
+    found.append([micros(first), micros(last)])
+    return found
 
 
 def fold(stretches: list[list[int]], folded: int) -> tuple[list[list[int]], int]:

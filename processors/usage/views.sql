@@ -1,5 +1,8 @@
 -- What counts, readable by anyone with SQL. {timezone} is the setting of that name.
 
+CREATE OR REPLACE VIEW usage_zone AS
+SELECT {timezone} AS timezone;
+
 CREATE OR REPLACE VIEW usage_messages AS
 SELECT c.message_id, c.request_id, c.session_file, x.session_id, x.username, c.occurred_at, c.model,
        c.input_tokens, c.output_tokens, c.cache_creation_tokens, c.cache_creation_1h_tokens, c.cache_read_tokens,

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from watcher.cli.reach import service_of
-from watcher.cli.run import Stop
+from watcher.cli.stop import Stop
 from watcher.errors import SettingsError
 from watcher.service import Core
 from watcher.settings import Settings

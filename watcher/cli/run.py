@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
-from types import FrameType
 
 import structlog
 
+from watcher.cli.stop import Stop
 from watcher.http.app import build
 from watcher.http.serve import Server, bind, url_of
 from watcher.http.token import token_of
@@ -18,30 +17,6 @@ from watcher.lock import Holder
 from watcher.settings import Settings
 
 log = structlog.get_logger("watcher.run")
-
-
-class Stop:
-    """Set by the first SIGTERM or SIGINT; the second ends the process at once."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._handle)
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self._event.is_set():
-            os._exit(128 + number)
-        self._event.set()
-
-    def __call__(self) -> bool:
-        """Whether a signal came."""
-        return self._event.is_set()
-
-    def wait(self) -> None:
-        """Wait for a signal."""
-        # With a limit, since a wait without one is not interrupted by signals everywhere.
-        while not self._event.wait(60):
-            pass
 
 
 def run(settings: Settings) -> int:
