@@ -1,0 +1,181 @@
+"""Listening: one watchdog observer with its threads and descriptors, begun and ended.
+
+watchdog fails silently (a dead reader thread, watches that were never installed, an
+overflow that is only logged), so all that can be seen from outside is gathered here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+from watchdog.events import FileSystemEventHandler
+from watchdog.observers import Observer as NativeObserver
+from watchdog.observers.api import BaseObserver, EventDispatcher
+from watchdog.observers.polling import PollingObserver
+
+from watcher.ear import EVENTS
+
+log = structlog.get_logger("watcher.observer")
+
+Kind = Literal["native", "polling"]
+
+# What is started while one observer is built is taken for its own.
+_building = threading.Lock()
+
+
+class _Overflows(logging.Filter):
+    """Hears of a kernel queue overflow where watchdog tells of it: in its log alone."""
+
+    LOGGERS = ("watchdog.observers.inotify_c", "watchdog.observers.inotify")
+    SENTENCES = ("Inotify queue overflowed", "Unable to rebuild recursive inotify watches")
+
+    def __init__(self, ours: Callable[[threading.Thread], bool], overflowed: Callable[[], None]) -> None:
+        super().__init__()
+        self._ours, self._overflowed = ours, overflowed
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if str(record.msg).startswith(self.SENTENCES) and self._ours(threading.current_thread()):
+            self._overflowed()
+            return False  # it is told in our words
+        return True
+
+    def attach(self) -> None:
+        for name in self.LOGGERS:
+            logger = logging.getLogger(name)
+            if not logger.isEnabledFor(logging.WARNING):
+                logger.setLevel(logging.WARNING)
+            logger.addFilter(self)
+
+    def detach(self) -> None:
+        for name in self.LOGGERS:
+            logging.getLogger(name).removeFilter(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A watchdog observer at work."""
+
+    kind: Kind
+    native: BaseObserver
+    threads: tuple[threading.Thread, ...]
+    #: inotify descriptors that came with it.
+    descriptors: tuple[int, ...]
+    overflows: _Overflows
+
+    def dead(self) -> list[str]:
+        """Names of its threads that have ended."""
+        return [_name(thread) for thread in self.threads if not thread.is_alive()]
+
+    def watches(self) -> int | None:
+        """Kernel watches installed; None where that cannot be told."""
+        if not self.descriptors:
+            return None
+        count = 0
+        for descriptor in self.descriptors:
+            try:
+                with open(f"/proc/self/fdinfo/{descriptor}", "rb") as file:
+                    count += sum(line.startswith(b"inotify wd:") for line in file)
+            except OSError:
+                return None
+        return count
+
+    def stop(self, timeout: float) -> list[threading.Thread]:
+        """End it; the threads that had not ended in time, which are left to themselves."""
+        self.overflows.detach()
+        return _stop(self.native, self.threads, timeout)
+
+
+def listen(
+    root: str, handler: FileSystemEventHandler, kind: Kind, poll_interval: float, overflowed: Callable[[], None]
+) -> Listening:
+    """Begin to listen to everything below ``root``; it is a directory, and no link.
+
+    Raises:
+        OSError: the root is gone, or the system has no watch or descriptor left for it.
+    """
+    # Each of these prints the whole table of watches, and as an error it would kill the reader.
+    warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
+    with _building:
+        threads_before, descriptors_before = set(threading.enumerate()), _inotify_descriptors()
+        ours: set[threading.Thread] = set()
+        overflows = _Overflows(ours.__contains__, overflowed)
+        native: BaseObserver = PollingObserver(timeout=poll_interval) if kind == "polling" else NativeObserver()
+        ours.update(_watchdog_threads(threads_before))
+        overflows.attach()
+        try:
+            native.schedule(handler, root, recursive=True, event_filter=EVENTS)
+            native.start()
+        except BaseException:
+            overflows.detach()
+            _stop(native, tuple(_watchdog_threads(threads_before)), 2.0)
+            raise
+        threads = _watchdog_threads(threads_before)
+        ours.update(threads)
+        descriptors = _inotify_descriptors() - descriptors_before
+    return Listening(kind, native, tuple(threads), tuple(sorted(descriptors)), overflows)
+
+
+def _stop(native: BaseObserver, threads: tuple[threading.Thread, ...], timeout: float) -> list[threading.Thread]:
+    deadline = time.monotonic() + timeout
+    # watchdog waits for its own threads without limit, so the waiting is done elsewhere.
+    stopper = threading.Thread(target=_take_down, args=(native,), name="observer-teardown", daemon=True)
+    stopper.start()
+    for thread in (stopper, *threads):
+        if thread.ident is not None:
+            thread.join(max(0.0, deadline - time.monotonic()))
+    return [thread for thread in (stopper, *threads) if thread.is_alive()]
+
+
+def _take_down(native: BaseObserver) -> None:
+    """Stop every part of an observer, whatever state its other parts are in."""
+    reader = getattr(native, "_inotify_fd", None)
+    groups = [getattr(emitter, "_inotify", None) for emitter in tuple(native.emitters)]
+    if reader is not None and not reader.is_alive():
+        # A reader that died while it waited would leave its descriptors for the one that closes them: us.
+        reader._is_reading = False
+    try:
+        native.stop()
+    except Exception:
+        # Its tables may be what killed it (watchdog 7.1: KeyError in _remove_watch_internally).
+        log.warning("watchdog could not stop by itself", exc_info=True)
+        native.event_queue.put_nowait(EventDispatcher.stop_event)
+    for group in groups:
+        if group is not None:
+            group._move_event_grouper.close()  # what its emitter thread waits for
+    if reader is not None:
+        reader.stop()
+
+
+def _watchdog_threads(before: set[threading.Thread]) -> list[threading.Thread]:
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread not in before and type(thread).__module__.startswith("watchdog")
+    ]
+
+
+def _inotify_descriptors() -> set[int]:
+    found: set[int] = set()
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:
+        return found  # not Linux: nothing to count
+    for name in names:
+        try:
+            if "inotify" in os.readlink(f"/proc/self/fd/{name}"):
+                found.add(int(name))
+        except OSError:
+            continue  # closed meanwhile
+    return found
+
+
+def _name(thread: threading.Thread) -> str:
+    return f"{type(thread).__name__} ({thread.name})"
