@@ -60,7 +60,8 @@ class Child:
         self._channel: socket.socket | None = None
         self._buffer = bytearray()
         self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(frames.Ready | frames.Reply)
-        self._killed = False
+        self._outgoing: deque[bytes] = deque()
+        self._ready = False
 
     @property
     def pid(self) -> int | None:
@@ -71,7 +72,15 @@ class Child:
         """Start the process if none is up; it loads while we go on."""
         if self._process is not None:
             return
-        self._killed = False
+        hello = frames.Hello(
+            self.settings.processor,
+            self.settings.root,
+            self.settings.settings,
+            self.settings.memory_limit,
+            self.settings.settle,
+        )
+        self._outgoing = deque([frames.pack(hello)])
+        self._ready = False
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -84,15 +93,6 @@ class Child:
         ours.setblocking(False)
         self._channel = ours
         self._buffer.clear()
-        hello = frames.Hello(
-            self.settings.processor,
-            self.settings.root,
-            self.settings.settings,
-            self.settings.memory_limit,
-            self.settings.settle,
-        )
-        self._outgoing = deque([frames.pack(hello)])
-        self._ready = False
 
     def run(self, jobs: Sequence[frames.Job], stop: Callable[[], bool]) -> Iterator[tuple[frames.Job, frames.Reply]]:
         """Each job's replies, in order; the last of a job is a `Window` with ``last`` or any other reply.

@@ -23,6 +23,9 @@ from watcher.store.passes import PassStore
 from watcher.sweep import Found, Sweep
 from watcher.worker import Tally, Worker
 
+#: So many tries in a row that got nowhere are not going to be luckier soon.
+STUCK = 5
+
 log = structlog.get_logger("watcher.pipeline")
 
 
@@ -79,7 +82,7 @@ class Pipeline:
             dict(own_settings),
             float(settings.deadline),
             int(settings.memory_limit),
-            cadence.settle,
+            float(cadence.settle),
         )
         self.workers = [
             Worker(
@@ -167,6 +170,10 @@ class Pipeline:
     def alive(self) -> bool:
         """Whether all of its threads run."""
         return self.door.alive() and all(worker.alive() for worker in self.workers)
+
+    def stuck(self) -> str | None:
+        """What keeps a worker from getting anywhere, if that has been so for several tries."""
+        return next((worker.trouble for worker in self.workers if worker.stumbles >= STUCK), None)
 
     def tally(self) -> Tally:
         """What became of all sessions since the start."""

@@ -85,6 +85,8 @@ class Worker:
         self.tally = Tally()
         #: What keeps this processor from working at present, None if nothing does.
         self.trouble: str | None = None
+        #: How often in a row it got nowhere for trouble of ours.
+        self.stumbles = 0
         #: Not before then does it take another session (a rate limit, a provider that is down).
         self.paused_until = 0.0
         #: When it last got anywhere, on its clock.
@@ -133,6 +135,7 @@ class Worker:
                     log.exception("the worker stumbled", processor=self.name)
                     self.trouble = f"an internal error, see the log: {type(error).__name__}: {error}"
                     self.paused_until = self._clock() + PAUSE
+                    self.stumbles += 1
                     continue
                 if wait > 0:
                     self._queue.wait(self._clock(), wait)
@@ -167,6 +170,7 @@ class Worker:
             self._struggle(keys, error)
         else:
             self.trouble = None
+            self.stumbles = 0
         return 0.0
 
     def _struggle(self, keys: list[str], error: Exception) -> None:
@@ -181,6 +185,7 @@ class Worker:
                 except Exception as worse:  # noqa: BLE001 — whatever hinders the opening, it is tried again
                     self.trouble = str(worse)
         self._child.close()
+        self.stumbles += 1
         self.paused_until = self._clock() + PAUSE
 
     def _look(self, keys: list[str]) -> None:

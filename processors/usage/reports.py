@@ -75,12 +75,12 @@ def monthly(query: Query, filters: Filters) -> Report:
 
 def models(query: Query, filters: Filters) -> Report:
     """One row a model, the dearest first."""
-    return _by(query, filters, "models", ["model"], "m.model", "11 DESC NULLS LAST, 1")
+    return _by(query, filters, "models", ["model"], "m.model", "10 DESC NULLS LAST, 1")
 
 
 def users(query: Query, filters: Filters) -> Report:
     """One row a user, the dearest first."""
-    return _by(query, filters, "users", ["username"], "m.username", "11 DESC NULLS LAST, 1")
+    return _by(query, filters, "users", ["username"], "m.username", "10 DESC NULLS LAST, 1")
 
 
 def sessions(query: Query, filters: Filters) -> Report:

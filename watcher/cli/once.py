@@ -11,7 +11,7 @@ from typing import Any
 
 from watcher.cli.reach import service_of
 from watcher.cli.stop import Stop
-from watcher.errors import SettingsError
+from watcher.errors import ServiceTrouble, SettingsError
 from watcher.service import Core
 from watcher.settings import Settings
 
@@ -36,7 +36,15 @@ def once(settings: Settings, names: list[str], quiet: bool) -> list[dict[str, An
             raise SettingsError(f"no enabled processor is named {unknown[0]!r}; there are {', '.join(core.pipelines)}")
         core.start()
         with _Progress(core, quiet):
-            details = core.run_now(names or list(core.pipelines), float("inf"), stop)
+            chosen = names or list(core.pipelines)
+
+            def over() -> bool:
+                return stop() or any(core.pipelines[name].stuck() for name in chosen)
+
+            details = core.run_now(chosen, float("inf"), over)
+            for name in chosen:
+                if trouble := core.pipelines[name].stuck():
+                    raise ServiceTrouble(f"{name} gets nowhere, and nothing was marked as done: {trouble}")
     finally:
         core.stop()
     return [asdict(detail) for detail in details]
