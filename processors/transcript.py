@@ -10,14 +10,15 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import Any
 
 import msgspec
 
 from processors.contract import Lines
+from processors.records import EmbeddedRecord, Message, ProgressData, Record
 
-#: A count that a database can add up: 0 to 10^12.
-Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+#: The model of messages that no model wrote: errors and limits.
+SYNTHETIC = "<synthetic>"
 
 #: Stored text is cut at this many characters.
 LONGEST_TEXT = 2000
@@ -46,94 +47,73 @@ _COMMAND = re.compile(
 )
 
 
-class Embedded(Protocol):
-    """A record inside another one."""
-
-    timestamp: datetime | None
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
 
 
-class Data(Protocol):
-    """What a progress record carries."""
-
-    @property
-    def message(self) -> Embedded | None: ...
-
-    @property
-    def normalizedMessages(self) -> list[Any] | None: ...
+def _any_fraction(_: str) -> float:
+    return 0.5  # nothing that we read is a fraction: that it is one is all that matters
 
 
-class Record(Protocol):
-    """What every record has, whatever else a processor reads of it."""
-
-    timestamp: datetime | None
-
-    @property
-    def data(self) -> Data | None: ...
+_decoder = msgspec.json.Decoder(Record)
+_loose = json.JSONDecoder(parse_constant=_refuse, parse_float=_any_fraction)
 
 
-R = TypeVar("R", bound=Record)
-
-
-class Reader(Generic[R]):
-    """Decodes lines into the record type of one processor (a ``msgspec.Struct`` of the fields it needs)."""
-
-    def __init__(self, record: type[R]) -> None:
-        self._decoder: msgspec.json.Decoder[R] = msgspec.json.Decoder(record)
-        self._loose = json.JSONDecoder(parse_constant=_refuse, parse_float=_any_fraction)
-
-    def read(self, lines: Lines) -> tuple[list[R], int]:
-        """All records in order, and how many lines could not be read."""
-        data = lines.data
-        if lines.utf8:
-            try:
-                records = self._decoder.decode_lines(data)
-            except (ValueError, RecursionError):
-                pass
-            else:
-                # As many records as lines: none is blank, glued to another, or spread over two.
-                if len(records) == _count_lines(data) and all(map(_settle, records)):
-                    return records, 0
-        records, bad = [], 0
-        for line in lines:
-            try:
-                records += self._line(line)
-            except (ValueError, RecursionError):
-                bad += 1
-        return records, bad
-
-    def _line(self, line: bytes) -> list[R]:
-        """The records of one line.
-
-        Raises:
-            ValueError: it cannot be read (msgspec's and json's errors are such).
-            RecursionError: it is nested too deeply.
-        """
-        text = line.decode()
+def read(lines: Lines) -> tuple[list[Record], int]:
+    """All records in order, and how many lines could not be read."""
+    data = lines.data
+    if lines.utf8:
         try:
-            record = self._decoder.decode(line)
+            records = _decoder.decode_lines(data)
         except (ValueError, RecursionError):
-            return self._glued(text)
-        return [record] if _settle(record) else self._glued(text)
-
-    def _glued(self, text: str) -> list[R]:
-        """One or more objects, each judged by its own type."""
-        records = []
-        at, end = 0, len(text)
-        while True:
-            while at < end and text[at] in " \t\r\n":
-                at += 1
-            if at == end:
-                return records
-            value, at = self._loose.raw_decode(text, at)
-            if not isinstance(value, dict):
-                raise ValueError("not an object")
-            record = self._decoder.decode(json.dumps(_cleaned(_relevant(value))))
-            if not _settle(record):
-                raise ValueError("a time out of range")
-            records.append(record)
+            pass
+        else:
+            # As many records as lines: none is blank, glued to another, or spread over two.
+            if len(records) == _count_lines(data) and all(map(_is_good, records)):
+                return records, 0
+    records, bad = [], 0
+    for line in lines:
+        try:
+            records += _line(line)
+        except (ValueError, RecursionError):
+            bad += 1
+    return records, bad
 
 
-def embedded(data: Data) -> Iterator[Any]:
+def _line(line: bytes) -> list[Record]:
+    """The records of one line.
+
+    Raises:
+        ValueError: it cannot be read (msgspec's and json's errors are such).
+        RecursionError: it is nested too deeply.
+    """
+    text = line.decode()
+    try:
+        record = _decoder.decode(line)
+    except (ValueError, RecursionError):
+        return _glued(text)
+    return [record] if _is_good(record) else _glued(text)
+
+
+def _glued(text: str) -> list[Record]:
+    """One or more objects, each judged by its own type."""
+    records = []
+    at, end = 0, len(text)
+    while True:
+        while at < end and text[at] in " \t\r\n":
+            at += 1
+        if at == end:
+            return records
+        value, at = _loose.raw_decode(text, at)
+        if not isinstance(value, dict):
+            raise ValueError("not an object")
+        record = _decoder.decode(json.dumps(_cleaned(_relevant(value))))
+        if not _is_good(record):
+            raise ValueError("its values cannot be")
+        records.append(record)
+
+
+def embedded(data: ProgressData) -> Iterator[EmbeddedRecord]:
     """The records inside an ``agent_progress`` record's data, in order."""
     if data.message is not None:
         yield data.message
@@ -177,27 +157,33 @@ def _count_lines(data: bytes) -> int:
     return count + (bool(data) and not data.endswith(b"\n"))
 
 
-def _settle(record: Record) -> bool:
-    """Bring a record's times to UTC; False if one cannot be."""
-    moment = record.timestamp
-    if moment is not None and moment.tzinfo is not UTC:
-        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+def _is_good(record: Record) -> bool:
+    """Whether a record's values can be; brings its times to UTC."""
+    at = record.timestamp
+    if at is not None:
+        if not FIRST_YEAR <= at.year <= LAST_YEAR:
             return False
-        record.timestamp = _to_utc(moment)
-    elif moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        return False
-    if record.data is not None:
-        return all(_settle_embedded(inner) for inner in embedded(record.data))
+        if at.tzinfo is not UTC:
+            record.timestamp = _to_utc(at)
+    if record.type == "assistant":
+        return record.message is None or _has_name(record.message, record.uuid)
+    if record.type == "progress" and record.data is not None and record.data.type == "agent_progress":
+        return all(map(_is_good_inside, embedded(record.data)))
     return True
 
 
-def _settle_embedded(inner: Embedded) -> bool:
-    moment = inner.timestamp
-    if moment is not None:
-        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+def _is_good_inside(inner: EmbeddedRecord) -> bool:
+    at = inner.timestamp
+    if at is not None:
+        if not FIRST_YEAR <= at.year <= LAST_YEAR:
             return False
-        inner.timestamp = _to_utc(moment)
-    return True
+        inner.timestamp = _to_utc(at)
+    return inner.type != "assistant" or inner.message is None or _has_name(inner.message, inner.uuid)
+
+
+def _has_name(message: Message, uuid: str | None) -> bool:
+    """Whether a call can be told from others; without that it could not be counted once."""
+    return message.id is not None or uuid is not None or message.usage is None or message.model == SYNTHETIC
 
 
 def _to_utc(moment: datetime) -> datetime:
@@ -233,11 +219,3 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, list):
         return [_cleaned(item) for item in value]
     return value
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _any_fraction(_: str) -> float:
-    return 0.5  # nothing that we read is a fraction: that it is one is all that matters

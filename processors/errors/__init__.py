@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from processors.contract import Extraction, Once, ProcessorSettings, Schema, Seconds, Table, Work, setting
-from processors.transcript import Reader, clean, embedded, text_of
+from processors.records import Message, Record
+from processors.transcript import clean, embedded, read, text_of
 
 #: Uses without a result that are remembered between passes; the oldest are forgotten.
 MOST_OPEN = 500
 
-_NOTHING = msgspec.Raw(b"null")
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.DOTALL))
     for kind, pattern in (
@@ -47,54 +47,6 @@ class ErrorsSettings(ProcessorSettings):
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError):
             raise ValueError('timezone: a zone such as "UTC" or "Europe/Berlin"') from None
-
-
-class Block(msgspec.Struct, gc=False):
-    """A block of a message's content."""
-
-    type: str | None = None
-    id: str | None = None
-    name: str | None = None
-    tool_use_id: str | None = None
-    is_error: bool | None = None
-    content: msgspec.Raw = _NOTHING
-
-
-class Message(msgspec.Struct, gc=False):
-    """What an assistant or a user said."""
-
-    id: str | None = None
-    model: str | None = None
-    content: str | list[Block] | None = None
-
-
-class EmbeddedRecord(msgspec.Struct, gc=False):
-    """A record inside a progress record."""
-
-    type: str | None = None
-    uuid: str | None = None
-    requestId: str | None = None
-    timestamp: datetime | None = None
-    message: Message | None = None
-
-
-class ProgressData(msgspec.Struct, gc=False):
-    """What a progress record carries."""
-
-    type: str | None = None
-    agentId: str | None = None
-    message: EmbeddedRecord | None = None
-    normalizedMessages: list[EmbeddedRecord] | None = None
-
-
-class Record(msgspec.Struct, gc=False):
-    """A line of a transcript."""
-
-    type: str | None = None
-    timestamp: datetime | None = None
-    sessionId: str | None = None
-    message: Message | None = None
-    data: ProgressData | None = None
 
 
 class ErrorRow(msgspec.Struct, gc=False):
@@ -132,8 +84,6 @@ SCHEMA = Schema(
     },
 )
 
-_reader: Reader[Record] = Reader(Record)
-
 
 class Errors:
     """The processor."""
@@ -145,7 +95,7 @@ class Errors:
 
     def extract(self, work: Work) -> Extraction:
         """See `processors.contract.Processor.extract`."""
-        records, bad_lines = _reader.read(work.lines)
+        records, bad_lines = read(work.lines)
         #: Uses that have had no result yet, in the order in which they were seen.
         open_uses: dict[str, str] = dict(work.carry.get("open", {}))
         rows: list[ErrorRow] = []

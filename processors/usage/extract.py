@@ -11,17 +11,26 @@ import msgspec
 import xxhash
 
 from processors.contract import Extraction, Session, Work
-from processors.transcript import Reader, clean, command_name, embedded, is_person, text_of
+from processors.records import Block, Message, ProgressData, Record
+from processors.transcript import SYNTHETIC, clean, command_name, embedded, is_person, read, text_of
 from processors.usage import span
-from processors.usage.records import Block, Message, ProgressData, Record, ToolInput
 from processors.usage.rows import Call, Context, File, Use
 
-SYNTHETIC = "<synthetic>"
 #: Prices a call: model, time, and the call itself, whose tokens are in.
 Price = Callable[[Call], float | None]
 
 _MCP = re.compile(r"mcp__(.+?)__(.+)", re.DOTALL)
-_reader: Reader[Record] = Reader(Record)
+
+
+class ToolInput(msgspec.Struct, gc=False):
+    """The fields of a tool's input that name something; of any type, since any tool may use the names."""
+
+    skill: object = None
+    name: object = None
+    command: object = None
+    subagent_type: object = None
+
+
 _tool_input = msgspec.json.Decoder(ToolInput)
 
 
@@ -36,8 +45,6 @@ class Stretch:
         self._uses: dict[str, Use] = {}
         self._results: dict[str, Use] = {}
         self._contexts: dict[tuple[Any, ...], Context] = {}
-        #: Lines whose fields are good but say what cannot be.
-        self.bad_lines = 0
         self.times: list[datetime] = []
         self.human_turns = 0
         self.session_id: str | None = None
@@ -114,8 +121,7 @@ class Stretch:
         usage = message.usage
         assert usage is not None
         identity = message.id if message.id is not None else uuid
-        if identity is None:
-            raise _Nameless
+        assert identity is not None, "such a line is bad, and was not read"
         read, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
         fresh, output = usage.input_tokens or 0, usage.output_tokens or 0
         tokens = fresh + output + written + read
@@ -264,13 +270,9 @@ class Stretch:
         return known.context
 
 
-class _Nameless(Exception):
-    """A call with neither a message's id nor a record's: its line is bad."""
-
-
 def extract(work: Work, price: Price) -> Extraction:
     """What follows from a stretch; see `processors.contract.Processor.extract`."""
-    records, bad_lines = _reader.read(work.lines)
+    records, bad_lines = read(work.lines)
     stretch = Stretch(work.session, work.start, price)
     for record in records:
         stretch.add(record)

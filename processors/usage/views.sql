@@ -14,8 +14,9 @@ WHERE c.counted;
 CREATE OR REPLACE VIEW usage_events AS
 SELECT u.event_type, u.use_id AS tool_use_id, u.tool_name, u.skill_name, u.subagent_type, u.mcp_server,
        u.command_name, u.is_error,
-       CAST(GREATEST(floor(round(extract(epoch FROM u.finished_at - u.occurred_at) * 1000000) / 1000), 0) AS BIGINT)
-           AS duration_ms,
+       CAST(CASE WHEN u.finished_at < u.occurred_at THEN 0
+                 ELSE floor(round(extract(epoch FROM u.finished_at - u.occurred_at) * 1000000) / 1000)
+            END AS BIGINT) AS duration_ms,
        u.model, u.occurred_at, u.session_file, x.session_id, x.username
 FROM usage_uses u
 JOIN usage_contexts x ON x.session_file = u.session_file AND x.context = u.context

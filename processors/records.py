@@ -1,26 +1,35 @@
-"""The fields of a transcript that `usage` reads."""
+"""What a transcript's lines hold, as far as anybody reads it (docs/counting.md lists the fields)."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
-from processors.transcript import Count
+
+#: A count that a database can add up: 0 to 10^12.
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 
 _NOTHING = msgspec.Raw(b"null")
 
 
 class CacheCreation(msgspec.Struct, gc=False):
+    """Tokens written to the cache, by how long they live."""
+
     ephemeral_5m_input_tokens: Count | None = None
     ephemeral_1h_input_tokens: Count | None = None
 
 
 class ServerToolUse(msgspec.Struct, gc=False):
+    """What the provider's own tools did."""
+
     web_search_requests: Count | None = None
 
 
 class Tokens(msgspec.Struct, gc=False):
+    """What one API call used."""
+
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
@@ -30,6 +39,8 @@ class Tokens(msgspec.Struct, gc=False):
 
 
 class Block(msgspec.Struct, gc=False):
+    """A block of a message's content."""
+
     type: str | None = None
     id: str | None = None
     name: str | None = None
@@ -38,9 +49,12 @@ class Block(msgspec.Struct, gc=False):
     #: Left as they are: they are large, and read only where they matter.
     input: msgspec.Raw = _NOTHING
     text: msgspec.Raw = _NOTHING
+    content: msgspec.Raw = _NOTHING
 
 
 class Message(msgspec.Struct, gc=False):
+    """What an assistant or a user said."""
+
     id: str | None = None
     model: str | None = None
     usage: Tokens | None = None
@@ -48,6 +62,8 @@ class Message(msgspec.Struct, gc=False):
 
 
 class EmbeddedRecord(msgspec.Struct, gc=False):
+    """A record inside a progress record."""
+
     type: str | None = None
     uuid: str | None = None
     requestId: str | None = None
@@ -56,6 +72,8 @@ class EmbeddedRecord(msgspec.Struct, gc=False):
 
 
 class ProgressData(msgspec.Struct, gc=False):
+    """What a progress record carries."""
+
     type: str | None = None
     agentId: str | None = None
     message: EmbeddedRecord | None = None
@@ -79,12 +97,3 @@ class Record(msgspec.Struct, gc=False):
     isCompactSummary: bool | None = None
     message: Message | None = None
     data: ProgressData | None = None
-
-
-class ToolInput(msgspec.Struct, gc=False):
-    """The fields of a tool's input that name something; of any type, since any tool may use the names."""
-
-    skill: object = None
-    name: object = None
-    command: object = None
-    subagent_type: object = None
