@@ -50,8 +50,8 @@ class _Overflows(logging.Filter):
     def attach(self) -> None:
         for name in self.LOGGERS:
             logger = logging.getLogger(name)
-            if not logger.isEnabledFor(logging.WARNING):
-                logger.setLevel(logging.WARNING)
+            if logger.level == logging.NOTSET or logger.level > logging.WARNING:
+                logger.setLevel(logging.WARNING)  # however quiet the log is to be, this is to be heard
             logger.addFilter(self)
 
     def detach(self) -> None:
@@ -141,17 +141,18 @@ def _take_down(native: BaseObserver) -> None:
     if reader is not None and not reader.is_alive():
         # A reader that died while it waited would leave its descriptors for the one that closes them: us.
         reader._is_reading = False
-    try:
-        native.stop()
-    except Exception:
-        # Its tables may be what killed it (watchdog 7.1: KeyError in _remove_watch_internally).
-        log.warning("watchdog could not stop by itself", exc_info=True)
-        native.event_queue.put_nowait(EventDispatcher.stop_event)
+    # The reader first: the observer itself waits for a handler that may hang.
+    parts = [native] if reader is None else [reader, native]
+    for part in parts:
+        try:
+            part.stop()
+        except Exception:
+            # Its tables may be what killed it (watchdog 7.1: KeyError in _remove_watch_internally).
+            log.warning("watchdog could not stop by itself", part=type(part).__name__, exc_info=True)
     for group in groups:
         if group is not None:
             group._move_event_grouper.close()  # what its emitter thread waits for
-    if reader is not None:
-        reader.stop()
+    native.event_queue.put_nowait(EventDispatcher.stop_event)  # and what its dispatcher thread waits for
 
 
 def _watchdog_threads(before: set[threading.Thread]) -> list[threading.Thread]:

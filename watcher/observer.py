@@ -1,14 +1,12 @@
 """The observer: tells which session files change, and knows when it does not hear.
 
-watchdog goes deaf without a sign, so hearing is proven again and again: a cookie's event
-must come back, the threads must live, the root must be the same directory, and every
-directory must be watched. Where one of these fails it listens anew, and whenever
+watchdog goes deaf without a sign. So each step looks whether it still hears (`Hearing`)
+and whether the root is still the same directory; if not, it listens anew. Whenever
 something may have been missed a sweep is owed.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 import time
@@ -21,9 +19,8 @@ from typing import Literal
 import structlog
 
 from watcher import census, mounts
-from watcher.cookie import Cookie
-from watcher.ear import Ear
-from watcher.listening import Kind, Listening, listen
+from watcher.hearing import Failure, Hearing, why_not
+from watcher.listening import Kind
 
 log = structlog.get_logger("watcher.observer")
 
@@ -31,14 +28,12 @@ State = Literal["starting", "ok", "partial", "deaf"]
 
 #: The thread looks at everything this often, and at once when something wakes it.
 STEP = 1.0
-#: A native cookie's event is back within this time.
-COOKIE_BACK = 5.0
-#: A new directory is listed this long after it came, so that a tree that is copied in is listed once.
-SETTLING = 0.2
-#: Listening anew more than `FEW` times in this time is slowed down, to at most `SLOWEST` between two.
+#: While it does not hear everything a sweep is owed at least this often.
+LONGEST_WAIT = 10.0
+#: Failing more than `FEW` times in `SHORT_TIME` is answered ever more slowly, at most `SLOWEST` later.
 SHORT_TIME, FEW, SLOWEST = 60.0, 3, 10.0
-#: How long watchdog may take to stop before it is left to itself.
-TEARDOWN = 2.0
+#: How long watchdog may take to stop before it is left to itself, and how many threads are left so at most.
+TEARDOWN, ABANDONED = 2.0, 20
 #: A supervising thread that has not moved for this long is stuck.
 STUCK = 15.0
 
@@ -51,17 +46,17 @@ class ObserverHealth:
     state: State
     #: What it listens with.
     kind: Kind
-    #: What is wrong and what to do, empty when nothing is.
+    #: What is wrong and what to do; empty when nothing is.
     reason: str
     #: When this state began, on the observer's clock.
     since: float
-    #: How often it had to listen anew.
+    #: How often it had to begin anew.
     rebuilds: int
     #: Events taken since the start.
     events: int
-    #: Kernel watches installed, None where that cannot be told.
+    #: Kernel watches when they were last counted, None where that cannot be done.
     watches: int | None
-    #: Directories there were to be watched.
+    #: Directories there were to be watched then.
     directories: int | None
 
 
@@ -85,40 +80,31 @@ class Observer:
         ``owe_sweep`` a sentence whenever something may have been missed. Both are called from
         other threads and should be quick. Times are seconds.
         """
-        self._root = os.fsencode(os.path.abspath(root))
+        self._root = os.fsencode(Path(root).absolute())
         self._offer, self._owe_sweep = offer, owe_sweep
         self._wanted, self._poll, self._cookie_interval = kind, poll_interval, cookie_interval
         self._clock = clock
         self._thread: threading.Thread | None = None
         self._wake, self._closing, self._began = threading.Event(), threading.Event(), threading.Event()
-        self._late_start = False
         self._unpaid: str | None = None
-        # What it listens with, and to.
+        #: Real path, device and inode of the root while it is there.
         self._identity: tuple[bytes, int, int] | None = None
-        self._listening: Listening | None = None
-        self._ear: Ear | None = None
-        self._cookie: Cookie | None = None
+        self._hearing: Hearing | None = None
         self._abandoned: list[threading.Thread] = []
-        self._kind: Kind = "polling" if kind == "polling" else "native"
-        self._earlier_events = 0
         # Troubles: a sentence while it lasts.
         self._rootless: str | None = None
-        self._deaf: str | None = None
+        self._failed: Failure | None = None
         self._short: str | None = None
-        self._unwritable: str | None = None
-        self._overflowed = threading.Event()
+        #: Why it begins anew, until it has.
+        self._anew: str | None = None
+        self._failures: deque[float] = deque(maxlen=100)
         self._overflows: deque[float] = deque(maxlen=100)
-        self._causes: deque[float] = deque(maxlen=100)
-        self._rebuild_reason: str | None = None
-        # Times of what comes next.
-        self._build_at = self._cookie_at = self._count_at = self._renew_at = float("-inf")
-        self._sweep_at = float("inf")
-        self._sent: tuple[float, int] | None = None
-        self._confirmed = False
-        self._odd_count = False
-        self._came: deque[tuple[float, set[bytes]]] = deque()
+        self._build_at = float("-inf")
+        self._sweep_at: float | None = None
         self._beat = clock()
-        self._health = ObserverHealth("starting", self._kind, "", self._beat, 0, 0, None, None)
+        self._earlier_events = 0
+        first: Kind = "polling" if kind == "polling" else "native"
+        self._health = ObserverHealth("starting", first, "", self._beat, 0, 0, None, None)
 
     def start(self) -> None:
         """Listen. On return everything that changes is heard, unless `health` says otherwise."""
@@ -129,7 +115,7 @@ class Observer:
         self._thread.start()
         # A network that does not answer must not keep the service from starting.
         if not self._began.wait(STUCK):
-            self._late_start = True
+            self._anew = "the start was slow"
             log.warning("the observer is slow to start", root=os.fsdecode(self._root))
 
     def close(self, timeout: float) -> bool:
@@ -148,225 +134,169 @@ class Observer:
 
     def health(self) -> ObserverHealth:
         """How well it hears, now."""
-        seen, thread, ear = self._health, self._thread, self._ear
-        seen = replace(seen, events=self._earlier_events + (ear.events if ear is not None else 0))
+        seen, thread, hearing = self._health, self._thread, self._hearing
+        if hearing is not None:
+            seen = replace(
+                seen,
+                events=self._earlier_events + hearing.ear.events,
+                watches=hearing.watches,
+                directories=hearing.directories,
+            )
         if self._closing.is_set():
             return replace(seen, state="deaf", reason="it was closed")
         if thread is not None and not thread.is_alive():
             return replace(seen, state="deaf", reason="the observer's thread has died; restart the service")
         silent = self._clock() - self._beat
         if thread is not None and silent > STUCK:
-            reason = f"the observer has been stuck for {silent:.0f} s (does {os.fsdecode(self._root)} answer?)"
+            reason = f"the observer has been stuck for {silent:.0f} s; does {os.fsdecode(self._root)} answer?"
             return replace(seen, state="deaf", reason=reason)
         return seen
 
     def step(self, now: float) -> float:
-        """Look at everything once; how many seconds until the next look is wanted."""
+        """Look at everything once; in how many seconds the next look is wanted."""
         self._beat = now
         self._pay()
         self._look_at_root(now)
-        if self._rootless is None:
-            if self._listening is not None:
-                self._examine(self._listening, now)
-            if self._listening is None and now >= self._build_at:
-                self._build(now)
-            if self._listening is not None:
-                self._send_cookie(now)
-                self._count(self._listening, now)
-                self._list_directories(now)
+        if self._hearing is not None and (failure := self._hearing.failure(now)):
+            self._fail(failure, now)
+        if self._hearing is None and self._rootless is None and now >= self._build_at:
+            self._listen(now)
+        if self._hearing is not None:
+            self._hearing.step(now)
         self._conclude(now)
-        return max(0.01, min(self._next(now)) - now)
-
-    # The root.
+        wanted = now + STEP
+        if self._hearing is not None:
+            wanted = min(wanted, self._hearing.next())
+        elif self._rootless is None:
+            wanted = min(wanted, self._build_at)
+        return max(0.01, min(wanted, self._sweep_at or wanted) - now)
 
     def _look_at_root(self, now: float) -> None:
-        """Notice that it is gone, or is another directory."""
+        """Notice that it is gone, is back, or is another directory."""
+        name = os.fsdecode(self._root)
         try:
             real = os.path.realpath(self._root, strict=True)
             status = os.stat(os.path.join(real, b""))
         except OSError as error:
             if self._rootless is None:
-                self._rootless = f"{os.fsdecode(self._root)} cannot be seen: {error.strerror}"
+                self._rootless = f"{name} cannot be seen: {error.strerror}"
                 self._identity = None
-                self._tear_down(self._rootless, now)
+                self._stop_listening(self._rootless)
                 self._owe(self._rootless)
             return
         identity = (real, status.st_dev, status.st_ino)
         if identity == self._identity:
             return
-        if self._identity is not None:
-            self._tear_down(f"{os.fsdecode(self._root)} is another directory than before", now)
-        elif self._rootless is not None:
-            self._rebuild_reason = f"{os.fsdecode(self._root)} is back"
+        if self._rootless is not None:
+            self._anew = f"{name} is back"
+            self._failed = Failure(f"{name} is back, and nothing was heard from it yet")
+        elif self._identity is not None:
+            self._failed = Failure(f"{name} is another directory than before")
+            self._stop_listening(self._failed.reason)
         self._identity, self._rootless, self._build_at = identity, None, now
 
-    # Listening, and whether it does.
-
-    def _build(self, now: float) -> None:
+    def _listen(self, now: float) -> None:
+        """Begin to listen; if that fails it is tried again."""
         assert self._identity is not None
+        if sum(thread.is_alive() for thread in self._abandoned) > ABANDONED:
+            self._failed = Failure("threads that had to be left to themselves do not end; restart the service")
+            self._build_at = now + self._poll
+            return
         real = self._identity[0]
         system = mounts.file_system(os.fsdecode(real))
-        if self._wanted == "auto":
-            self._kind = "polling" if mounts.is_network(system) else "native"
-        self._cookie = Cookie(real)
-        self._ear = Ear(real, self._cookie.name, self._offer, self._owe, self._wake.set)
-        self._overflowed.clear()
+        kind: Kind = "polling" if mounts.is_network(system) else "native"
+        if self._wanted != "auto":
+            kind = self._wanted
+        self._health = replace(self._health, kind=kind)
         try:
-            self._listening = listen(os.fsdecode(real), self._ear, self._kind, self._poll, self._note_overflow)
+            self._hearing = Hearing(
+                real,
+                kind,
+                self._offer,
+                self._owe,
+                self._wake.set,
+                poll_interval=self._poll,
+                cookie_interval=self._cookie_interval,
+                now=now,
+            )
         except (OSError, RuntimeError) as error:
-            self._deaf = _why_not(error)
+            self._failed = Failure(why_not(error))
             self._build_at = now + self._poll
-            log.error("the observer cannot listen", reason=self._deaf)
+            log.error("the observer cannot listen", reason=self._failed.reason)
             return
+        log.info("listening", root=os.fsdecode(real), kind=kind)
         try:
-            self._cookie.remove_stale(mounts.is_network(system))
+            self._hearing.cookie.remove_stale(mounts.is_network(system))
         except OSError as error:
             log.debug("stale cookies stay", error=str(error))
-        self._sent, self._confirmed, self._odd_count = None, False, False
-        self._cookie_at = self._count_at = now
-        self._renew_at = now + self._cookie_interval
-        if self._rebuild_reason is not None or self._late_start:
-            self._owe(f"listening anew: {self._rebuild_reason or 'the start was slow'}")
-        self._rebuild_reason, self._late_start = None, False
-        log.info("listening", root=os.fsdecode(real), kind=self._kind)
+        # Only now, so that the sweep sees whatever came while nobody listened.
+        if self._anew is not None:
+            self._owe(f"listening anew: {self._anew}")
+            self._anew = None
 
-    def _examine(self, listening: Listening, now: float) -> None:
-        """Notice what has gone wrong with it since the last look."""
-        if self._overflowed.is_set():
+    def _fail(self, failure: Failure, now: float) -> None:
+        """Stop listening, to begin anew as soon as the recent failures allow."""
+        self._build_at = now
+        if failure.overflow:
             self._overflows.append(now)
-            self._tear_down(f"the kernel's event queue overflowed ({census.sysctl(census.MAX_QUEUED)})", now)
-        elif dead := listening.dead():
-            self._tear_down(f"watchdog's thread died: {', '.join(dead)}", now)
-        elif self._sent is not None and self._ear is not None:
-            at, heard = self._sent
-            limit = self._poll * 2 + COOKIE_BACK if listening.kind == "polling" else COOKIE_BACK
-            if self._ear.heard > heard:
-                self._sent, self._confirmed, self._deaf = None, True, None
-            elif now - at > limit:
-                self._tear_down(f"the cookie's event did not come back within {limit:g} s", now)
+        if not failure.harmless:
+            self._failed = failure
+            self._failures.append(now)
+            if (recent := _recent(self._failures, now)) > FEW:
+                self._build_at = now + min(2.0 ** (recent - FEW - 1), SLOWEST)
+        self._stop_listening(failure.reason)
 
-    def _tear_down(self, reason: str, now: float, *, deaf: bool = True) -> None:
-        """Stop listening, to begin anew as soon as the recent troubles allow."""
-        if deaf:
-            self._deaf = reason
-        if self._listening is None:
+    def _stop_listening(self, reason: str) -> None:
+        self._anew = reason
+        hearing, self._hearing = self._hearing, None
+        if hearing is None:
             return
-        late = self._listening.stop(TEARDOWN)
+        late = hearing.stop(TEARDOWN)
         if late:
             log.warning("watchdog does not stop and is left to itself", threads=[thread.name for thread in late])
             self._abandoned = [*(thread for thread in self._abandoned if thread.is_alive()), *late]
-        self._listening = None
-        if self._ear is not None:
-            self._ear.muted = True
-            self._earlier_events += self._ear.events
-            self._ear = None
-        self._came.clear()
-        self._rebuild_reason = reason
-        self._causes.append(now)
-        recent = sum(now - at < SHORT_TIME for at in self._causes)
-        self._build_at = now + (min(2.0 ** (recent - FEW), SLOWEST) if recent > FEW else 0.0)
-        self._health = replace(self._health, rebuilds=self._health.rebuilds + 1)
-        log.log(30 if deaf else 20, "listening anew", reason=reason, in_seconds=self._build_at - now)
-
-    def _note_overflow(self) -> None:
-        self._overflowed.set()
-        self._wake.set()
-
-    def _send_cookie(self, now: float) -> None:
-        if self._sent is not None or now < self._cookie_at or self._cookie is None or self._ear is None:
-            return
-        self._cookie_at = now + self._cookie_interval
-        heard = self._ear.heard
-        try:
-            self._cookie.write()
-        except OSError as error:
-            self._unwritable = (
-                f"whether events arrive cannot be proven, as {os.fsdecode(self._root)} cannot be written:"
-                f" {error.strerror}; make it writable for the service"
-            )
-            self._deaf, self._confirmed = None, True
-        else:
-            self._unwritable = None
-            self._sent = (now, heard)
-
-    def _count(self, listening: Listening, now: float) -> None:
-        """Compare the watches with the directories; what differs twice in a row is so."""
-        if now < self._count_at or self._identity is None:
-            return
-        self._count_at = now + self._cookie_interval
-        watches = listening.watches()
-        directories = None if watches is None else census.directories(self._identity[0])
-        self._health = replace(self._health, watches=watches, directories=directories)
-        if watches is None or directories is None or watches == directories:
-            self._odd_count, self._short = False, None
-            return
-        self._count_at = now + min(self._cookie_interval, STEP)
-        if not self._odd_count:
-            self._odd_count = True
-        elif watches > directories:
-            self._short = None
-            self._tear_down("directories that were moved away are still watched", now, deaf=False)
-        else:
-            self._short = (
-                f"only {watches} of {directories} directories are watched; raise {census.sysctl(census.MAX_WATCHES)}"
-            )
-            self._count_at = now + min(self._cookie_interval, self._poll)
-            if now >= self._renew_at:
-                self._tear_down(self._short, now, deaf=False)
-
-    def _list_directories(self, now: float) -> None:
-        """Offer what lies in directories that came: they may have been full."""
-        if self._ear is None or self._identity is None:
-            return
-        if came := self._ear.new_directories():
-            self._came.append((now + SETTLING, came))
-        while self._came and self._came[0][0] <= now:
-            _, came = self._came.popleft()
-            for directory in came:
-                if not any(directory[:at] in came for at, byte in enumerate(directory) if byte == 0x2F):
-                    for path in census.sessions_below(self._identity[0], directory):
-                        self._offer(path)
-
-    # What follows from it.
+        self._short = hearing.short
+        self._earlier_events += hearing.ear.events
+        self._health = replace(self._health, rebuilds=self._health.rebuilds + 1, events=self._earlier_events)
+        log.warning("the observer begins anew", reason=reason)
 
     def _conclude(self, now: float) -> None:
+        """Say how it stands, and owe a sweep while that is not well."""
         state, reason = self._judge(now)
-        self._sweep_at = min(self._sweep_at, now + max(self._poll, self._cookie_interval))
         if (state, reason) != (self._health.state, self._health.reason):
             since = self._health.since if state == self._health.state else now
-            self._health = replace(self._health, state=state, reason=reason, kind=self._kind, since=since)
-            log.log(20 if state in ("ok", "starting") else 30, "the observer is " + state, reason=reason)
-        if state == "ok" or self._rootless is not None:
-            self._sweep_at = now + self._poll
+            self._health = replace(self._health, state=state, reason=reason, since=since)
+            tell = log.info if state in ("ok", "starting") else log.warning
+            tell("the observer's state", state=state, reason=reason)
+        interval = min(self._poll, LONGEST_WAIT)
+        if self._sweep_at is None or state == "ok" or self._rootless is not None:
+            # A root that is gone has nothing to sweep: that was owed once, and is again when it is back.
+            self._sweep_at = now + interval
         elif now >= self._sweep_at:
-            only_unproven = state == "partial" and reason == self._unwritable
-            self._sweep_at = now + (self._cookie_interval if only_unproven else self._poll)
-            if state != "starting":
-                self._owe(f"the observer is {state}: {reason}")
+            unprovable = self._hearing is not None and reason == self._hearing.unprovable
+            self._sweep_at = now + (self._cookie_interval if unprovable else interval)
+            self._owe(f"the observer is {state}: {reason}" if reason else "the observer has not heard anything yet")
 
     def _judge(self, now: float) -> tuple[State, str]:
-        overflows = sum(now - at < SHORT_TIME for at in self._overflows)
+        hearing, overflows = self._hearing, _recent(self._overflows, now)
+        if hearing is not None and hearing.proven:
+            self._failed = None
+        if hearing is not None and hearing.counted:
+            self._short = hearing.short
         if self._rootless is not None:
             return "deaf", self._rootless
-        if overflows >= FEW:
+        if overflows >= FEW and (self._failed is None or self._failed.overflow):
             return "partial", (
                 f"the kernel's event queue overflowed {overflows} times within {SHORT_TIME:g} s;"
                 f" raise {census.sysctl(census.MAX_QUEUED)}"
             )
-        if self._deaf is not None:
-            return "deaf", self._deaf
+        if self._failed is not None:
+            return "deaf", self._failed.reason
         if self._short is not None:
             return "partial", self._short
-        if self._unwritable is not None:
-            return "partial", self._unwritable
-        return ("ok", "") if self._confirmed else ("starting", "")
-
-    def _next(self, now: float) -> list[float]:
-        times = [now + STEP, self._sweep_at]
-        if self._listening is None:
-            return [*times, self._build_at] if self._rootless is None else [now + STEP]
-        times += [self._count_at] + [at for at, _ in self._came]
-        return times if self._sent is not None else [*times, self._cookie_at]
+        if hearing is not None and hearing.unprovable is not None:
+            return "partial", hearing.unprovable
+        return ("ok", "") if hearing is not None and hearing.proven else ("starting", "")
 
     def _owe(self, reason: str) -> None:
         """Say that a sweep is owed; if even that fails, the next step says it again."""
@@ -381,8 +311,6 @@ class Observer:
         if reason is not None:
             self._owe(reason)
 
-    # The thread.
-
     def _run(self) -> None:
         try:
             while not self._closing.is_set():
@@ -391,7 +319,8 @@ class Observer:
                 except Exception as error:
                     # A fault of ours: said aloud, and what it may have missed is swept.
                     log.exception("the observer's step failed")
-                    self._owe(f"the observer's step failed ({error!r})")
+                    self._health = replace(self._health, state="deaf", reason=f"the observer's step failed: {error!r}")
+                    self._owe(self._health.reason)
                     wait = STEP
                 self._began.set()
                 self._wake.wait(wait)
@@ -401,22 +330,17 @@ class Observer:
 
     def _put_away(self, timeout: float) -> None:
         """Stop listening for good, and leave nothing behind."""
-        listening, self._listening = self._listening, None
-        if self._ear is not None:
-            self._ear.muted = True
-        if listening is not None:
-            self._abandoned += listening.stop(timeout)
-        if self._cookie is not None:
-            try:
-                self._cookie.remove()
-            except OSError as error:
-                log.debug("the cookie stays", error=str(error))
+        hearing, self._hearing = self._hearing, None
+        if hearing is None:
+            return
+        self._abandoned += hearing.stop(timeout)
+        self._earlier_events += hearing.ear.events
+        self._health = replace(self._health, events=self._earlier_events)
+        try:
+            hearing.cookie.remove()
+        except OSError as error:
+            log.debug("the cookie stays", error=str(error))
 
 
-def _why_not(error: Exception) -> str:
-    """Why listening could not begin, and what to do about it."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"the system has no watch left; raise {census.sysctl(census.MAX_WATCHES)}"
-    if isinstance(error, OSError) and error.errno == errno.EMFILE:
-        return f"no inotify instance or file is left; raise {census.sysctl(census.MAX_INSTANCES)} or the limit of files"
-    return f"listening failed: {error}"
+def _recent(times: deque[float], now: float) -> int:
+    return sum(now - at < SHORT_TIME for at in times)
