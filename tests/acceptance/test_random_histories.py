@@ -1,0 +1,43 @@
+"""Random histories of the tree: whatever happens to the files, the tables equal the oracle's."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Subject, exact_price
+from tests.histories import History
+from tests.oracle import Oracle
+
+#: Steps a history; its tables are compared about every twelfth, and at the end.
+STEPS = 300
+
+
+def live_through(root: Path, state: Path, seed: int, database: str = "") -> None:
+    """One history, with the program catching up after each step and restarted now and then."""
+    root.mkdir()
+    rng = random.Random(seed)
+    print(f"seed {seed}")
+    oracle = Oracle(price=exact_price)
+    history = History(root, rng, oracle)
+    overrides = {"database.url": database} if database else {}
+    subject = Subject(root, state, overrides)
+    try:
+        for step in range(STEPS):
+            history.step()
+            subject.catch_up()
+            if rng.random() < 1 / 12 or step == STEPS - 1:
+                subject.must_equal(oracle, f"seed {seed}, after {' | '.join(history.log[-12:])}")
+            if rng.random() < 1 / 60:
+                subject.close()
+    finally:
+        subject.close()
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SESSION_WATCHER_HISTORIES", "30"))))
+def test_tables_equal_the_oracles(tmp_path: Path, seed: int) -> None:
+    """Every row of the truth table, in random order, over several sessions and both processors."""
+    live_through(tmp_path / "sessions", tmp_path / "state", seed)
