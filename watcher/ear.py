@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-import structlog
 from watchdog.events import (
     DirCreatedEvent,
     DirDeletedEvent,
@@ -20,8 +19,6 @@ from watchdog.events import (
 )
 
 from watcher.sessions import SUFFIX
-
-log = structlog.get_logger("watcher.observer")
 
 #: The events that miss nothing. With watchdog's own choice a large tree overflows for ever.
 EVENTS: list[type[FileSystemEvent]] = [
@@ -60,7 +57,9 @@ class Ear(FileSystemEventHandler):
         #: How often the cookie was seen.
         self.heard = 0
         self.events = 0
+        #: Events whose handling failed.
         self.failures = 0
+        self._error: Exception | None = None
         self._directories: set[bytes] = set()
 
     def dispatch(self, event: FileSystemEvent) -> None:
@@ -69,12 +68,14 @@ class Ear(FileSystemEventHandler):
             return
         try:
             self._take(event)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (kept, said by the supervising thread)
             self.failures += 1
-            # Whatever fails once may fail on every event: the log names it ever more rarely.
-            if self.failures & (self.failures - 1) == 0:
-                log.exception("an event could not be handled", event=repr(event), failures=self.failures)
-            self._owe_sweep(f"an event could not be handled ({error!r})")
+            self._error = error
+
+    def error(self) -> Exception | None:
+        """The last exception of an event since the last call; a sweep is then owed."""
+        taken, self._error = self._error, None
+        return taken
 
     def new_directories(self) -> set[bytes]:
         """Directories, relative to the root, that came since the last call."""

@@ -61,7 +61,7 @@ class Hearing:
         Raises:
             OSError, RuntimeError: it cannot listen (no watch, descriptor or thread is left, the root is gone).
         """
-        self._root, self._offer, self._wake = root, offer, wake
+        self._root, self._offer, self._owe_sweep, self._wake = root, offer, owe_sweep, wake
         self._poll, self._cookie_interval = poll_interval, cookie_interval
         self.kind = kind
         self.cookie = Cookie(root)
@@ -107,6 +107,9 @@ class Hearing:
 
     def step(self, now: float) -> None:
         """Send the cookie, count the watches, list new directories: whatever is due."""
+        if (error := self.ear.error()) is not None:
+            self._owe_sweep(f"an event could not be handled ({error!r})")
+            log.error("an event could not be handled", failures=self.ear.failures, exc_info=error)
         if self._sent is None and now >= self._cookie_at:
             self._send_cookie(now)
         if now >= self._count_at:

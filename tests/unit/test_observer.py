@@ -1,0 +1,532 @@
+"""The observer: what it offers, and that it knows when it does not hear."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from watchdog.events import FileSystemEventHandler
+
+from tests.listener import Listener, listening, until
+from watcher import hearing
+from watcher.cookie import PREFIX, Cookie
+from watcher.listening import Kind, Listening, listen
+from watcher.observer import Observer
+
+Change = Callable[[Path], object]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    path = tmp_path / "sessions"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def heard(root: Path) -> Iterator[Listener]:
+    with listening(root) as listener:
+        yield listener
+
+
+def dead_pid() -> int:
+    """The id of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_new_file_is_offered(heard: Listener) -> None:
+    """Creation is offered, before anything is written."""
+    os.close(os.open(heard.root / "a.jsonl", os.O_CREAT | os.O_RDONLY))
+    until(lambda: heard.paths == {b"a.jsonl"}, "the new file is offered")
+
+
+def test_a_write_is_offered_while_the_writer_holds_the_file_open(heard: Listener) -> None:
+    """A writer that never closes its file is heard."""
+    with (heard.root / "a.jsonl").open("w") as file:
+        heard.forget()
+        file.write("{}\n")
+        file.flush()
+        until(lambda: b"a.jsonl" in heard.paths, "the write is offered")
+
+
+def test_a_close_is_offered(heard: Listener) -> None:
+    """The end of a writer is heard by itself: what it wrote through a mapping is there by then."""
+    with (heard.root / "a.jsonl").open("w"):
+        heard.forget()
+    until(lambda: b"a.jsonl" in heard.paths, "the close is offered")
+
+
+def test_a_rename_offers_both_names(heard: Listener) -> None:
+    """The old name is gone, the new one is there: both sessions changed."""
+    (heard.root / "a.jsonl").touch()
+    heard.forget()
+    (heard.root / "a.jsonl").rename(heard.root / "b.jsonl")
+    until(lambda: {b"a.jsonl", b"b.jsonl"} <= heard.paths, "both names are offered")
+
+
+def test_an_atomic_replace_offers_the_final_name(heard: Listener) -> None:
+    """A file that is put in place under a name of another kind is heard under its final name."""
+    (heard.root / "a.jsonl.tmp").write_text("{}\n")
+    heard.forget()
+    (heard.root / "a.jsonl.tmp").rename(heard.root / "a.jsonl")
+    until(lambda: b"a.jsonl" in heard.paths, "the final name is offered")
+
+
+def test_a_deletion_is_offered(heard: Listener) -> None:
+    """A session that goes has changed."""
+    (heard.root / "a.jsonl").touch()
+    heard.forget()
+    (heard.root / "a.jsonl").unlink()
+    until(lambda: b"a.jsonl" in heard.paths, "the deletion is offered")
+
+
+def test_a_file_moved_in_or_out_is_offered(heard: Listener, tmp_path: Path) -> None:
+    """Only one half of such a move is seen, and it is enough."""
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    (tmp_path / "a.jsonl").rename(heard.root / "a.jsonl")
+    until(lambda: b"a.jsonl" in heard.paths, "the file that came is offered")
+    heard.forget()
+    (heard.root / "a.jsonl").rename(tmp_path / "a.jsonl")
+    until(lambda: b"a.jsonl" in heard.paths, "the file that went is offered")
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.jsonl", b"two\nlines.jsonl", b"50%:a b'\".jsonl", "häß.jsonl".encode()])
+def test_strange_names_are_offered_as_they_are(heard: Listener, name: bytes) -> None:
+    """A name is bytes: what is no text, and newlines, come through."""
+    folder = os.path.join(os.fsencode(heard.root), b"d\xff\n")
+    os.mkdir(folder)
+    os.close(os.open(os.path.join(folder, name), os.O_CREAT | os.O_WRONLY))
+    until(lambda: b"d\xff\n/" + name in heard.paths, "the strange name is offered")
+
+
+def test_nothing_but_sessions_is_offered(heard: Listener) -> None:
+    """Other files, directories and the cookie are nobody's business."""
+    (heard.root / "notes.txt").write_text("x")
+    (heard.root / "d.jsonl.gz").write_text("x")
+    (heard.root / "folder").mkdir()
+    heard.fence()
+    assert heard.paths == {b"fence-1.jsonl"}
+
+
+def test_a_full_directory_that_is_moved_in_is_offered_whole(heard: Listener, tmp_path: Path) -> None:
+    """What was written before the directory came was heard by nobody; links are not followed."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "far.jsonl").touch()
+    coming = tmp_path / "coming"
+    (coming / "deep" / "deeper").mkdir(parents=True)
+    for at in ("a.jsonl", "deep/b.jsonl", "deep/deeper/c.jsonl", "deep/no.txt"):
+        (coming / at).touch()
+    (coming / "link").symlink_to(elsewhere)
+    coming.rename(heard.root / "came")
+    expected = {b"came/a.jsonl", b"came/deep/b.jsonl", b"came/deep/deeper/c.jsonl"}
+    until(lambda: expected <= heard.paths, "all that came is offered")
+    heard.fence()
+    assert heard.paths - {b"fence-1.jsonl"} == expected
+
+
+def test_the_supervisor_lists_what_came_by_itself(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new directory's files are offered even where watchdog tells of the directory alone."""
+    (root / "d" / "e").mkdir(parents=True)
+    (root / "d" / "e" / "a.jsonl").touch()
+    seen = Listener(root)
+    seen.observer.step(0.0)
+    seen.observer._hearing.ear._directories.update({b"d", b"d/e"})  # type: ignore[union-attr]
+    assert seen.observer.step(1.0) == pytest.approx(hearing.SETTLING)
+    assert seen.paths == set()
+    seen.observer.step(1.0 + hearing.SETTLING)
+    assert [path for _, path in seen.offered] == [b"d/e/a.jsonl"], "offered, and listed once only"
+    assert seen.observer.close(5.0)
+
+
+@pytest.mark.parametrize("way", ["removed", "moved out", "moved within"])
+def test_a_directory_that_goes_owes_a_sweep(heard: Listener, tmp_path: Path, way: str) -> None:
+    """Its files went without an event each."""
+    folder = heard.root / "d"
+    folder.mkdir()
+    (folder / "a.jsonl").touch()
+    heard.forget()
+    if way == "removed":
+        (folder / "a.jsonl").unlink()
+        folder.rmdir()
+    else:
+        folder.rename((tmp_path if way == "moved out" else heard.root) / "went")
+    until(lambda: heard.reasons, "a sweep is owed")
+    if way == "moved within":
+        until(lambda: b"went/a.jsonl" in heard.paths, "its files are offered under their new names")
+
+
+def test_an_exception_stays_inside_and_owes_a_sweep(root: Path) -> None:
+    """A fault of whoever is told neither kills watchdog's thread nor goes unsaid."""
+    heard = Listener(root)
+    faulty = threading.Event()
+    faulty.set()
+
+    def offer(path: bytes) -> None:
+        if faulty.is_set():
+            raise ValueError("no room")
+        heard.offer(path)
+
+    heard.observer = Observer(root, offer, heard.owe, kind="native")
+    with structlog.testing.capture_logs() as logs:
+        heard.start()
+        (root / "a.jsonl").touch()
+        until(lambda: heard.reasons, "a sweep is owed for the event that was dropped")
+        assert "no room" in heard.reasons[0]
+        faulty.clear()
+        heard.fence()
+    assert any(entry["log_level"] == "error" and "no room" in str(entry.get("exc_info")) for entry in logs)
+    assert heard.state == "ok" and heard.observer.health().rebuilds == 0
+    assert heard.observer.close(5.0)
+
+
+def test_a_sweep_that_could_not_be_asked_for_is_asked_for_again(root: Path) -> None:
+    """A debt is not forgotten because nobody answered."""
+    heard = Listener(root / "missing")
+    answers = [RuntimeError("not now"), RuntimeError("nor now")]
+
+    def owe(reason: str) -> None:
+        if answers:
+            raise answers.pop()
+        heard.owe(reason)
+
+    observer = Observer(heard.root, heard.offer, owe)
+    observer.step(0.0)
+    observer.step(1.0)
+    assert heard.reasons == []
+    observer.step(2.0)
+    assert len(heard.reasons) == 1 and "missing" in heard.reasons[0]
+    assert observer.close(5.0)
+
+
+def hears_nothing(
+    root: str, handler: FileSystemEventHandler, kind: Kind, poll_interval: float, overflowed: Callable[[], None]
+) -> Listening:
+    """Listens like the real one, and tells nobody."""
+    return listen(root, FileSystemEventHandler(), kind, poll_interval, overflowed)
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("native", 5.0), ("polling", 5.0 + 2 * 7.0)])
+def test_a_cookie_that_does_not_come_back_ends_the_spell(
+    root: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, limit: float
+) -> None:
+    """All threads live and nothing is heard: it listens anew, and owes a sweep once it does."""
+    heard = Listener(root, kind, poll_interval=7.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(hearing, "listen", hears_nothing)
+        heard.observer.step(0.0)
+        assert heard.state == "starting"
+        heard.observer.step(limit)
+        assert heard.observer.health().rebuilds == 0 and not any("anew" in reason for reason in heard.reasons)
+    heard.observer.step(limit + 0.1)
+    health = heard.observer.health()
+    assert (health.state, health.rebuilds) == ("deaf", 1) and "cookie" in health.reason
+    assert any("anew" in reason and "cookie" in reason for reason in heard.reasons)
+    if kind == "native":
+        (root / "a.jsonl").touch()
+        until(lambda: b"a.jsonl" in heard.paths, "events flow again")
+        until(lambda: heard.observer.step(limit + 0.2) and heard.state == "ok", "it knows that it hears")
+    assert heard.observer.close(5.0)
+
+
+def test_the_cookie_is_sent_again_and_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hearing once proves nothing for later: each interval asks anew."""
+    heard = Listener(root, cookie_interval=30.0)
+    heard.observer.step(0.0)
+    until(lambda: heard.observer.step(1.0) and heard.state == "ok", "the first cookie is back")
+    monkeypatch.setattr(heard.observer._hearing.ear, "muted", True)  # type: ignore[union-attr]
+    heard.observer.step(29.0)
+    heard.observer.step(30.0)
+    assert heard.state == "ok"
+    heard.observer.step(35.1)
+    assert heard.observer.health().rebuilds == 1
+    assert heard.observer.close(5.0)
+
+
+def test_a_root_that_cannot_be_written_is_partial(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a cookie hearing cannot be proven: said, and swept at the cookie's pace."""
+
+    def refuse(self: Cookie) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Cookie, "write", refuse)
+    heard = Listener(root, poll_interval=5.0, cookie_interval=30.0)
+    for second in range(100):
+        heard.observer.step(float(second))
+        if second:
+            assert heard.state == "partial"
+    assert "Read-only file system" in heard.observer.health().reason
+    assert heard.observer.health().rebuilds == 0
+    assert 3 <= len(heard.owed) <= 4, "every 30 s of 100 s"
+    (root / "a.jsonl").touch()
+    until(lambda: b"a.jsonl" in heard.paths, "events flow all the same")
+    monkeypatch.undo()
+    until(lambda: heard.observer.step(131.0) and heard.state == "ok", "it is well once it can write")
+    assert heard.observer.close(5.0)
+
+
+def test_a_missing_root_is_deaf_and_waited_for(root: Path) -> None:
+    """Starting does not fail; a sweep is owed once for the loss and once for the return."""
+    heard = Listener(root / "later")
+    heard.observer.step(0.0)
+    for second in range(1, 60):
+        assert heard.observer.step(float(second)) <= 1.0
+    assert heard.state == "deaf" and "later" in heard.observer.health().reason
+    assert len(heard.owed) == 1
+    heard.root.mkdir()
+    heard.observer.step(60.0)
+    assert len(heard.owed) == 2
+    heard.fence()
+    until(lambda: heard.observer.step(60.5) and heard.state == "ok", "it is well")
+    assert len(heard.owed) == 2
+    assert heard.observer.close(5.0)
+
+
+@pytest.mark.parametrize("change", ["replaced", "link re-pointed"])
+def test_another_directory_under_the_roots_name_is_noticed(root: Path, tmp_path: Path, change: str) -> None:
+    """The old directory's watches say nothing of the new one."""
+    name = root
+    if change == "link re-pointed":
+        name = tmp_path / "link"
+        name.symlink_to(root)
+    heard = Listener(name)
+    heard.observer.step(0.0)
+    until(lambda: heard.observer.step(1.0) and heard.state == "ok", "it is well")
+    if change == "replaced":
+        root.rename(tmp_path / "old")
+        root.mkdir()
+    else:
+        (tmp_path / "new").mkdir()
+        (tmp_path / "link.tmp").symlink_to(tmp_path / "new")
+        (tmp_path / "link.tmp").rename(name)
+    heard.observer.step(2.0)
+    assert heard.observer.health().rebuilds == 1 and heard.reasons
+    heard.fence()
+    until(lambda: heard.observer.step(2.5) and heard.state == "ok", "it is well again")
+    assert heard.observer.close(5.0)
+
+
+def test_a_root_below_a_link_is_heard(root: Path, tmp_path: Path) -> None:
+    """The root may be a link; what lies right below it is heard too."""
+    (tmp_path / "link").symlink_to(root)
+    with listening(tmp_path / "link") as heard:
+        heard.fence()
+
+
+def test_overflows_are_answered_slower_and_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One overflow is a new spell; several in a short time are partial, swept, and no livelock."""
+    told: list[Callable[[], None]] = []
+
+    def remember(
+        root: str, handler: FileSystemEventHandler, kind: Kind, poll_interval: float, overflowed: Callable[[], None]
+    ) -> Listening:
+        told.append(overflowed)
+        return listen(root, handler, kind, poll_interval, overflowed)
+
+    monkeypatch.setattr(hearing, "listen", remember)
+    heard = Listener(root)
+    now = 0.0
+    heard.observer.step(now)
+    while now < 60.0:
+        told[-1]()  # each spell is drowned at once
+        now += 0.5
+        heard.observer.step(now)
+        assert heard.state in (("partial",) if len(told) > 3 else ("deaf", "partial", "starting"))
+    assert heard.state == "partial" and "max_queued_events" in heard.observer.health().reason
+    assert len(told) <= 12, "it does not spend its time on beginning anew"
+    times = [at for at, _ in heard.owed]
+    assert len(times) >= 60 / 5
+    now += 60.0
+    until(lambda: heard.observer.step(now) and heard.observer.step(now + 61.0) and heard.state == "ok", "it is calm")
+    assert heard.observer.close(5.0)
+
+
+def test_an_overflow_is_heard_from_watchdogs_log(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but a log line tells of it, and only that of our own reader counts."""
+    import logging
+
+    with listening(root) as heard:
+        logger = logging.getLogger("watchdog.observers.inotify_c")
+        logger.warning("Inotify queue overflowed; filesystem events were lost")  # somebody else's
+        heard.fence()
+        assert heard.observer.health().rebuilds == 0
+        reader = next(thread for thread in threading.enumerate() if type(thread).__name__ == "InotifyFD")
+        handle = reader.handle_event  # type: ignore[attr-defined]
+
+        def overflow(event: object) -> None:
+            monkeypatch.undo()
+            logger.warning("Inotify queue overflowed; filesystem events were lost")
+            handle(event)
+
+        monkeypatch.setattr(reader, "handle_event", overflow)
+        (root / "a.jsonl").touch()
+        until(lambda: heard.observer.health().rebuilds == 1, "the overflow is noticed")
+        until(lambda: any("overflow" in reason for reason in heard.reasons), "a sweep is owed")
+        heard.until_ok()
+        heard.fence()
+
+
+def test_directories_without_a_watch_are_counted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """watchdog says nothing when it cannot watch a directory: partial, with numbers and the setting's name."""
+    for name in "abc":
+        (root / name).mkdir()
+    heard = Listener(root, poll_interval=5.0, cookie_interval=10.0)
+    monkeypatch.setattr(Listening, "watches", lambda self: 2)
+    heard.observer.step(0.0)
+    until(lambda: heard.observer.step(0.5) and heard.state == "ok", "one look is not enough to say so")
+    heard.observer.step(1.0)
+    health = heard.observer.health()
+    assert health.state == "partial" and (health.watches, health.directories) == (2, 4)
+    assert "2 of 4" in health.reason and "fs.inotify.max_user_watches" in health.reason
+    for second in range(2, 32):
+        heard.observer.step(float(second))
+        assert heard.state == "partial"
+    assert 5 <= len(heard.owed) <= 12
+    assert 1 <= heard.observer.health().rebuilds <= 3, "it is tried again at the cookie's pace"
+    monkeypatch.undo()
+    until(lambda: heard.observer.step(45.0) and heard.state == "ok", "it is whole again")
+    assert heard.observer.close(5.0)
+
+
+def test_failing_again_and_again_is_slowed_down_and_swept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system without watches is deaf, says why, is tried again, and nothing waits longer than 10 s."""
+    attempts: list[float] = []
+    now = 0.0
+
+    def refuse(*_: object) -> Listening:
+        attempts.append(now)
+        raise OSError(28, "inotify watch limit reached")
+
+    monkeypatch.setattr(hearing, "listen", refuse)
+    heard = Listener(root, poll_interval=60.0)
+    while now <= 100.0:
+        heard.observer.step(now)
+        now += 1.0
+    assert heard.state == "deaf" and "fs.inotify.max_user_watches" in heard.observer.health().reason
+    assert attempts == [0.0, 60.0]
+    assert len(heard.owed) == 10
+    monkeypatch.undo()
+    heard.observer.step(121.0)
+    heard.fence()
+    assert heard.observer.close(5.0)
+
+
+def test_a_fault_in_a_step_is_said_and_survived(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervising thread does not die of its own faults."""
+    heard = Listener(root)
+    with monkeypatch.context() as patch:
+        patch.setattr("watcher.observer.mounts.file_system", lambda path: 1 / 0)
+        heard.observer.start()
+        until(lambda: heard.reasons, "a sweep is owed")
+        assert heard.state == "deaf" and "ZeroDivisionError" in heard.observer.health().reason
+    heard.until_ok()
+    heard.fence()
+    assert heard.observer.close(5.0)
+
+
+def test_a_dead_supervisor_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that ended without being told to is not a graceful end."""
+    heard = Listener(root)
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    monkeypatch.setattr(heard.observer, "step", lambda now: sys.exit(1))
+    heard.observer._began.set()
+    heard.observer.start()
+    until(lambda: "has died" in heard.observer.health().reason, "its death is named")
+    assert heard.state == "deaf"
+    assert heard.observer.close(5.0)
+
+
+def test_the_cookie_goes_and_stale_ones_go(root: Path) -> None:
+    """Cookies of dead processes are removed at the start, our own at the end, those of living ones stay."""
+    stale, living = PREFIX + str(dead_pid()).encode(), PREFIX + b"1"
+    for name in (stale, living, PREFIX + b"x"):
+        os.close(os.open(os.path.join(os.fsencode(root), name), os.O_CREAT | os.O_WRONLY))
+    with listening(root):
+        assert set(os.listdir(os.fsencode(root))) == {living, PREFIX + b"x", PREFIX + str(os.getpid()).encode()}
+    assert set(os.listdir(os.fsencode(root))) == {living, PREFIX + b"x"}
+
+
+def test_the_cookie_is_not_written_through_a_link(root: Path, tmp_path: Path) -> None:
+    """Whoever may write to the root cannot have a file of ours overwritten."""
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    name = os.path.join(os.fsencode(root), PREFIX + str(os.getpid()).encode())
+    os.link(precious, name)
+    with listening(root):
+        assert precious.read_text() == "mine"
+
+
+def test_nothing_leaks(root: Path) -> None:
+    """Thirty lives leave no thread and no descriptor behind."""
+
+    def live() -> None:
+        with listening(root) as heard:
+            heard.fence()
+
+    live()
+    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    for _ in range(30):
+        live()
+    assert threading.active_count() == threads
+    assert len(os.listdir("/proc/self/fd")) == files
+
+
+def test_closing_is_idempotent_and_final(root: Path) -> None:
+    """A second close says the same; nothing is offered after the first."""
+    heard = Listener(root).start()
+    assert heard.observer.close(5.0)
+    assert heard.observer.close(5.0)
+    heard.offered.clear()
+    (root / "a.jsonl").touch()
+    assert heard.state == "deaf" and heard.paths == set()
+    never = Listener(root)
+    assert never.observer.close(5.0)
+
+
+def test_close_names_who_is_late(root: Path) -> None:
+    """A handler that hangs is not waited for: False, and the log says who it is."""
+    heard = Listener(root)
+    release, hangs = threading.Event(), threading.Event()
+
+    def hang(path: bytes) -> None:
+        hangs.set()
+        release.wait()
+
+    heard.observer = Observer(root, hang, heard.owe, kind="native")
+    heard.observer.start()
+    (root / "a.jsonl").touch()
+    assert hangs.wait(10.0)
+    with structlog.testing.capture_logs() as logs:
+        assert not heard.observer.close(0.5)
+    late = [entry for entry in logs if "late" in entry["event"]]
+    assert late and late[0]["threads"]
+    release.set()
+    until(lambda: heard.observer.close(5.0), "it ends when the handler does")
+
+
+def test_polling_hears_too(root: Path) -> None:
+    """Where the kernel tells nothing, the tree is compared."""
+    (root / "old.jsonl").write_text("{}\n")
+    with listening(root, "polling", poll_interval=0.1, cookie_interval=0.2) as heard:
+        health = heard.observer.health()
+        assert (health.kind, health.watches) == ("polling", None)
+        heard.fence()
+        with (root / "old.jsonl").open("a") as file:
+            file.write("{}\n")
+        until(lambda: b"old.jsonl" in heard.paths, "an append is offered")
+        (root / "d").mkdir()
+        (root / "d" / "new.jsonl").touch()
+        until(lambda: b"d/new.jsonl" in heard.paths, "a new file in a new directory is offered")
+        (root / "old.jsonl").unlink()
+        heard.forget()
+        (root / "d" / "new.jsonl").rename(root / "moved.jsonl")
+        until(lambda: {b"d/new.jsonl", b"moved.jsonl"} <= heard.paths, "both names are offered")
+        assert heard.observer.health().rebuilds == 0
