@@ -70,6 +70,13 @@ class Listener:
     def until_ok(self, seconds: float = 30.0) -> None:
         until(lambda: self.state == "ok", "the observer is well", seconds)
 
+    def step(self, now: float) -> None:
+        """One step at a pretended time, and the real wait until the cookie that it may have sent is heard."""
+        self.observer.step(now)
+        hearing = self.observer._hearing
+        if hearing is not None and (sent := hearing._sent) is not None:
+            until(lambda: hearing.ear.heard > sent[1], "the cookie is heard")
+
     def forget(self) -> None:
         """Hear out what has happened so far, then forget it."""
         self.fence()

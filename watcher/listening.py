@@ -36,16 +36,20 @@ class _Overflows(logging.Filter):
 
     LOGGERS = ("watchdog.observers.inotify_c", "watchdog.observers.inotify")
     SENTENCES = ("Inotify queue overflowed", "Unable to rebuild recursive inotify watches")
+    #: No trouble: a thread that had one more event when it was stopped.
+    STOPPING = "InotifyEmitter.queue_events() called when"
 
     def __init__(self, ours: Callable[[threading.Thread], bool], overflowed: Callable[[], None]) -> None:
         super().__init__()
         self._ours, self._overflowed = ours, overflowed
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if str(record.msg).startswith(self.SENTENCES) and self._ours(threading.current_thread()):
+        text = str(record.msg)
+        if not text.startswith((*self.SENTENCES, self.STOPPING)) or not self._ours(threading.current_thread()):
+            return True
+        if not text.startswith(self.STOPPING):
             self._overflowed()
-            return False  # it is told in our words
-        return True
+        return False  # what is to be told of it is told in our words
 
     def attach(self) -> None:
         for name in self.LOGGERS:
@@ -89,8 +93,9 @@ class Listening:
 
     def stop(self, timeout: float) -> list[threading.Thread]:
         """End it; the threads that had not ended in time, which are left to themselves."""
+        late = _stop(self.native, self.threads, timeout)
         self.overflows.detach()
-        return _stop(self.native, self.threads, timeout)
+        return late
 
 
 def listen(
