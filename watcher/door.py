@@ -119,11 +119,18 @@ class Door:
                 return None
             self._busy = True
             group: list[_Waiting] = []
+            later: list[_Waiting] = []
+            keys: set[str] = set()
             size = 0
             while self._waiting and len(group) < GROUP_PASSES and size < GROUP_BYTES:
                 waiting = self._waiting.popleft()
+                if waiting.work.key in keys:  # a session's next window waits for this one's commit
+                    later.append(waiting)
+                    continue
+                keys.add(waiting.work.key)
                 group.append(waiting)
                 size += waiting.work.size
+            self._waiting.extendleft(reversed(later))
             return group
 
     def _decide(self, group: list[_Waiting]) -> None:

@@ -17,19 +17,21 @@ STEPS = 300
 
 
 def live_through(root: Path, state: Path, seed: int, database: str = "") -> None:
-    """One history, with the program catching up after each step and restarted now and then."""
+    """One history; the program catches up now and then, and before anything is lost, and is restarted in between."""
     root.mkdir()
     rng = random.Random(seed)
     print(f"seed {seed}")
     oracle = Oracle(price=exact_price)
-    history = History(root, rng, oracle)
-    overrides = {"database.url": database} if database else {}
-    subject = Subject(root, state, overrides)
+    subject = Subject(root, state, {"database.url": database} if database else {})
+    history = History(root, rng, oracle, before_loss=lambda: [subject.catch_up()])
     try:
         for step in range(STEPS):
-            history.step()
-            subject.catch_up()
+            told = history.step()
+            # A tail is judged by its age when it is looked at, so that has to happen before it changes again.
+            if "settle" in told or rng.random() < 0.4:
+                subject.catch_up()
             if rng.random() < 1 / 12 or step == STEPS - 1:
+                subject.catch_up()
                 subject.must_equal(oracle, f"seed {seed}, after {' | '.join(history.log[-12:])}")
             if rng.random() < 1 / 60:
                 subject.close()

@@ -1,0 +1,73 @@
+"""Things that count once: which of the rows that tell of a thing is the one that counts.
+
+The flags of incoming rows are decided before they go in, and only rows that were committed
+before are updated: DuckDB 2.0 corrupts its memory when one UPDATE by rowid meets both
+committed rows and rows of its own transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from processors.contract import Once, Table
+from watcher.store.database import Connection, Database
+from watcher.store.sql import quoted
+
+
+class Counting:
+    """Puts rows into one table and keeps its ``counted`` column true."""
+
+    def __init__(self, name: str, table: Table, once: Once, database: Database) -> None:
+        target, by = quoted(name), ", ".join(map(quoted, once.by))
+        columns = ", ".join(map(quoted, table.columns))
+        best = ", ".join(_term(table, term, database.collate) for term in once.best)
+        over = f"OVER (PARTITION BY {by})"
+        merged = {column: quoted(f"merged_{column}") for column in once.merged}
+        merging = "".join(f", {once.merged[column]} {over} AS {to}" for column, to in merged.items())
+        differs = "".join(f" OR (place = 1 AND {quoted(c)} IS DISTINCT FROM {to})" for c, to in merged.items())
+        decided = {"counted": "place = 1", **merged}
+        self._columns = table.columns
+        self._incoming = f"CREATE TEMPORARY TABLE incoming AS SELECT row_number() OVER () AS incoming_row, {columns} FROM "
+        self._touched = f"CREATE TEMPORARY TABLE touched AS SELECT DISTINCT {by} FROM incoming"
+        self._touch_old = f"INSERT INTO touched SELECT DISTINCT {by} FROM {target} WHERE {quoted(table.session)} = ANY($1)"
+        self._delete_old = f"DELETE FROM {target} WHERE {quoted(table.session)} = ANY($1)"
+        # Every row that tells of a touched thing, in the order in which they would count.
+        self._verdict = (
+            "CREATE TEMPORARY TABLE verdict AS SELECT * FROM ("
+            f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {best}) AS place{merging} FROM ("
+            f"SELECT {database.row_id} AS stored_row, CAST(NULL AS BIGINT) AS incoming_row, {columns} FROM {target}"
+            f" WHERE ({by}) IN (SELECT {by} FROM touched)"
+            f" UNION ALL SELECT NULL, incoming_row, {columns} FROM incoming"
+            ") AS rows_of_things) AS ranked"
+            f" WHERE incoming_row IS NOT NULL OR counted IS DISTINCT FROM (place = 1){differs}"
+        )
+        self._update = (
+            f"UPDATE {target} SET counted = (verdict.place = 1)"
+            + "".join(f", {quoted(column)} = verdict.{to}" for column, to in merged.items())
+            + f" FROM verdict WHERE verdict.stored_row IS NOT NULL AND {target}.{database.row_id} = verdict.stored_row"
+        )
+        self._insert = (
+            f"INSERT INTO {target} ({columns})"
+            f" SELECT {', '.join(decided.get(column, quoted(column)) for column in table.columns)}"
+            " FROM verdict WHERE incoming_row IS NOT NULL"
+        )
+
+    def apply(self, connection: Connection, old: Sequence[str], lines: bytes) -> None:
+        """Take out the rows of some sessions, put in new ones, and say what counts now."""
+        for name in ("incoming", "touched", "verdict"):
+            connection.execute(f"DROP TABLE IF EXISTS {name}")
+        with connection.rows(self._columns, lines) as source:
+            connection.execute(self._incoming + source)
+        connection.execute(self._touched)
+        if old:
+            connection.execute(self._touch_old, [list(old)])
+            connection.execute(self._delete_old, [list(old)])
+        connection.execute(self._verdict)
+        connection.execute(self._update)
+        connection.execute(self._insert)
+
+
+def _term(table: Table, term: str, collate: str) -> str:
+    """An ORDER BY term over a column, with text sorted by code point."""
+    column, _, rest = term.partition(" ")
+    return f"{quoted(column)}{collate if table.columns[column] == 'text' else ''} {rest}".rstrip()
