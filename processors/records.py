@@ -7,7 +7,6 @@ from typing import Annotated
 
 import msgspec
 
-
 #: A count that a database can add up: 0 to 10^12.
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 

@@ -42,9 +42,7 @@ _TAGS = (
     "system-reminder",
 )
 _NOT_A_PERSON = re.compile(r"\s*(?:<(?:" + "|".join(_TAGS) + r")>|\[Request interrupted by user|\Z)")
-_COMMAND = re.compile(
-    r"\s*(?:<command-message>.*?</command-message>\s*)?<command-name>(.*?)</command-name>", re.DOTALL
-)
+_COMMAND = re.compile(r"\s*(?:<command-message>.*?</command-message>\s*)?<command-name>(.*?)</command-name>", re.DOTALL)
 
 
 def _refuse(constant: str) -> Any:
@@ -71,7 +69,8 @@ def read(lines: Lines) -> tuple[list[Record], int]:
             # As many records as lines: none is blank, glued to another, or spread over two.
             if len(records) == _count_lines(data) and all(map(_is_good, records)):
                 return records, 0
-    records, bad = [], 0
+    records = list[Record]()
+    bad = 0
     for line in lines:
         try:
             records += _line(line)

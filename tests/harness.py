@@ -75,6 +75,10 @@ class Subject:
             assert detail.capped == 0, f"{detail.processor} was not through in a minute: {self.open().findings()}"
         return details
 
+    def catch_up_quietly(self) -> None:
+        """The same, for callers that ask for nothing back."""
+        self.catch_up()
+
     def table(self, name: str) -> list[tuple[Any, ...]]:
         """A table's rows as the oracle compares them."""
         return normal(self.open().query(f"SELECT {', '.join(COLUMNS[name])} FROM {name}"))
@@ -83,9 +87,7 @@ class Subject:
         """One processor's state rows as the oracle compares them."""
         columns = ", ".join(COLUMNS["states"])
         return normal(
-            self.open().query(
-                f"SELECT {columns} FROM session_processor_state WHERE processor_name = $1", [processor]
-            )
+            self.open().query(f"SELECT {columns} FROM session_processor_state WHERE processor_name = $1", [processor])
         )
 
     def must_equal(self, oracle: Oracle, told: str) -> None:

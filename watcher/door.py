@@ -151,9 +151,7 @@ class Door:
             try:
                 if self._connection is None:
                     self._connection = self._database.connect()
-                answers = self._passes.commit(
-                    self._connection, [waiting.work for waiting in group], datetime.now(UTC)
-                )
+                answers = self._passes.commit(self._connection, [waiting.work for waiting in group], datetime.now(UTC))
             except self._database.Error as error:
                 blame = self._database.blame(error)
                 broken += blame == "broken"
@@ -165,7 +163,7 @@ class Door:
                 self._struggle(error, blame == "broken")
             except OSError as error:  # no descriptor or no memory to hand the rows over with
                 self._struggle(error, broken=False)
-            except Exception as error:  # noqa: BLE001 — a pass that we cannot even put to the database is at fault
+            except Exception as error:
                 if len(group) > 1:
                     return None
                 log.exception("pass cannot be put to the database", processor=self._name, session=group[0].work.key)

@@ -16,9 +16,7 @@ class StateInUse(WatcherError):
 
     def __init__(self, path: str, pid: int | None) -> None:
         who = f"process {pid}" if pid else "another process"
-        super().__init__(
-            f"{path} is in use by {who}; stop it first, or set another folder (paths.state, or --state)"
-        )
+        super().__init__(f"{path} is in use by {who}; stop it first, or set another folder (paths.state, or --state)")
         self.pid = pid
 
 

@@ -90,7 +90,9 @@ def of_disk(state: Path, min_free: int) -> list[Finding]:
     try:
         free = shutil.disk_usage(state).free
     except OSError as error:
-        return [Finding("unhealthy", "state_folder", f"The state folder {state} cannot be looked at: {error.strerror}.")]
+        return [
+            Finding("unhealthy", "state_folder", f"The state folder {state} cannot be looked at: {error.strerror}.")
+        ]
     if free >= min_free:
         return []
     return [

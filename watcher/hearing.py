@@ -89,8 +89,8 @@ class Hearing:
         """What has gone wrong since the last look, if it must begin anew."""
         if self._overflowed.is_set():
             return Failure(f"the kernel's event queue overflowed ({census.sysctl(census.MAX_QUEUED)})", overflow=True)
-        if dead := self._listening.dead():
-            return Failure(f"watchdog's thread died: {', '.join(dead)}")
+        if (ended := self._listening.failure()) is not None:
+            return Failure(ended)
         if self._sent is not None:
             at, heard = self._sent
             limit = COOKIE_BACK + (self._poll * 2 if self.kind == "polling" else 0.0)

@@ -74,9 +74,14 @@ class Listening:
     descriptors: tuple[int, ...]
     overflows: _Overflows
 
-    def dead(self) -> list[str]:
-        """Names of its threads that have ended."""
-        return [_name(thread) for thread in self.threads if not thread.is_alive()]
+    def failure(self) -> str | None:
+        """What can be seen to have ended: a thread of it, or all its watches."""
+        if dead := [f"{type(thread).__name__} ({thread.name})" for thread in self.threads if not thread.is_alive()]:
+            return f"watchdog's thread died: {', '.join(dead)}"
+        if self.descriptors and not any(map(_has_watch, self.descriptors)):
+            # Unmounted and mounted again in between: the root looks the same.
+            return "the kernel has taken its watches away; was the root unmounted, or is it closed to the service?"
+        return None
 
     def watches(self) -> int | None:
         """Kernel watches installed; None where that cannot be told."""
@@ -183,5 +188,10 @@ def _inotify_descriptors() -> set[int]:
     return found
 
 
-def _name(thread: threading.Thread) -> str:
-    return f"{type(thread).__name__} ({thread.name})"
+def _has_watch(descriptor: int) -> bool:
+    """Whether the kernel watches anything for it; the beginning of the list is enough to tell."""
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}", "rb", buffering=0) as file:
+            return b"inotify wd:" in file.read(4096)
+    except OSError:
+        return False  # closed

@@ -152,7 +152,9 @@ class Pipeline:
         before, since = self.tally(), time.monotonic()
         found = self.sweep("asked for")
         deadline = time.monotonic() + budget
-        while (left := self.queue.pending(found.offered)) and time.monotonic() < deadline and not stop() and self.alive():
+        while (
+            (left := self.queue.pending(found.offered)) and time.monotonic() < deadline and not stop() and self.alive()
+        ):
             self.queue.wait(time.monotonic(), 0.05)
         after = self.tally()
         failures = {key: error for worker in self.workers for key, error in worker.failures(since).items()}
@@ -192,5 +194,5 @@ class Pipeline:
     def finish(self, timeout: float) -> bool:
         """After `stop`: wait for what runs, commit it, and close; False if something was late."""
         deadline = time.monotonic() + timeout
-        in_time = all([worker.join(max(0.0, deadline - time.monotonic())) for worker in self.workers])
-        return self.door.close(max(0.5, deadline - time.monotonic())) and in_time
+        joined = [worker.join(max(0.0, deadline - time.monotonic())) for worker in self.workers]
+        return self.door.close(max(0.5, deadline - time.monotonic())) and all(joined)

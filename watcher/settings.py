@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -139,7 +139,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """One merged source: `load` reads file and environment itself, to know and tell where a value is from."""
         return (init_settings,)
@@ -205,9 +210,8 @@ def rows(loaded: Loaded) -> list[SettingRow]:
     listed = []
     for key, value, help_line in _known(loaded.settings):
         shown = '"(set)"' if key in _SECRET and value else written(value)
-        source = loaded.sources.get(key) or next(
-            (origin for given, origin in loaded.sources.items() if given[: len(key)] == key), "default"
-        )
+        given = (origin for place, origin in loaded.sources.items() if place[: len(key)] == key)
+        source: Source = next(given, "default")
         listed.append(SettingRow(".".join(key[:-1]), key[-1], shown, written(defaults[key]), help_line, source))
     return listed
 
@@ -251,7 +255,7 @@ def _model() -> type[Settings]:
     processors = create_model("Processors", __config__=ConfigDict(extra="forbid", frozen=True), **tables)
     made: Any = create_model("Settings", __base__=Settings, processors=(processors, Field(default_factory=processors)))
     assert issubclass(made, Settings)
-    return made
+    return cast(type[Settings], made)
 
 
 def _known(settings: Settings) -> Iterator[tuple[tuple[str, ...], Any, str]]:
@@ -287,7 +291,9 @@ def _from_file(file: Path, known: set[tuple[str, ...]]) -> Iterator[tuple[tuple[
         yield key, value
 
 
-def _leaves(tree: Mapping[str, Any], above: tuple[str, ...], known: set[tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _leaves(
+    tree: Mapping[str, Any], above: tuple[str, ...], known: set[tuple[str, ...]]
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, value in tree.items():
         key = (*above, name)
         deeper = any(k[: len(key)] == key and len(k) > len(key) for k in known)
@@ -330,7 +336,9 @@ def _must_be_known(key: tuple[str, ...], known: set[tuple[str, ...]], place: str
     tables = sorted({".".join(k[:-1]) for k in known})
     siblings = sorted(k[-1] for k in known if k[:-1] == key[:-1])
     accepted = f"this table has {', '.join(siblings)}" if siblings else f"the tables are {', '.join(tables)}"
-    raise SettingsError(f"{place}: {name} is not a setting; " + (f"did you mean {near[0]}?" if near else f"{accepted}."))
+    raise SettingsError(
+        f"{place}: {name} is not a setting; " + (f"did you mean {near[0]}?" if near else f"{accepted}.")
+    )
 
 
 def _nested(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:

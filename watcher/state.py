@@ -7,7 +7,6 @@ from typing import Literal
 
 import msgspec
 
-
 Status = Literal["ok", "failed", "quarantined", "gone"]
 #: Inode, size, mtime_ns and ctime_ns of a file; None where unknown or not to be trusted.
 Seen = tuple[int | None, int | None, int | None, int | None]

@@ -131,7 +131,7 @@ class Worker:
             while not self._stopping.is_set():
                 try:
                     wait = self.step(self._clock())
-                except Exception as error:  # noqa: BLE001 — a fault of ours: loud, and not the end of this processor
+                except Exception as error:
                     log.exception("the worker stumbled", processor=self.name)
                     self.trouble = f"an internal error, see the log: {type(error).__name__}: {error}"
                     self.paused_until = self._clock() + PAUSE
@@ -195,9 +195,7 @@ class Worker:
             if self._connection is None:
                 self._connection = self._database.connect()
             states = self._passes.states(self._connection, keys)
-            visits = {
-                key: _Visit(states.get(key), self._tree.username(key)) for key in keys
-            }
+            visits = {key: _Visit(states.get(key), self._tree.username(key)) for key in keys}
             jobs = [self._job(key, visit) for key, visit in visits.items()]
             for job, reply in self._child.run(jobs, self._stopping.is_set):
                 self.beat = self._clock()

@@ -103,7 +103,12 @@ class Errors:
         for record in records:
             for kind, message, at in _messages(record):
                 for block in message.content if isinstance(message.content, list) else ():
-                    if kind == "assistant" and block.type == "tool_use" and block.id is not None and block.name is not None:
+                    if (
+                        kind == "assistant"
+                        and block.type == "tool_use"
+                        and block.id is not None
+                        and block.name is not None
+                    ):
                         open_uses.pop(block.id, None)
                         open_uses[block.id] = clean(block.name)
                         if len(open_uses) > MOST_OPEN:
@@ -126,9 +131,7 @@ class Errors:
                                     True,
                                 )
                             )
-        return Extraction(
-            rows={"error_results": rows}, items=len(rows), bad_lines=bad_lines, carry={"open": open_uses}
-        )
+        return Extraction(rows={"error_results": rows}, items=len(rows), bad_lines=bad_lines, carry={"open": open_uses})
 
 
 def _messages(record: Record) -> list[tuple[str, Message, datetime | None]]:

@@ -204,9 +204,7 @@ class Stretch:
             texts = [content]
         elif content is not None:
             answered = self._results_of(record, content, record.timestamp, None)
-            texts = [
-                text for block in content if block.type == "text" and (text := text_of(block.text)) is not None
-            ]
+            texts = [text for block in content if block.type == "text" and (text := text_of(block.text)) is not None]
         if record.isMeta or record.isCompactSummary:
             return
         if record.uuid is not None:
@@ -228,9 +226,7 @@ class Stretch:
                 at, None, None, at, None, None, self._context(record, None), self._position,
             )  # fmt: skip
 
-    def _results_of(
-        self, record: Record, content: list[Block], at: datetime | None, data: ProgressData | None
-    ) -> bool:
+    def _results_of(self, record: Record, content: list[Block], at: datetime | None, data: ProgressData | None) -> bool:
         """Note the results among the blocks; whether there is any result block."""
         answered = False
         for block in content:

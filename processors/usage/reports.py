@@ -85,7 +85,9 @@ def users(query: Query, filters: Filters) -> Report:
 
 def sessions(query: Query, filters: Filters) -> Report:
     """One row a session file, the latest first."""
-    where, values = _where(filters, "f.username", None, "CAST(f.last_at AT TIME ZONE (SELECT timezone FROM usage_zone) AS DATE)")
+    where, values = _where(
+        filters, "f.username", None, "CAST(f.last_at AT TIME ZONE (SELECT timezone FROM usage_zone) AS DATE)"
+    )
     if filters.model is not None:
         values.append(filters.model)
         where += f" AND f.session_file IN (SELECT session_file FROM usage_messages WHERE model = ${len(values)})"
@@ -95,7 +97,8 @@ def sessions(query: Query, filters: Filters) -> Report:
         "cost_usd", "primary_model",
     ]  # fmt: skip
     rows = query(
-        f"SELECT {', '.join(columns)} FROM usage_sessions f WHERE {where} ORDER BY last_at DESC NULLS LAST, session_file",
+        f"SELECT {', '.join(columns)} FROM usage_sessions f WHERE {where}"
+        " ORDER BY last_at DESC NULLS LAST, session_file",
         values,
     )
     totals = {
@@ -115,7 +118,9 @@ def tools(query: Query, filters: Filters) -> Report:
         f" FROM usage_events m WHERE event_type <> 'slash_command' AND {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2",
         values,
     )
-    return Report("tools", columns, rows, {name: _sum(row[at] for row in rows) for at, name in ((2, "calls"), (3, "errors"))}, [])
+    return Report(
+        "tools", columns, rows, {name: _sum(row[at] for row in rows) for at, name in ((2, "calls"), (3, "errors"))}, []
+    )
 
 
 REPORTS: dict[str, Callable[[Query, Filters], Report]] = {
@@ -150,7 +155,9 @@ def _where(filters: Filters, user: str, model: str | None, day: str = _DAY) -> t
 
 
 def _unknown(query: Query) -> list[str]:
-    rows = query("SELECT DISTINCT model FROM usage_messages WHERE cost_usd IS NULL AND model IS NOT NULL ORDER BY 1", [])
+    rows = query(
+        "SELECT DISTINCT model FROM usage_messages WHERE cost_usd IS NULL AND model IS NOT NULL ORDER BY 1", []
+    )
     return [model for (model,) in rows]
 
 

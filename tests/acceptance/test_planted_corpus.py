@@ -83,7 +83,7 @@ def test_in_pieces_in_any_order_through_restarts(subject: Subject, seed: int) ->
     """Files grow in random pieces, in random order, with restarts between: the same totals."""
     rng = random.Random(seed)
     print(f"seed {seed}")
-    left = {path: content for path, content in FILES.items()}
+    left = dict(FILES)
     for path in left:
         file = Path(str(subject.root) + "/" + path.decode("utf-8", "surrogateescape"))
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -91,8 +91,8 @@ def test_in_pieces_in_any_order_through_restarts(subject: Subject, seed: int) ->
     while left:
         for path in rng.sample(sorted(left), k=rng.randint(1, len(left))):
             piece = rng.randint(1, 1 + len(left[path]))
-            with open(str(subject.root) + "/" + path.decode("utf-8", "surrogateescape"), "ab") as file:
-                file.write(left[path][:piece])
+            with open(str(subject.root) + "/" + path.decode("utf-8", "surrogateescape"), "ab") as growing:
+                growing.write(left[path][:piece])
             left[path] = left[path][piece:]
             if not left[path]:
                 del left[path]

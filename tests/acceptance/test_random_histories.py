@@ -23,7 +23,7 @@ def live_through(root: Path, state: Path, seed: int, database: str = "") -> None
     print(f"seed {seed}")
     oracle = Oracle(price=exact_price)
     subject = Subject(root, state, {"database.url": database} if database else {})
-    history = History(root, rng, oracle, before_loss=lambda: [subject.catch_up()])
+    history = History(root, rng, oracle, before_loss=subject.catch_up_quietly)
     try:
         for step in range(STEPS):
             told = history.step()

@@ -14,7 +14,9 @@ from watcher import check
 from watcher.check import Reading, is_utf8, trusted, whole_objects
 
 
-def read(path: Path, taken: int = 0, file_hash: str | None = None, tail_too: bool = False) -> tuple[Reading, list[bytes]]:
+def read(
+    path: Path, taken: int = 0, file_hash: str | None = None, tail_too: bool = False
+) -> tuple[Reading, list[bytes]]:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         reading = Reading(descriptor, os.fstat(descriptor).st_size, taken, file_hash)
@@ -67,7 +69,9 @@ def test_windows_of_any_size_give_the_same_lines(tmp_path: Path, monkeypatch: py
     rng = random.Random(3)
     path = tmp_path / "s.jsonl"
     for _ in range(60):
-        data = b"".join(b"x" * rng.choice([0, 1, 5, 40]) + b"\n" for _ in range(rng.randrange(20))) + b"t" * rng.randrange(9)
+        data = b"".join(
+            b"x" * rng.choice([0, 1, 5, 40]) + b"\n" for _ in range(rng.randrange(20))
+        ) + b"t" * rng.randrange(9)
         path.write_bytes(data)
         monkeypatch.setattr(check, "WINDOW", rng.choice([1, 3, 16, 1000]))
         _, pieces = read(path)

@@ -540,3 +540,28 @@ def test_polling_hears_too(root: Path) -> None:
         (root / "d" / "new.jsonl").rename(root / "moved.jsonl")
         until(lambda: {b"d/new.jsonl", b"moved.jsonl"} <= heard.paths, "both names are offered")
         assert heard.observer.health().rebuilds == 0
+
+
+@pytest.mark.parametrize(("system", "kind"), [("nfs4", "polling"), ("fuse.sshfs", "polling"), ("ext4", "native")])
+def test_auto_polls_where_the_network_tells_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, system: str, kind: str
+) -> None:
+    """On a network file system others write without an event here."""
+    monkeypatch.setattr("watcher.observer.mounts.file_system", lambda path: system)
+    with listening(root, "auto", poll_interval=0.1) as heard:
+        assert heard.observer.health().kind == kind
+        heard.fence()
+
+
+def test_watches_that_are_gone_are_noticed_at_once(root: Path) -> None:
+    """Threads that live over a descriptor without a watch hear nothing."""
+    from watchdog.observers.inotify_c import inotify_rm_watch
+
+    with listening(root) as heard:
+        reader = next(thread for thread in threading.enumerate() if type(thread).__name__ == "InotifyFD")
+        for watch in list(reader._watch_for_wd):  # type: ignore[attr-defined]
+            inotify_rm_watch(reader._inotify_fd, watch)  # type: ignore[attr-defined]
+        until(lambda: heard.observer.health().rebuilds == 1, "it begins anew")
+        until(lambda: heard.reasons, "a sweep is owed")
+        heard.until_ok()
+        heard.fence()

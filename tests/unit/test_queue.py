@@ -24,7 +24,7 @@ def test_a_burst_is_one_entry_ready_quiet_after_its_last_event() -> None:
 def test_a_session_that_never_rests_is_taken_at_max_wait() -> None:
     """The ceiling counts from the first event."""
     changes = queue(quiet=2.0, max_wait=10.0)
-    for tenth in range(0, 100):
+    for tenth in range(100):
         changes.offer("a", tenth / 10)
         assert changes.take(tenth / 10) == []
     assert changes.take(10.0) == ["a"]

@@ -57,7 +57,9 @@ def once(
     from watcher.cli import show
 
     loaded = _load(settings, sessions, state)
-    logs.configure(loaded.settings.log.format, "warning" if loaded.settings.log.level == "info" else loaded.settings.log.level)
+    logs.configure(
+        loaded.settings.log.format, "warning" if loaded.settings.log.level == "info" else loaded.settings.log.level
+    )
     details = command.once(loaded.settings, processor or [], quiet)
     if as_json:
         _print_json({"ok": not any(entry["errors"] for entry in details), "processors": details})

@@ -88,9 +88,7 @@ def report(found: dict[str, Any]) -> None:
         table.add_row(*(_cell(name, found["totals"].get(name)) for name in columns), style="bold")
     console.print(table)
     for model in found.get("unknown_models", []):
-        console.print(
-            Text(f"No price is known for {model}; set it under [processors.usage.prices].", style="yellow")
-        )
+        console.print(Text(f"No price is known for {model}; set it under [processors.usage.prices].", style="yellow"))
 
 
 def settings(rows: Sequence[SettingRow]) -> None:

@@ -24,9 +24,7 @@ def usage(
     filters = reports.Filters(_day("--since", since), _day("--until", until), user, model)
     service = service_of(settings)
     if service is not None:
-        answer: dict[str, Any] = service.get(
-            f"/api/usage/{report}", since=since, until=until, user=user, model=model
-        )
+        answer: dict[str, Any] = service.get(f"/api/usage/{report}", since=since, until=until, user=user, model=model)
         return answer
     if not has_data(settings):
         raise SettingsError(f"nothing was processed yet into {settings.paths.state}; use run or once first")

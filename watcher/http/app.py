@@ -69,4 +69,3 @@ def build(service: LiveService, token: str, budget: float) -> FastAPI:
         return {"ok": details.errors == 0, "details": asdict(details)}
 
     return app
-

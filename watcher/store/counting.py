@@ -27,9 +27,13 @@ class Counting:
         differs = "".join(f" OR (place = 1 AND {quoted(c)} IS DISTINCT FROM {to})" for c, to in merged.items())
         decided = {"counted": "place = 1", **merged}
         self._columns = table.columns
-        self._incoming = f"CREATE TEMPORARY TABLE incoming AS SELECT row_number() OVER () AS incoming_row, {columns} FROM "
+        self._incoming = (
+            f"CREATE TEMPORARY TABLE incoming AS SELECT row_number() OVER () AS incoming_row, {columns} FROM "
+        )
         self._touched = f"CREATE TEMPORARY TABLE touched AS SELECT DISTINCT {by} FROM incoming"
-        self._touch_old = f"INSERT INTO touched SELECT DISTINCT {by} FROM {target} WHERE {quoted(table.session)} = ANY($1)"
+        self._touch_old = (
+            f"INSERT INTO touched SELECT DISTINCT {by} FROM {target} WHERE {quoted(table.session)} = ANY($1)"
+        )
         self._delete_old = f"DELETE FROM {target} WHERE {quoted(table.session)} = ANY($1)"
         # Every row that tells of a touched thing, in the order in which they would count.
         self._verdict = (

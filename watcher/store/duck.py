@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,10 @@ _ROWS = (
 )
 
 
+#: A row may be this long as JSON, in bytes.
+LONGEST_ROW = 64 << 20
+
+
 class DuckConnection:
     """A cursor of the database, for one thread."""
 
@@ -65,10 +69,9 @@ class DuckConnection:
             yield
             self._cursor.execute("COMMIT")
         except BaseException:
-            try:
+            # A failed COMMIT has rolled back already; the error that matters is on its way.
+            with suppress(duckdb.Error):
                 self._cursor.execute("ROLLBACK")
-            except duckdb.Error:
-                pass  # a failed COMMIT has rolled back already; the error that matters is on its way
             raise
 
     @contextmanager
@@ -76,7 +79,10 @@ class DuckConnection:
         """JSON lines as a table function: parsed by the database, outside the interpreter's lock."""
         types = ", ".join(f"{name}: '{SQL_TYPES[kind]}'" for name, kind in columns.items())
         with _readable(lines) as path:
-            yield f"read_json('{path}', format = 'newline_delimited', columns = {{{types}}}, maximum_object_size = 67108864)"
+            yield (
+                f"read_json('{path}', format = 'newline_delimited', columns = {{{types}}},"
+                f" maximum_object_size = {LONGEST_ROW})"
+            )
 
     def close(self) -> None:
         """Give the cursor back. Idempotent."""

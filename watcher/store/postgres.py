@@ -76,7 +76,9 @@ class PostgresDatabase:
 
     def connect(self) -> PostgresConnection:
         """A connection of its own for one thread."""
-        connection = psycopg.connect(self._url, autocommit=True, options="-c TimeZone=UTC -c client_min_messages=warning")
+        connection = psycopg.connect(
+            self._url, autocommit=True, options="-c TimeZone=UTC -c client_min_messages=warning"
+        )
         return PostgresConnection(connection)
 
     def blame(self, error: Exception) -> Blame:

@@ -1,0 +1,68 @@
+# Session Watcher. `make` or `make help` says what there is.
+# A fresh machine needs Python 3.11 or newer and make; everything else goes into .venv.
+
+PYTHON ?= python3
+STATE ?= state
+SESSIONS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-unit test-faults lint format bench bench-gate settings clean
+
+help: ## This list.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: $(VENV)/.runs ## Run the service (SESSIONS=folder of transcripts, STATE=folder for the database).
+	@$(BIN)/session-watcher run --state "$(STATE)" $(if $(SESSIONS),--sessions "$(SESSIONS)")
+
+test: $(VENV)/.tests lint ## Everything that needs no root, in under ten minutes.
+	$(BIN)/python -m pytest tests/unit $(PYTEST)
+	$(BIN)/python -m pytest tests/contract tests/acceptance -n 2 --dist worksteal --durations 8 $(PYTEST)
+
+test-unit: $(VENV)/.tests ## The unit tests only, in seconds.
+	$(BIN)/python -m pytest tests/unit $(PYTEST)
+
+test-faults: $(VENV)/.tests ## Kills, full disks, kernel limits, unmounts: needs root.
+	@[ "$$(id -u)" = 0 ] || { echo "make test-faults mounts, fills and kills: run it as root." >&2; exit 2; }
+	$(BIN)/python -m pytest tests/faults --durations 8 $(PYTEST)
+	SESSION_WATCHER_HISTORIES=$(or $(HISTORIES),300) $(BIN)/python -m pytest tests/acceptance/test_random_histories.py -n 2 --dist worksteal $(PYTEST)
+
+lint: $(VENV)/.tests ## ruff and mypy --strict.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.tests ## Put the code into shape.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.tests ## How fast it is, as ratios to plain yardsticks.
+	$(BIN)/python -m tests.bench.run $(BENCH)
+
+bench-gate: $(VENV)/.tests ## The same; fails where a ratio is 1.5 times worse than asked.
+	$(BIN)/python -m tests.bench.run --gate $(BENCH)
+
+settings: $(VENV)/.runs ## Write settings.toml anew from the program's own table.
+	$(BIN)/python -m watcher.settings_text > settings.toml.part
+	mv settings.toml.part settings.toml
+
+clean: ## Remove what was set up.
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/.made:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11: set PYTHON=/path/to/a/newer/python3." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runs: $(VENV)/.made requirements.txt pyproject.toml
+	@echo "Setting up .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.runs requirements-dev.txt
+	@echo "Setting up .venv for tests ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
