@@ -96,7 +96,7 @@ def _line(line: bytes) -> list[Record]:
 
 def _glued(text: str) -> list[Record]:
     """One or more objects, each judged by its own type."""
-    records = []
+    records: list[Record] = []
     at, end = 0, len(text)
     while True:
         while at < end and text[at] in " \t\r\n":

@@ -83,6 +83,14 @@ class Listener:
         self.offered.clear()
         self.owed.clear()
 
+    def hears(self) -> bool:
+        """Whether a new session file is offered within a second."""
+        try:
+            self.fence(1.0)
+        except AssertionError:
+            return False
+        return True
+
     def fence(self, seconds: float = 20.0) -> None:
         """Write a new session file and wait until it is offered: all before it has been, too."""
         self.fences += 1

@@ -151,18 +151,21 @@ def _take_down(native: BaseObserver) -> None:
     if reader is not None and not reader.is_alive():
         # A reader that died while it waited would leave its descriptors for the one that closes them: us.
         reader._is_reading = False
-    # The reader first: the observer itself waits for a handler that may hang.
+    # What cannot block comes first, so that as little as possible is left if the rest does.
+    for thread in (native, *native.emitters):
+        thread.stopped_event.set()
+    native.event_queue.put_nowait(EventDispatcher.stop_event)
+    # The reader next: the observer itself waits for a handler that may hang.
     parts = [native] if reader is None else [reader, native]
     for part in parts:
         try:
             part.stop()
-        except Exception:
+        except Exception as error:  # noqa: BLE001  (strangers' code; the rest is still to be stopped)
             # Its tables may be what killed it (watchdog 7.1: KeyError in _remove_watch_internally).
-            log.warning("watchdog could not stop by itself", part=type(part).__name__, exc_info=True)
+            log.warning("watchdog could not stop by itself", part=type(part).__name__, error=repr(error))
     for group in groups:
         if group is not None:
             group._move_event_grouper.close()  # what its emitter thread waits for
-    native.event_queue.put_nowait(EventDispatcher.stop_event)  # and what its dispatcher thread waits for
 
 
 def _watchdog_threads(before: set[threading.Thread]) -> list[threading.Thread]:

@@ -181,7 +181,7 @@ class Observer:
             if self._rootless is None:
                 self._rootless = f"{name} cannot be seen: {error.strerror}"
                 self._identity = None
-                self._stop_listening(self._rootless)
+                self._stop_listening(self._rootless, now)
                 self._owe(self._rootless)
             return
         identity = (real, status.st_dev, status.st_ino)
@@ -192,7 +192,7 @@ class Observer:
             self._failed = Failure(f"{name} is back, and nothing was heard from it yet")
         elif self._identity is not None:
             self._failed = Failure(f"{name} is another directory than before")
-            self._stop_listening(self._failed.reason)
+            self._stop_listening(self._failed.reason, now)
         self._identity, self._rootless, self._build_at = identity, None, now
 
     def _listen(self, now: float) -> None:
@@ -244,13 +244,15 @@ class Observer:
             self._failures.append(now)
             if (recent := _recent(self._failures, now)) > FEW:
                 self._build_at = now + min(2.0 ** (recent - FEW - 1), SLOWEST)
-        self._stop_listening(failure.reason)
+        self._stop_listening(failure.reason, now)
 
-    def _stop_listening(self, reason: str) -> None:
+    def _stop_listening(self, reason: str, now: float) -> None:
         self._anew = reason
         hearing, self._hearing = self._hearing, None
         if hearing is None:
             return
+        # From here on nothing is heard, however short it will be.
+        self._health = replace(self._health, state="deaf", reason=reason, since=now)
         late = hearing.stop(TEARDOWN)
         if late:
             log.warning("watchdog does not stop and is left to itself", threads=[thread.name for thread in late])
