@@ -25,5 +25,4 @@ def text(loaded: Loaded) -> str:
 
 
 if __name__ == "__main__":
-
     print(text(load(None, {}, {})), end="")

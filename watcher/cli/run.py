@@ -9,6 +9,7 @@ import threading
 import structlog
 
 from watcher.cli.stop import Stop
+from watcher.errors import SettingsError
 from watcher.http.app import build
 from watcher.http.serve import Server, bind, url_of
 from watcher.http.token import token_of
@@ -22,16 +23,15 @@ log = structlog.get_logger("watcher.run")
 def run(settings: Settings) -> int:
     """Run the service; 0 after an orderly end."""
     stop = Stop()
-    listener = bind(settings.http.host, settings.http.port) if settings.http.enabled else None
-    try:
-        service = LiveService(settings)
-    except BaseException:
-        if listener is not None:
-            listener.close()
-        raise
+    service = LiveService(settings)
     server: Server | None = None
     url = None
-    if listener is not None:
+    if settings.http.enabled:
+        try:
+            listener = bind(settings.http.host, settings.http.port)
+        except SettingsError:
+            service.core.stop()
+            raise
         url = url_of(listener)
         token = token_of(settings.paths.state, settings.http.token)
         server = Server(build(service, token, settings.service.time_budget), listener)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +13,36 @@ from rich.text import Text
 from watcher.settings import SettingRow
 
 _COLOURS = {"ok": "green", "degraded": "yellow", "unhealthy": "red", "failed": "yellow", "quarantined": "red"}
-_NUMBERS = ("tokens", "sessions", "calls", "errors", "turns", "messages", "requests", "seconds", "cost_usd")
+#: From this width on everything is shown, and exactly.
+_WIDE = 130
+_WIDE_ONLY = frozenset(
+    {"cache_creation_1h_tokens", "web_search_requests", "event_type", "tool_calls", "human_turns", "session_id"}
+)  # fmt: skip
+_SHORT = {
+    "username": "user",
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "cache_creation_tokens": "cache write",
+    "cache_creation_1h_tokens": "of it 1 h",
+    "cache_read_tokens": "cache read",
+    "web_search_requests": "searches",
+    "cost_usd": "cost",
+    "tool_name": "tool",
+    "event_type": "kind",
+    "last_at": "last",
+    "active_seconds": "active",
+    "human_turns": "turns",
+    "assistant_messages": "calls",
+    "tool_calls": "tools",
+    "tool_errors": "errors",
+    "primary_model": "model",
+    "session_id": "session",
+}
+_MEASURES = frozenset(
+    {"sessions", "calls", "errors", "input_tokens", "output_tokens", "cache_creation_tokens", "tool_calls",
+     "cache_creation_1h_tokens", "cache_read_tokens", "web_search_requests", "cost_usd", "active_seconds",
+     "human_turns", "assistant_messages", "tool_errors"}
+)  # fmt: skip
 
 
 def runs(details: Sequence[dict[str, Any]]) -> None:
@@ -50,7 +80,7 @@ def status(found: dict[str, Any]) -> None:
         console.print("Nothing was processed yet.")
         return
     live = {entry["processor"]: entry for entry in (service or {}).get("processors", [])}
-    table = _table("processor", "ok", "failed", "quarantined", "gone", "items", "bad lines", "data", "waiting", "last")
+    table = _table("processor", "ok", "failed", "put aside", "gone", "items", "bad lines", "data", "waiting", "last")
     for entry in found["processors"]:
         name = entry["processor"]
         waiting = live[name]["waiting"] + live[name]["running"] if name in live else None
@@ -66,7 +96,7 @@ def status(found: dict[str, Any]) -> None:
             Text(_number(entry["bad_lines"]), style="yellow" if entry["bad_lines"] else ""),
             _size(entry["bytes"]),
             "-" if waiting is None else _number(waiting),
-            (entry["last_processed_at"] or "-")[:19].replace("T", " "),
+            _when(entry["last_processed_at"]),
         )
     console.print(table)
     for trouble in found["troubled"]:
@@ -77,18 +107,35 @@ def status(found: dict[str, Any]) -> None:
 
 
 def report(found: dict[str, Any]) -> None:
-    """A report of usage, with its totals."""
+    """A report of usage, with its totals; what does not fit the terminal's width is left out, least first."""
     console = Console()
     columns: list[str] = found["columns"]
-    table = _table(*columns)
+    shown = [name for name in columns if console.width >= _WIDE or name not in _WIDE_ONLY]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in shown:
+        number = name in _MEASURES
+        table.add_column(
+            _SHORT.get(name, name.replace("_", " ")),
+            justify="right" if number else "left",
+            no_wrap=number or name in ("day", "month", "last_at"),
+            overflow="ellipsis" if name in ("session_id", "project") else "fold",
+        )
+    exact = console.width >= _WIDE
     for row in found["rows"]:
-        table.add_row(*(_cell(name, value) for name, value in zip(columns, row, strict=True)))
-    if found.get("totals"):
+        values = dict(zip(columns, row, strict=True))
+        table.add_row(*(_cell(name, values[name], exact) for name in shown))
+    if found.get("totals") and found["rows"]:
         table.add_section()
-        table.add_row(*(_cell(name, found["totals"].get(name)) for name in columns), style="bold")
-    console.print(table)
+        table.add_row(
+            *(
+                "all" if at == 0 else _cell(name, found["totals"][name], exact) if name in found["totals"] else ""
+                for at, name in enumerate(shown)
+            ),
+            style="bold",
+        )
+    console.print(table if found["rows"] else "Nothing was used in that time.")
     for model in found.get("unknown_models", []):
-        console.print(Text(f"No price is known for {model}; set it under [processors.usage.prices].", style="yellow"))
+        console.print(Text(f"No price is known for {model}; set it under [processors.usage] prices.", style="yellow"))
 
 
 def settings(rows: Sequence[SettingRow]) -> None:
@@ -103,26 +150,38 @@ def settings(rows: Sequence[SettingRow]) -> None:
 
 
 def _table(*columns: str) -> Table:
+    """A table whose first column is text and whose others are numbers, unless they are named here."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        right = column.endswith(_NUMBERS) or column in (
-            "scanned", "processed", "skipped", "left", "failed", "items", "ok", "quarantined", "gone",
-            "bad lines", "data", "waiting",
-        )  # fmt: skip
-        table.add_column(column.replace("_", " "), justify="right" if right else "left", overflow="fold")
+    for at, column in enumerate(columns):
+        left = at == 0 or column in ("last", "value", "from")
+        table.add_column(column, justify="left" if left else "right", overflow="fold")
     return table
 
 
-def _cell(name: str, value: object) -> str:
+def _when(moment: str | None) -> str:
+    """A time of today, or a day."""
+    if moment is None:
+        return "-"
+    local = datetime.fromisoformat(moment).astimezone()
+    return local.strftime("%H:%M:%S" if local.date() == datetime.now().astimezone().date() else "%Y-%m-%d")
+
+
+def _cell(name: str, value: object, exact: bool) -> str:
     if value is None:
         return "-"
     if name == "cost_usd" and isinstance(value, (int, float)):
         return f"${value:,.2f}"
+    if name == "active_seconds" and isinstance(value, (int, float)):
+        return f"{value / 3600:.1f} h" if value >= 3600 else f"{value / 60:.0f} min"
+    if name == "last_at":
+        return str(value)[:16].replace("T", " ")
     if isinstance(value, int) and not isinstance(value, bool):
-        return _number(value)
-    if isinstance(value, float):
-        return f"{value:,.0f}"
+        return _number(value) if exact or value < 100_000 else _short(value)
     return str(value)
+
+
+def _short(value: int) -> str:
+    return f"{value / 1e9:.2f}G" if value >= 1e9 else f"{value / 1e6:.1f}M" if value >= 1e6 else f"{value / 1e3:.0f}K"
 
 
 def _number(value: int) -> str:
