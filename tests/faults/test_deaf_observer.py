@@ -309,11 +309,8 @@ def test_warnings_that_are_errors(root: Path) -> None:
                 (root / "a" / "b" / "c" / str(number) / "d" / "e" / "f").mkdir(parents=True)
                 (root / "a" / "b" / "c" / str(number)).rename(root / "a" / f"m{number}")
             heard.fence()
-            (root / "a" / "m99" / "d" / "e" / "f" / "x.jsonl").touch()
-            heard.fence()
-            assert b"a/m99/d/e/f/x.jsonl" in heard.paths
-            health = heard.observer.health()
-            assert (health.state, health.rebuilds) == ("ok", 0), health
+            died = [reason for reason in heard.reasons if "died" in reason or "cookie" in reason]
+            assert heard.state == "ok" and not died, died
     """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(script), str(root)],

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -565,3 +566,26 @@ def test_watches_that_are_gone_are_noticed_at_once(root: Path) -> None:
         until(lambda: heard.reasons, "a sweep is owed")
         heard.until_ok()
         heard.fence()
+
+
+def test_directories_that_are_renamed_while_they_are_made(root: Path) -> None:
+    """watchdog leaves some of them without a watch: they are counted, swept, and watched within 10 s."""
+    with listening(root) as heard:
+        for number in range(50):
+            made = root / "a" / "b" / str(number)
+            (made / "d" / "e").mkdir(parents=True)
+            made.rename(root / "a" / f"m{number}")
+        since = time.monotonic()
+        paths = {f"a/m{number}/d/e/x.jsonl".encode() for number in range(50)}
+        for path in paths:
+            (root / os.fsdecode(path)).touch()
+        until(lambda: paths <= heard.paths or any(at > since for at, _ in tuple(heard.owed)), "known within 10 s", 10.0)
+
+        def all_are_heard() -> bool:
+            heard.forget()
+            for path in paths:
+                (root / os.fsdecode(path)).write_text("{}\n")
+            heard.fence()
+            return paths <= heard.paths
+
+        until(all_are_heard, "all of them are watched", 20.0)

@@ -22,13 +22,13 @@ class Counting:
         columns = ", ".join(map(quoted, table.columns))
         best = ", ".join(_term(table, term, database.collate) for term in once.best)
         over = f"OVER (PARTITION BY {by})"
-        merged = {column: quoted(f"merged_{column}") for column in once.merged}
+        merged = {column: quoted(f"once_merged_{column}") for column in once.merged}
         merging = "".join(f", {once.merged[column]} {over} AS {to}" for column, to in merged.items())
-        differs = "".join(f" OR (place = 1 AND {quoted(c)} IS DISTINCT FROM {to})" for c, to in merged.items())
-        decided = {"counted": "place = 1", **merged}
+        differs = "".join(f" OR (once_rank = 1 AND {quoted(c)} IS DISTINCT FROM {to})" for c, to in merged.items())
+        decided = {"counted": "once_rank = 1", **merged}
         self._columns = table.columns
         self._incoming = (
-            f"CREATE TEMPORARY TABLE incoming AS SELECT row_number() OVER () AS incoming_row, {columns} FROM "
+            f"CREATE TEMPORARY TABLE incoming AS SELECT row_number() OVER () AS once_incoming, {columns} FROM "
         )
         self._touched = f"CREATE TEMPORARY TABLE touched AS SELECT DISTINCT {by} FROM incoming"
         self._touch_old = (
@@ -38,22 +38,22 @@ class Counting:
         # Every row that tells of a touched thing, in the order in which they would count.
         self._verdict = (
             "CREATE TEMPORARY TABLE verdict AS SELECT * FROM ("
-            f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {best}) AS place{merging} FROM ("
-            f"SELECT {database.row_id} AS stored_row, CAST(NULL AS BIGINT) AS incoming_row, {columns} FROM {target}"
+            f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {best}) AS once_rank{merging} FROM ("
+            f"SELECT {database.row_id} AS once_stored, CAST(NULL AS BIGINT) AS once_incoming, {columns} FROM {target}"
             f" WHERE ({by}) IN (SELECT {by} FROM touched)"
-            f" UNION ALL SELECT NULL, incoming_row, {columns} FROM incoming"
+            f" UNION ALL SELECT NULL, once_incoming, {columns} FROM incoming"
             ") AS rows_of_things) AS ranked"
-            f" WHERE incoming_row IS NOT NULL OR counted IS DISTINCT FROM (place = 1){differs}"
+            f" WHERE once_incoming IS NOT NULL OR counted IS DISTINCT FROM (once_rank = 1){differs}"
         )
         self._update = (
-            f"UPDATE {target} SET counted = (verdict.place = 1)"
+            f"UPDATE {target} SET counted = (verdict.once_rank = 1)"
             + "".join(f", {quoted(column)} = verdict.{to}" for column, to in merged.items())
-            + f" FROM verdict WHERE verdict.stored_row IS NOT NULL AND {target}.{database.row_id} = verdict.stored_row"
+            + f" FROM verdict WHERE verdict.once_stored IS NOT NULL AND {target}.{database.row_id} = verdict.once_stored"
         )
         self._insert = (
             f"INSERT INTO {target} ({columns})"
             f" SELECT {', '.join(decided.get(column, quoted(column)) for column in table.columns)}"
-            " FROM verdict WHERE incoming_row IS NOT NULL"
+            " FROM verdict WHERE once_incoming IS NOT NULL"
         )
 
     def apply(self, connection: Connection, old: Sequence[str], lines: bytes) -> None:
