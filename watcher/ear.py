@@ -60,6 +60,8 @@ class Ear(FileSystemEventHandler):
         #: Events whose handling failed.
         self.failures = 0
         self._error: Exception | None = None
+        #: Directories that came or went.
+        self.turnover = 0
         self._directories: set[bytes] = set()
 
     def dispatch(self, event: FileSystemEvent) -> None:
@@ -99,6 +101,7 @@ class Ear(FileSystemEventHandler):
 
     def _take_directory(self, event: FileSystemEvent, source: bytes | None, target: bytes | None) -> None:
         self.events += 1
+        self.turnover += 1
         if isinstance(event, DirCreatedEvent):
             self._came(source)
             return

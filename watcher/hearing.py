@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +25,14 @@ log = structlog.get_logger("watcher.observer")
 
 #: A native cookie's event is back within this many seconds; one that is polled for, this long after two polls.
 COOKIE_BACK = 5.0
-#: Watches and directories that differ are compared again after this long: trees change while they are counted.
+#: Watches and directories are counted this long after directories came or went, and again if they differ.
 RECOUNT = 1.0
+#: Counting may take one part in so many of the time.
+COUNTING_SHARE = 20.0
+#: A difference is believed if no directory came or went between two looks, or if it stays this long.
+BELIEVED = 5.0
+#: Beginning anew for the better is done this long after the last beginning at the earliest.
+HARMLESS_GAP = 5.0
 #: A new directory is listed this long after it came, so that a tree that is copied in is listed once.
 SETTLING = 0.2
 
@@ -78,11 +85,14 @@ class Hearing:
         #: Which directories go unheard, in a sentence.
         self.short: str | None = None
         self._listening = listen(os.fsdecode(root), self.ear, kind, poll_interval, self._overflow)
-        self._cookie_at = self._count_at = now
-        self._renew_at = now + cookie_interval
+        self._began_at = self._cookie_at = self._count_at = self._recount_at = now
         self._sent: tuple[float, int] | None = None
-        self._differed = False
+        # Of the counting: since when the numbers differ, whether that is believed, whether there was
+        # a watch for every directory once, and how many were one too many from the beginning.
+        self._differ_since: float | None = None
+        self._believed = self._was_whole = False
         self._surplus: int | None = None
+        self._turnover = 0
         self._came: deque[tuple[float, set[bytes]]] = deque()
 
     def failure(self, now: float) -> Failure | None:
@@ -98,12 +108,7 @@ class Hearing:
                 self._sent, self.proven = None, True
             elif now - at > limit:
                 return Failure(f"the cookie's event did not come back within {limit:g} s")
-        if now >= self._renew_at and self._differed:
-            if self.short is not None:
-                return Failure(self.short, harmless=True)
-            if self._surplus is not None and (self.watches or 0) - (self.directories or 0) > self._surplus:
-                return Failure("directories that were moved away are still watched", harmless=True)
-        return None
+        return self._improvement(now)
 
     def step(self, now: float) -> None:
         """Send the cookie, count the watches, list new directories: whatever is due."""
@@ -112,7 +117,7 @@ class Hearing:
             log.error("an event could not be handled", failures=self.ear.failures, exc_info=error)
         if self._sent is None and now >= self._cookie_at:
             self._send_cookie(now)
-        if now >= self._count_at:
+        if now >= self._next_count():
             self._count(now)
         if came := self.ear.new_directories():
             self._came.append((now + SETTLING, came))
@@ -121,7 +126,7 @@ class Hearing:
 
     def next(self) -> float:
         """When `step` has something to do."""
-        times = [self._count_at, *(at for at, _ in self._came)]
+        times = [self._next_count(), *(at for at, _ in self._came)]
         return min([*times, self._cookie_at] if self._sent is None else times)
 
     def stop(self, timeout: float) -> list[threading.Thread]:
@@ -149,25 +154,45 @@ class Hearing:
             self.unprovable = None
             self._sent = (now, heard)
 
+    def _next_count(self) -> float:
+        return self._count_at if self.ear.turnover == self._turnover else min(self._count_at, self._recount_at)
+
     def _count(self, now: float) -> None:
-        """Compare the watches with the directories; what differs twice in a row is so."""
-        self._count_at = now + self._cookie_interval
+        """Compare the watches with the directories."""
+        began = time.perf_counter()
+        quiet, self._turnover = self.ear.turnover == self._turnover, self.ear.turnover
         self.watches = self._listening.watches()
         if self.watches is None:
-            self.counted = True
+            self._count_at, self.counted = now + self._cookie_interval, True
             return
         self.directories = census.directories(self._root)
         surplus = self.watches - self.directories
-        if surplus >= 0 and self._surplus is None:
-            # A directory that can be watched but not read is one too many from the beginning.
-            self._surplus = surplus
-        before, self._differed = self._differed, surplus != 0
         if surplus >= 0:
-            self.short, self.counted = None, True
-        elif before:
-            self.short, self.counted = self._shortage(), True
-        if self._differed:
-            self._count_at = now + min(self._cookie_interval, self._poll if before else RECOUNT)
+            self.short, self.counted, self._was_whole = None, True, True
+            # A directory that can be watched but not read is one too many from the beginning.
+            self._surplus = surplus if self._surplus is None else min(surplus, self._surplus)
+        if surplus == self._surplus:
+            self._differ_since, self._believed = None, False
+        elif self._differ_since is None:
+            self._differ_since = now
+        elif quiet or now - self._differ_since >= BELIEVED:
+            self._believed = True
+            if surplus < 0:
+                self.short, self.counted = self._shortage(), True
+        soon = max(RECOUNT, (time.perf_counter() - began) * COUNTING_SHARE)
+        self._recount_at = now + soon
+        self._count_at = now + (self._cookie_interval if self._differ_since is None or self._believed else soon)
+
+    def _improvement(self, now: float) -> Failure | None:
+        """Why beginning anew would make it hear more, if it would."""
+        if not self._believed:
+            return None
+        missing = self.short is not None
+        # Watches that were missing from the beginning are likely to be missing again: the system has no more.
+        gap = self._cookie_interval if missing and not self._was_whole else min(HARMLESS_GAP, self._cookie_interval)
+        if now - self._began_at < gap:
+            return None
+        return Failure(self.short or "directories that were moved away are still watched", harmless=True)
 
     def _shortage(self) -> str:
         return (

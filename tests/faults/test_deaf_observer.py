@@ -23,7 +23,11 @@ import pytest
 from tests.faults.kernel import kernel, lowered, mount, mounted, unmount, watches_in_use
 from tests.listener import Listener, listening, until
 
-pytestmark = pytest.mark.faults
+pytestmark = [
+    pytest.mark.faults,
+    # Threads of watchdog die here, as they are meant to.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -76,7 +80,7 @@ def watchdog_thread(kind: str) -> threading.Thread:
 @pytest.mark.usefixtures("untouched")
 def test_a_reader_killed_by_a_directory_that_moved_out(root: Path, tmp_path: Path) -> None:
     """Moved out, its name made and removed again, the moved one deleted: the reader dies of its own table."""
-    with silent_threads(), listening(root) as heard:
+    with listening(root) as heard:
         reader = watchdog_thread("InotifyFD")
         folder = root / "d"
         folder.mkdir()
@@ -105,7 +109,7 @@ def test_directories_moved_about_at_random(root: Path, tmp_path: Path, seed: int
     dice = random.Random(seed)
     out = tmp_path / "out"
     out.mkdir()
-    with silent_threads(), listening(root) as heard:
+    with listening(root) as heard:
         began = time.monotonic()
         moves = 0
         while time.monotonic() - began < 3.0:
@@ -321,18 +325,3 @@ def test_warnings_that_are_errors(root: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert "Warning" not in done.stderr and len(done.stderr) < 10_000
-
-
-class silent_threads:
-    """watchdog's dying threads are expected here: their tracebacks are kept from the test's warnings."""
-
-    def __enter__(self) -> None:
-        self._before = threading.excepthook
-        threading.excepthook = self._hook
-
-    def __exit__(self, *_: object) -> None:
-        threading.excepthook = self._before
-
-    def _hook(self, args: threading.ExceptHookArgs) -> None:
-        if type(args.thread).__name__ != "InotifyFD" or args.exc_type is not KeyError:
-            self._before(args)
