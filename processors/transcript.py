@@ -25,8 +25,12 @@ LONGEST_TEXT = 2000
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 
-_BLANK = b" \t\r\n"
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_OPEN, _CLOSE, _QUOTE = b'{}"'
+#: An escape; in the named group a surrogate that is alone.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<alone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 _TAGS = (
     "command-name",
     "command-message",
@@ -42,7 +46,6 @@ _TAGS = (
     "system-reminder",
 )
 _NOT_A_PERSON = re.compile(r"\s*(?:<(?:" + "|".join(_TAGS) + r")>|\[Request interrupted by user|\Z)")
-_COMMAND = re.compile(r"\s*(?:<command-message>.*?</command-message>\s*)?<command-name>(.*?)</command-name>", re.DOTALL)
 
 
 def _refuse(constant: str) -> Any:
@@ -53,49 +56,71 @@ def _any_fraction(_: str) -> float:
     return 0.5  # nothing that we read is a fraction: that it is one is all that matters
 
 
+def _whole(digits: str) -> int:
+    return int(digits[:20])  # longer ones are too large in any case, and slow
+
+
 _decoder = msgspec.json.Decoder(Record)
-_loose = json.JSONDecoder(parse_constant=_refuse, parse_float=_any_fraction)
+_loose = json.JSONDecoder(parse_constant=_refuse, parse_float=_any_fraction, parse_int=_whole)
 
 
 def read(lines: Lines) -> tuple[list[Record], int]:
     """All records in order, and how many lines could not be read."""
-    data = lines.data
-    if lines.utf8:
+    records: list[Record] = []
+    if lines.utf8:  # what is skipped is not looked at so closely that this would be seen
         try:
-            records = _decoder.decode_lines(data)
+            records = _decoder.decode_lines(lines.data)
         except (ValueError, RecursionError):
             pass
         else:
-            # As many records as lines: none is blank, glued to another, or spread over two.
-            if len(records) == _count_lines(data) and all(map(_is_good, records)):
+            if len(records) == _count_objects(lines.data) and _are_good(records):
                 return records, 0
-    records = list[Record]()
-    bad = 0
+    records, bad, decode = [], 0, _decoder.decode
     for line in lines:
         try:
-            records += _line(line)
-        except (ValueError, RecursionError):
+            if not lines.utf8:
+                line.decode()
+            # Called from the same depth as above: how deep nesting may be depends on that.
+            record = decode(line)
+        except (RecursionError, UnicodeDecodeError):
             bad += 1
+        except ValueError:
+            try:
+                records += _objects(line)
+            except (ValueError, RecursionError):
+                bad += 1
+        else:
+            if _is_good(record):
+                records.append(record)
+            else:
+                bad += 1
     return records, bad
 
 
-def _line(line: bytes) -> list[Record]:
-    """The records of one line.
+def _count_objects(data: bytes) -> int:
+    """How many objects there are if each stands on a line of its own; -1 where a line is not from ``{`` to ``}``.
+
+    Inside an object no ``}`` is followed by ``{``, so a line break between these stands between objects.
+    """
+    # find goes four times as fast as count over lines of this length.
+    find, size, count, at = data.find, len(data), 0, 0
+    while at := find(b"\n", at) + 1:
+        if data[at - 2] != _CLOSE or (at < size and data[at] != _OPEN):
+            return -1
+        count += 1
+    return count + (not data.endswith(b"\n"))
+
+
+def _objects(line: bytes) -> list[Record]:
+    """One or more objects, each judged by its own type.
 
     Raises:
-        ValueError: it cannot be read (msgspec's and json's errors are such).
+        ValueError: the line is something else (msgspec's and json's errors are such).
         RecursionError: it is nested too deeply.
     """
+    if b"\\ud" in line or b"\\uD" in line:
+        line = _ESCAPE.sub(_whole_character, line)
     text = line.decode()
-    try:
-        record = _decoder.decode(line)
-    except (ValueError, RecursionError):
-        return _glued(text)
-    return [record] if _is_good(record) else _glued(text)
-
-
-def _glued(text: str) -> list[Record]:
-    """One or more objects, each judged by its own type."""
     records: list[Record] = []
     at, end = 0, len(text)
     while True:
@@ -103,13 +128,21 @@ def _glued(text: str) -> list[Record]:
             at += 1
         if at == end:
             return records
+        start = at
         value, at = _loose.raw_decode(text, at)
         if not isinstance(value, dict):
             raise ValueError("not an object")
-        record = _decoder.decode(json.dumps(_cleaned(_relevant(value))))
+        try:
+            record = _decoder.decode(text[start:at])
+        except msgspec.ValidationError:
+            record = _decoder.decode(json.dumps(_relevant(value)))
         if not _is_good(record):
             raise ValueError("its values cannot be")
         records.append(record)
+
+
+def _whole_character(escape: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if escape.lastgroup else escape[0]
 
 
 def embedded(data: ProgressData) -> Iterator[EmbeddedRecord]:
@@ -126,41 +159,47 @@ def is_person(text: str) -> bool:
 
 def command_name(text: str) -> str | None:
     """The slash command that a user record's text stands for, None if it is none."""
-    match = _COMMAND.match(text)
-    return match[1].strip().removeprefix("/") if match else None
+    # Found step by step: one expression for all of it takes quadratic time over some texts.
+    text = text.lstrip()
+    if text.startswith("<command-message>"):
+        text = text.partition("</command-message>")[2].lstrip()
+    if not text.startswith("<command-name>"):
+        return None
+    name, closed, _ = text.removeprefix("<command-name>").partition("</command-name>")
+    return name.strip().removeprefix("/") if closed else None
 
 
 def text_of(raw: msgspec.Raw) -> str | None:
     """A raw JSON value if it is a string."""
-    data = bytes(raw)
-    if not data.lstrip(_BLANK).startswith(b'"'):
-        return None
-    try:
-        return msgspec.json.decode(data, type=str)
-    except ValueError:  # a lone surrogate
-        return str(_cleaned(json.loads(data)))
+    return msgspec.json.decode(raw, type=str) if memoryview(raw)[0] == _QUOTE else None
 
 
 def clean(text: str) -> str:
     """Text that any database can hold: no NUL, not too long (lone surrogates are gone since reading)."""
-    if "\x00" in text or len(text) > LONGEST_TEXT:
-        return text[:LONGEST_TEXT].replace("\x00", "\ufffd")
-    return text
+    if len(text) > LONGEST_TEXT:
+        text = text[:LONGEST_TEXT]
+    return text.replace("\x00", "\ufffd") if "\x00" in text else text
 
 
-def _count_lines(data: bytes) -> int:
-    # find goes four times as fast as count over lines of this length.
-    find, count, at = data.find, 0, 0
-    while at := find(b"\n", at) + 1:
-        count += 1
-    return count + (bool(data) and not data.endswith(b"\n"))
+def _are_good(records: list[Record]) -> bool:
+    """Whether all these records' values can be; brings their times to UTC."""
+    times = [record.timestamp for record in records if record.timestamp is not None]
+    if times and not ({at.tzinfo for at in times} == {UTC} and _can_be(min(times)) and _can_be(max(times))):
+        return all(map(_is_good, records))
+    # Only those are left that a look at the times does not clear.
+    rest = [
+        record
+        for record in records
+        if record.data is not None or (record.message is not None and record.message.id is None)
+    ]
+    return all(map(_is_good, rest))
 
 
 def _is_good(record: Record) -> bool:
     """Whether a record's values can be; brings its times to UTC."""
     at = record.timestamp
     if at is not None:
-        if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        if not _can_be(at):
             return False
         if at.tzinfo is not UTC:
             record.timestamp = _to_utc(at)
@@ -174,10 +213,14 @@ def _is_good(record: Record) -> bool:
 def _is_good_inside(inner: EmbeddedRecord) -> bool:
     at = inner.timestamp
     if at is not None:
-        if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        if not _can_be(at):
             return False
         inner.timestamp = _to_utc(at)
     return inner.type != "assistant" or inner.message is None or _has_name(inner.message, inner.uuid)
+
+
+def _can_be(at: datetime) -> bool:
+    return FIRST_YEAR <= at.year <= LAST_YEAR
 
 
 def _has_name(message: Message, uuid: str | None) -> bool:
@@ -206,15 +249,4 @@ def _relevant(value: dict[str, Any]) -> dict[str, Any]:
                 if isinstance(record, dict) and record.get("type") not in ("assistant", "user"):
                     record.pop("message", None)
         value["data"] = data
-    return value
-
-
-def _cleaned(value: Any) -> Any:
-    """A JSON value with lone surrogates replaced (a pair of escapes has become one character already)."""
-    if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
-    if isinstance(value, dict):
-        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_cleaned(item) for item in value]
     return value

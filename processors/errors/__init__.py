@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -10,26 +10,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from processors.contract import Extraction, Once, ProcessorSettings, Schema, Seconds, Table, Work, setting
+from processors.errors.kinds import judged_text, kind_of
+from processors.errors.waiting import Waiting
 from processors.records import Message, Record
-from processors.transcript import clean, embedded, read, text_of
+from processors.transcript import clean, embedded, read
 
-#: Uses without a result that are remembered between passes; the oldest are forgotten.
-MOST_OPEN = 500
-
-_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern, re.DOTALL))
-    for kind, pattern in (
-        ("rejected", r"The user doesn't want to"),
-        ("interrupted", r"\[Request interrupted by user"),
-        ("exit_code", r"(?:Error: Exit code |Exit code \d)"),
-        ("not_read", r"File has (?:not been read yet|been modified since read)"),
-        ("edit_mismatch", r"(?:String to replace not found|Found \d|No changes to make)"),
-        ("not_found", r"(?:File does not exist|Path does not exist|ENOENT|.{0,191}not found)"),
-        ("bad_input", r"(?:InputValidationError|Unknown skill)"),
-        ("timeout", r".{0,191}timed out"),
-        ("denied", r".{0,192}ermission"),
-    )
-)
+#: So many characters of a failure's text are kept.
+SHOWN = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,74 +83,58 @@ class Errors:
     def extract(self, work: Work) -> Extraction:
         """See `processors.contract.Processor.extract`."""
         records, bad_lines = read(work.lines)
-        #: Uses that have had no result yet, in the order in which they were seen.
-        open_uses: dict[str, str] = dict(work.carry.get("open", {}))
-        rows: list[ErrorRow] = []
+        waiting = Waiting(work.carry.get("waiting", {}))
+        rows: dict[str, ErrorRow] = {}
+        # Rises with every result, each of which takes more than one byte.
         position = work.start
         for record in records:
             for kind, message, at in _messages(record):
-                for block in message.content if isinstance(message.content, list) else ():
-                    if (
-                        kind == "assistant"
-                        and block.type == "tool_use"
-                        and block.id is not None
-                        and block.name is not None
-                    ):
-                        open_uses.pop(block.id, None)
-                        open_uses[block.id] = clean(block.name)
-                        if len(open_uses) > MOST_OPEN:
-                            del open_uses[next(iter(open_uses))]
-                    elif kind == "user" and block.type == "tool_result" and block.tool_use_id is not None:
+                content = message.content
+                if content.__class__ is not list:
+                    continue
+                for block in content:
+                    if kind == "assistant":
+                        if block.type == "tool_use" and block.id is not None and block.name is not None:
+                            waiting.add(block.id, block.name)
+                    elif block.type == "tool_result" and block.tool_use_id is not None:
                         position += 1
-                        tool = open_uses.pop(block.tool_use_id, "unknown")
-                        if block.is_error:
+                        tool = waiting.take(block.tool_use_id)
+                        if block.is_error is not True:
+                            continue
+                        known = rows.get(block.tool_use_id)
+                        if known is None or _earlier(at, known.seen_at):
                             text = judged_text(block.content)
-                            rows.append(
-                                ErrorRow(
-                                    clean(block.tool_use_id),
-                                    tool,
-                                    kind_of(text),
-                                    at,
-                                    clean(record.sessionId) if record.sessionId is not None else None,
-                                    work.session.username,
-                                    clean(text[:200]),
-                                    position,
-                                    True,
-                                )
+                            rows[block.tool_use_id] = ErrorRow(
+                                clean(block.tool_use_id),
+                                tool,
+                                kind_of(text),
+                                at,
+                                clean(record.sessionId) if record.sessionId is not None else None,
+                                work.session.username,
+                                clean(text[:SHOWN]),
+                                position,
+                                True,
                             )
-        return Extraction(rows={"error_results": rows}, items=len(rows), bad_lines=bad_lines, carry={"open": open_uses})
+        return Extraction(
+            rows={"error_results": list(rows.values())},
+            items=len(rows),
+            bad_lines=bad_lines,
+            carry={"waiting": waiting.kept} if waiting.kept else {},
+        )
 
 
-def _messages(record: Record) -> list[tuple[str, Message, datetime | None]]:
+def _messages(record: Record) -> Iterable[tuple[str, Message, datetime | None]]:
     """The messages of a record, main or embedded, with their kind and time."""
-    if record.type in ("assistant", "user") and record.message is not None:
-        return [(record.type, record.message, record.timestamp)]
-    if record.type == "progress" and record.data is not None and record.data.type == "agent_progress":
-        return [
-            (inner.type, inner.message, inner.timestamp or record.timestamp)
-            for inner in embedded(record.data)
-            if inner.message is not None and inner.type in ("assistant", "user")
-        ]
-    return []
+    if record.type in ("assistant", "user"):
+        if record.message is not None:
+            yield record.type, record.message, record.timestamp
+    elif record.type == "progress" and record.data is not None and record.data.type == "agent_progress":
+        for inner in embedded(record.data):
+            if inner.message is not None and inner.type in ("assistant", "user"):
+                at = inner.timestamp if inner.timestamp is not None else record.timestamp
+                yield inner.type, inner.message, at
 
 
-class _TextBlock(msgspec.Struct, gc=False):
-    type: object = None
-    text: object = None
-
-
-def judged_text(content: msgspec.Raw) -> str:
-    """The text of a tool's result by which it is judged."""
-    text = text_of(content)
-    if text is None:
-        try:
-            blocks = msgspec.json.decode(content, type=list[_TextBlock | None])
-        except ValueError:
-            return ""
-        text = "\n".join(b.text for b in blocks if b is not None and b.type == "text" and isinstance(b.text, str))
-    return text.strip().removeprefix("<tool_use_error>").strip()
-
-
-def kind_of(text: str) -> str:
-    """The kind of failure that a result's text tells of."""
-    return next((kind for kind, pattern in _KINDS if pattern.match(text)), "other")
+def _earlier(at: datetime | None, than: datetime | None) -> bool:
+    """Whether a time comes before another; none is last."""
+    return at is not None and (than is None or at < than)

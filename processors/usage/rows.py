@@ -44,30 +44,33 @@ class Call(msgspec.Struct, gc=False):
     context: int
     #: Where in its file it stands; only the order means something.
     position: int
-    counted: bool = True
+    counted: bool
 
 
-class Use(msgspec.Struct, gc=False):
-    """A tool use or slash command, or a tool's result that came in another stretch."""
+class Use(msgspec.Struct, gc=False, omit_defaults=True):
+    """A tool use or slash command, or a tool's result that came in another stretch.
+
+    Most fields are empty in most rows: what is None is not written, which halves the bytes.
+    """
 
     use_id: str
     is_result: bool
-    event_type: str | None
-    tool_name: str | None
-    skill_name: str | None
-    subagent_type: str | None
-    mcp_server: str | None
-    command_name: str | None
-    model: str | None
     seen_at: datetime | None
-    own_error: bool | None
-    result_at: datetime | None
     occurred_at: datetime | None
-    is_error: bool | None
-    finished_at: datetime | None
     context: int
     position: int
-    counted: bool = True
+    counted: bool
+    event_type: str | None = None
+    tool_name: str | None = None
+    model: str | None = None
+    own_error: bool | None = None
+    result_at: datetime | None = None
+    is_error: bool | None = None
+    finished_at: datetime | None = None
+    skill_name: str | None = None
+    subagent_type: str | None = None
+    mcp_server: str | None = None
+    command_name: str | None = None
 
 
 class File(msgspec.Struct, gc=False):
