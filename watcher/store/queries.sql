@@ -6,6 +6,14 @@ SELECT processor_name, session_file, username, processed_at, items_extracted, fi
 FROM session_processor_state
 WHERE processor_name = $1 AND session_file = ANY($2);
 
+-- name: state
+-- The state row of one session.
+SELECT processor_name, session_file, username, processed_at, items_extracted, file_hash, file_inode, file_size,
+       file_mtime_ns, file_ctime_ns, processed_bytes, bad_lines, processor_version, status, attempts, last_error,
+       next_attempt_at, carry
+FROM session_processor_state
+WHERE processor_name = $1 AND session_file = $2;
+
 -- name: seen
 -- What a sweep compares with the tree.
 SELECT session_file, file_inode, file_size, file_mtime_ns, file_ctime_ns, processor_version, status, next_attempt_at
