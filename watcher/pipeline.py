@@ -54,6 +54,8 @@ class Cadence:
     settle: float
     #: How long after a first look at a vanished file the second one comes.
     second_look: float = 2.0
+    #: How many sessions are worked on at once.
+    workers: int = 1
 
 
 class Pipeline:
@@ -96,8 +98,9 @@ class Pipeline:
                 passes,
                 retry,
                 second_look=cadence.second_look,
+                workers=cadence.workers,
             )
-            for _ in range(settings.concurrency)
+            for _ in range(cadence.workers)
         ]
         self._sweep = Sweep(processor.name, processor.version, look, self.queue, database, time.time)
         self._sweeping = threading.Lock()

@@ -28,6 +28,9 @@ from watcher.store.sql import QUERIES
 
 log = structlog.get_logger("watcher.service")
 
+#: More workers than this for one processor only wait for its door.
+MOST_WORKERS = 8
+
 
 class Core:
     """What `run` and `once` share: the lock, the database and a pipeline for each enabled processor."""
@@ -54,14 +57,19 @@ class Core:
             migrate(self.database, backups)
             self.refused: list[Refused] = []
             self.pipelines: dict[str, Pipeline] = {}
+            enabled: list[Processor] = []
             for name, processor in discover().items():
                 if isinstance(processor, Refused):
                     self.refused.append(processor)
                 elif settings.processor(name).enabled:
-                    self.pipelines[name] = self._pipeline(processor, backups, live)
+                    enabled.append(processor)
+            # Where somebody waits for the end, every core is to be at work.
+            least = 1 if live else min(MOST_WORKERS, max(1, (os.cpu_count() or 1) // max(1, len(enabled))))
+            for processor in enabled:
+                self.pipelines[processor.name] = self._pipeline(processor, backups, live, least)
             self._stack = stack.pop_all()
 
-    def _pipeline(self, processor: Processor, backups: Path, live: bool) -> Pipeline:
+    def _pipeline(self, processor: Processor, backups: Path, live: bool, workers: int) -> Pipeline:
         settings = self.settings
         chosen = settings.processor(processor.name)
         values = own(settings, processor.name)
@@ -72,6 +80,7 @@ class Core:
             max_pending=settings.queue.max_pending,
             settle=settings.queue.settle,
             second_look=2.0 if live else 0.0,
+            workers=max(chosen.concurrency, workers),
         )
         retry = Retry(settings.retry.first, settings.retry.longest, settings.retry.max_attempts)
         return Pipeline(processor, values, chosen, cadence, retry, self.tree, self.look, self.database)

@@ -78,6 +78,7 @@ class Worker:
         retry: Retry,
         *,
         second_look: float = 2.0,
+        workers: int = 1,
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
     ) -> None:
@@ -93,7 +94,7 @@ class Worker:
         self.beat = clock()
         self._version, self._tree, self._queue = version, tree, queue
         self._child, self._door, self._database, self._passes = child, door, database, passes
-        self._retry, self._second_look = retry, second_look
+        self._retry, self._second_look, self._workers = retry, second_look, workers
         self._clock = clock
         self._random = random or Random()
         self._connection: Connection | None = None
@@ -158,7 +159,9 @@ class Worker:
         self.beat = now
         if now < self.paused_until:
             return min(self.paused_until - now, 1.0)
-        keys = self._queue.take(now, BATCH)
+        # Several workers leave something for each other until the end.
+        share = BATCH if self._workers == 1 else max(1, len(self._queue) // (2 * self._workers))
+        keys = self._queue.take(now, min(BATCH, share))
         if not keys:
             if now - self._idle_since > IDLE:
                 self._child.close()
