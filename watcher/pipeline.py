@@ -26,6 +26,9 @@ from watcher.worker import Tally, Worker
 #: So many tries in a row that got nowhere are not going to be luckier soon.
 STUCK = 5
 
+#: Who waits for sessions looks this often, in seconds, and at every change when no more than so many are left.
+GLANCE, MANY = 0.05, 50
+
 log = structlog.get_logger("watcher.pipeline")
 
 
@@ -155,10 +158,12 @@ class Pipeline:
         before, since = self.tally(), time.monotonic()
         found = self.sweep("asked for")
         deadline = time.monotonic() + budget
-        while (
-            (left := self.queue.pending(found.offered)) and time.monotonic() < deadline and not stop() and self.alive()
-        ):
-            self.queue.wait(time.monotonic(), 0.05)
+        left = set(found.offered)
+        while (left := self.queue.pending(left)) and time.monotonic() < deadline and not stop() and self.alive():
+            if len(left) > MANY:  # looking at so many after every change would hold up those who work
+                time.sleep(GLANCE)
+            else:
+                self.queue.rest(GLANCE)
         after = self.tally()
         failures = {key: error for worker in self.workers for key, error in worker.failures(since).items()}
         return RunDetails(
@@ -166,7 +171,7 @@ class Pipeline:
             scanned=found.scanned,
             processed=after.processed - before.processed,
             skipped=found.scanned - len(found.offered) + after.skipped - before.skipped,
-            capped=left,
+            capped=len(left),
             errors=len(failures),
             items_extracted=after.items - before.items,
             errors_detail=[{"session": key, "error": error} for key, error in failures.items()],

@@ -140,10 +140,10 @@ class ChangeQueue:
         with self._changed:
             return not self._waiting and not self._running
 
-    def pending(self, keys: Iterable[str]) -> int:
-        """How many of these wait or run."""
+    def pending(self, keys: Iterable[str]) -> set[str]:
+        """Those of these that wait or run."""
         with self._changed:
-            return sum(key in self._waiting or key in self._running for key in keys)
+            return {key for key in keys if key in self._waiting or key in self._running}
 
     def crowded(self) -> bool:
         """Whether it is more than half full."""
@@ -155,6 +155,12 @@ class ChangeQueue:
             if self._alarms:
                 timeout = min(timeout, self._alarms[0][0] - now)
             if timeout > 0 and not self._closed:
+                self._changed.wait(timeout)
+
+    def rest(self, timeout: float) -> None:
+        """Sleep until something changes, or time is up."""
+        with self._changed:
+            if not self._closed:
                 self._changed.wait(timeout)
 
     def wake(self) -> None:
