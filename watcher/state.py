@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
+
+from watcher import frames
 
 Status = Literal["ok", "failed", "quarantined", "gone"]
 #: Inode, size, mtime_ns and ctime_ns of a file; None where unknown or not to be trusted.
@@ -60,6 +62,47 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         inode, size, mtime_ns, ctime_ns = signature
         return msgspec.structs.replace(
             self, file_inode=inode, file_size=size, file_mtime_ns=mtime_ns, file_ctime_ns=ctime_ns
+        )
+
+    def taken(self, window: frames.Window, version: int) -> State:
+        """After a window was taken; earlier trouble is over."""
+        anew = window.start == 0
+        inode, size, mtime_ns, ctime_ns = window.signature
+        unfinished = not window.last or window.more
+        return State(
+            processor_name=self.processor_name,
+            session_file=self.session_file,
+            username=self.username,
+            processed_at=datetime.now(UTC),
+            items_extracted=window.items + (0 if anew else self.items_extracted),
+            file_hash=window.file_hash,
+            file_inode=inode,
+            file_size=size,
+            file_mtime_ns=mtime_ns,
+            # While more is to be taken from the file as it is, it must not look as it was seen.
+            file_ctime_ns=None if unfinished else ctime_ns,
+            processed_bytes=window.processed_bytes,
+            bad_lines=window.bad_lines + (0 if anew else self.bad_lines),
+            processor_version=version,
+            next_attempt_at=None if window.settles_at is None else datetime.fromtimestamp(window.settles_at, UTC),
+            carry=window.carry.decode() if window.carry != b"{}" else None,
+        )
+
+    def gone(self) -> State:
+        """After the file went; should it come back it is read again, whatever was owed to it before."""
+        return msgspec.structs.replace(
+            self, status="gone", file_ctime_ns=None, attempts=0, last_error=None, next_attempt_at=None
+        )
+
+    def failed(self, error: str, signature: Seen, attempts: int, again_at: datetime | None, version: int) -> State:
+        """After a failure; quarantined where it is not to be tried again by itself."""
+        return msgspec.structs.replace(
+            self.seen(signature),
+            status="quarantined" if again_at is None else "failed",
+            attempts=attempts,
+            last_error=error[:2000],
+            next_attempt_at=again_at,
+            processor_version=version if self.processed_at is None else self.processor_version,
         )
 
 

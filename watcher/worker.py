@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-import msgspec
 import structlog
 
 from watcher import frames
@@ -138,7 +137,11 @@ class Worker:
                     self.paused_until = self._clock() + PAUSE
                     self.stumbles += 1
                     continue
-                if wait > 0:
+                if wait <= 0:
+                    continue
+                if self.paused_until > self._clock():
+                    self._stopping.wait(wait)  # sessions may be ready, and are not to be taken
+                else:
                     self._queue.wait(self._clock(), wait)
         finally:
             self.close()
@@ -262,34 +265,14 @@ class Worker:
     def _take(self, key: str, visit: _Visit, window: frames.Window) -> None:
         before = visit.base
         base = before or State(processor_name=self.name, session_file=key, username=visit.username)
-        anew = window.start == 0
-        inode, size, mtime_ns, ctime_ns = window.signature
-        unfinished = not window.last or window.more
-        state = State(
-            processor_name=self.name,
-            session_file=key,
-            username=visit.username,
-            processed_at=datetime.now(UTC),
-            items_extracted=window.items + (0 if anew else base.items_extracted),
-            file_hash=window.file_hash,
-            file_inode=inode,
-            file_size=size,
-            file_mtime_ns=mtime_ns,
-            # While more is to be taken from the file as it is, it must not look as it was seen.
-            file_ctime_ns=None if unfinished else ctime_ns,
-            processed_bytes=window.processed_bytes,
-            bad_lines=window.bad_lines + (0 if anew else base.bad_lines),
-            processor_version=self._version,
-            next_attempt_at=None if window.settles_at is None else datetime.fromtimestamp(window.settles_at, UTC),
-            carry=window.carry.decode() if window.carry != b"{}" else None,
-        )
+        state = base.taken(window, self._version)
         visit.base = state
         visit.read = window.last
         visit.again = visit.again or window.more
         self.tally.bytes += window.processed_bytes - window.start
         self.tally.bad_lines += window.bad_lines
         self.tally.items += window.items
-        work = Pass(key, before, state, anew, window.rows, window.after)
+        work = Pass(key, before, state, window.start == 0, window.rows, window.after)
         self._submit(key, visit, work, succeeded=window.last)
 
     def _unchanged(self, key: str, visit: _Visit, reply: frames.Unchanged) -> None:
@@ -312,11 +295,7 @@ class Worker:
             return
         del self._missing[key]
         self.tally.gone += 1
-        # Without a trusted ctime it is read again should it come back, whatever was owed to it before.
-        gone = msgspec.structs.replace(
-            state, status="gone", file_ctime_ns=None, attempts=0, last_error=None, next_attempt_at=None
-        )
-        self._submit(key, visit, Pass(key, state, gone))
+        self._submit(key, visit, Pass(key, state, state.gone()))
 
     def _slow_down(self, key: str, visit: _Visit, reply: frames.Failed) -> None:
         """The provider is in trouble: the whole processor slows; it is nobody's fault while nobody succeeds."""
@@ -346,14 +325,8 @@ class Worker:
         quarantined = attempts >= self._retry.max_attempts
         if delay is None:
             delay = self._retry.delay(max(attempts, 1), self._random)
-        after = msgspec.structs.replace(
-            state.seen(signature or visit.seen or state.signature),
-            status="quarantined" if quarantined else "failed",
-            attempts=attempts,
-            last_error=error[:2000],
-            next_attempt_at=None if quarantined else datetime.now(UTC) + timedelta(seconds=delay),
-            processor_version=self._version if state.processed_at is None else state.processor_version,
-        )
+        again_at = None if quarantined else datetime.now(UTC) + timedelta(seconds=delay)
+        after = state.failed(error, signature or visit.seen or state.signature, attempts, again_at, self._version)
         self.tally.failed += 1
         self._failures.append((self._clock(), key, error[:500]))
         log.warning("session failed", processor=self.name, session=key, attempts=attempts, error=error[:300])
