@@ -358,9 +358,13 @@ def _sentence(
 ) -> str:
     """The first mistake as one sentence."""
     first = error.errors(include_url=False)[0]
+    said = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ").partition(", unable to")[0]
     place_in = tuple(map(str, first["loc"]))
+    # A processor's settings are judged as a whole: the sentence begins with the key.
+    own_key, colon, rest = said.partition(": ")
+    if colon and own_key.isidentifier():
+        place_in, said = (*place_in, own_key), rest
     key = next((k for k in origins if place_in[: len(k)] == k or k[: len(place_in)] == place_in), place_in)
     _, place = origins.get(key, ("default", "settings"))
-    said = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     value = values.get(key, first.get("input"))
     return f"{place}: {'.'.join(place_in)} = {written(value)}: accepted is {said[0].lower()}{said[1:]}"

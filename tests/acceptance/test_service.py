@@ -92,7 +92,9 @@ def test_commands_give_the_same_whether_it_runs_or_not(place: Place) -> None:
     (place.sessions / "alice" / "a.jsonl").write_bytes(lines(["m1", "m2"]) + b"not json\n")
     running = place.start()
     assert place.json("once")["ok"] is True
-    while_running = {report: place.json("usage", report) for report in ("daily", "models", "users", "sessions", "tools")}
+    while_running = {
+        report: place.json("usage", report) for report in ("daily", "models", "users", "sessions", "tools")
+    }
     status = place.json("status")
     assert running.stop() == 0
     assert place.json("once")["ok"] is True

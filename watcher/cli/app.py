@@ -95,14 +95,14 @@ def usage(
 ) -> None:
     """Tokens, cost and tools: by day, month, session, model, user or tool."""
     # Loaded when used, see above.
-    from watcher.cli import show
+    from watcher.cli import report as shown
     from watcher.cli import usage as command
 
     found = command.usage(_load(settings, None, state).settings, report, since, until, user, model)
     if as_json:
         _print_json(found)
     else:
-        show.report(found)
+        shown.report(found)
 
 
 @settings_app.command("check")

@@ -29,6 +29,8 @@ def once(settings: Settings, names: list[str], quiet: bool) -> list[dict[str, An
             service.post("/api/admin/run-session-processor", timeout=patience, processor=name)["details"]
             for name in wanted
         ]
+    if not settings.paths.sessions.is_dir():
+        raise SettingsError(f"{settings.paths.sessions}: there is no such folder; name one with --sessions")
     stop = Stop()
     core = Core(settings, "once", live=False)
     try:

@@ -35,6 +35,8 @@ def run(settings: Settings) -> int:
         url = url_of(listener)
         token = token_of(settings.paths.state, settings.http.token)
         server = Server(build(service, token, settings.service.time_budget), listener)
+    if not settings.paths.sessions.is_dir():
+        log.warning("there is no such folder yet; name another with --sessions", sessions=str(settings.paths.sessions))
     service.start()
     if server is not None:
         server.start()

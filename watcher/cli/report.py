@@ -1,0 +1,123 @@
+"""A report of usage on the terminal: as much of it as fits, exact where there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from watcher.cli.show import number, plain
+
+#: What is left out where the terminal is too narrow, the first first.
+_LEAST = (
+    "cache_creation_1h_tokens", "web_search_requests", "event_type", "session_id", "human_turns", "tool_calls",
+    "project", "cache_creation_tokens", "cache_read_tokens", "primary_model", "input_tokens",
+)  # fmt: skip
+#: Longer text is folded or cut, rather than that a column is left out for it.
+_LONGEST = 28
+_GAP = 2
+#: Into a pipe goes everything.
+_PIPED = 1000
+_HEADINGS = {
+    "username": "user",
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "cache_creation_tokens": "cache\nwrite",
+    "cache_creation_1h_tokens": "of it\n1 h",
+    "cache_read_tokens": "cache\nread",
+    "web_search_requests": "searches",
+    "cost_usd": "cost",
+    "tool_name": "tool",
+    "event_type": "kind",
+    "last_at": "last",
+    "active_seconds": "active",
+    "human_turns": "turns",
+    "assistant_messages": "calls",
+    "tool_calls": "tools",
+    "tool_errors": "errors",
+    "primary_model": "model",
+    "session_id": "session",
+}
+_MEASURES = frozenset(
+    {"sessions", "calls", "errors", "input_tokens", "output_tokens", "cache_creation_tokens", "tool_calls",
+     "cache_creation_1h_tokens", "cache_read_tokens", "web_search_requests", "cost_usd", "active_seconds",
+     "human_turns", "assistant_messages", "tool_errors"}
+)  # fmt: skip
+
+
+def report(found: dict[str, Any]) -> None:
+    """Print a report with its totals; into a pipe goes all of it."""
+    console = Console()
+    if not found["rows"]:
+        console.print("Nothing was used in that time.")
+        return
+    columns: list[str] = found["columns"]
+    rows = [dict(zip(columns, row, strict=True)) for row in found["rows"]]
+    if totals := found.get("totals"):
+        rows.append({**dict.fromkeys(columns, ""), columns[0]: "all", **totals})
+    if not console.is_terminal:
+        console.width = _PIPED
+    shown, cells = _fit(columns, rows, console.width)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in shown:
+        measure = name in _MEASURES
+        table.add_column(
+            _heading(name),
+            justify="right" if measure else "left",
+            vertical="bottom",
+            no_wrap=measure or name in ("day", "month", "last_at"),
+            overflow="ellipsis" if name in ("session_id", "project") else "fold",
+        )
+    for at, row in enumerate(cells):
+        last = totals is not None and at == len(cells) - 1
+        table.add_row(*(plain(row[name]) for name in shown), style="bold" if last else "")
+    console.print(table)
+    for model in found.get("unknown_models", []):
+        console.print(plain(f"No price is known for {model}; set it under [processors.usage] prices.", "yellow"))
+
+
+def _fit(columns: Sequence[str], rows: Sequence[dict[str, Any]], width: int) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns to show, and every cell: exact if all columns fit so, else in short numbers and with fewer."""
+    exact = [{name: _cell(name, row[name], exact=True) for name in columns} for row in rows]
+    if _width(columns, exact) <= width:
+        return list(columns), exact
+    short = [{name: _cell(name, row[name], exact=False) for name in columns} for row in rows]
+    shown = list(columns)
+    for name in _LEAST:
+        if _width(shown, short) <= width:
+            break
+        if name in shown:
+            shown.remove(name)
+    return shown, short
+
+
+def _width(columns: Sequence[str], cells: Sequence[dict[str, str]]) -> int:
+    widest = [
+        max(min(_LONGEST, max(len(row[name]) for row in cells)), *map(len, _heading(name).split("\n")))
+        for name in columns
+    ]
+    return sum(widest) + _GAP * (len(columns) - 1)
+
+
+def _heading(name: str) -> str:
+    return _HEADINGS.get(name, name.replace("_", " "))
+
+
+def _cell(name: str, value: object, exact: bool) -> str:
+    if value is None:
+        return "-"
+    if name == "cost_usd" and isinstance(value, (int, float)):
+        return f"${value:,.2f}"
+    if name == "active_seconds" and isinstance(value, (int, float)):
+        return f"{value / 3600:.1f} h" if value >= 3600 else f"{value / 60:.0f} min"
+    if name == "last_at":
+        return str(value)[:16].replace("T", " ")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return number(value) if exact or value < 100_000 else _short(value)
+    return str(value)
+
+
+def _short(value: int) -> str:
+    return f"{value / 1e9:.2f}G" if value >= 1e9 else f"{value / 1e6:.1f}M" if value >= 1e6 else f"{value / 1e3:.0f}K"
