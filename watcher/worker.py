@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections import deque
@@ -83,6 +84,7 @@ class Worker:
     ) -> None:
         self.name = name
         self.tally = Tally()
+        self._told = Tally()
         #: What keeps this processor from working at present, None if nothing does.
         self.trouble: str | None = None
         #: How often in a row it got nowhere for trouble of ours.
@@ -168,6 +170,7 @@ class Worker:
         if not keys:
             if now - self._idle_since > IDLE:
                 self._child.close()
+            self._tell()
             return 1.0
         self._idle_since = now
         try:
@@ -178,6 +181,15 @@ class Worker:
             self.trouble = None
             self.stumbles = 0
         return 0.0
+
+    def _tell(self) -> None:
+        """Say what was done since this was last said, once there is nothing more to do."""
+        done = Tally(*(getattr(self.tally, name) - getattr(self._told, name) for name in Tally.__dataclass_fields__))
+        if not (done.processed or done.failed or done.gone) or not self._queue.idle():
+            return
+        self._told = dataclasses.replace(self.tally)
+        said = {name: count for name, count in dataclasses.asdict(done).items() if count and name != "skipped"}
+        log.info("caught up", processor=self.name, **said)
 
     def _struggle(self, keys: list[str], error: Exception) -> None:
         """Trouble of ours: nothing is marked, everything is offered again after a pause."""
