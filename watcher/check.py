@@ -24,6 +24,7 @@ LONGEST_LINE = 128 << 20
 UNTRUSTED_NS = 20_000_000
 
 _CHUNK = 1 << 20
+_STEP = 8 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +72,14 @@ class Reading:
         """The new lines, a piece at a time; each must be taken before the next is asked for."""
         at = self.start
         while at < self._size:
-            buffer = bytearray(self._read(at, WINDOW))
-            cut = buffer.rfind(b"\n")
-            while cut < 0 and len(buffer) <= LONGEST_LINE and (more := self._read(at + len(buffer), WINDOW)):
-                cut = more.rfind(b"\n")
-                cut += len(buffer) if cut >= 0 else 0
-                buffer += more
+            data = self._read(at, WINDOW)
+            cut = data.rfind(b"\n")
+            if cut < 0:
+                data, cut = self._longer(at, data)
             if cut >= 0:
-                yield Piece(at, at + cut + 1, bytes(buffer[: cut + 1]))
+                yield Piece(at, at + cut + 1, data if cut + 1 == len(data) else data[: cut + 1])
                 at += cut + 1
-            elif len(buffer) > LONGEST_LINE:
+            elif len(data) > LONGEST_LINE:
                 end = self._skip_line(at)
                 if end is None:
                     self.tail = b""
@@ -88,11 +87,21 @@ class Reading:
                 yield Piece(at, end, b"", too_long=1)
                 at = end
             else:
-                self.tail = bytes(buffer) or None
+                self.tail = data or None
                 if self.tail and tail_too and whole_objects(self.tail):
                     self.tail = None
-                    yield Piece(at, at + len(buffer), bytes(buffer))
+                    yield Piece(at, at + len(data), data)
                 return
+
+    def _longer(self, at: int, data: bytes) -> tuple[bytes, int]:
+        """A line longer than a window: more of it, up to what is read at all, and where it ends in that."""
+        buffer = bytearray(data)
+        cut = -1
+        while cut < 0 and len(buffer) <= LONGEST_LINE and (more := self._read(at + len(buffer), WINDOW)):
+            cut = more.rfind(b"\n")
+            cut += len(buffer) if cut >= 0 else 0
+            buffer += more
+        return bytes(buffer), cut
 
     def _read(self, offset: int, length: int) -> bytes:
         # Never beyond the size that was looked at: what comes after belongs to the next pass.
@@ -144,11 +153,12 @@ def is_utf8(data: bytes) -> bool:
     """Whether the bytes are UTF-8 throughout."""
     if data.isascii():
         return True
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    at, size = 0, len(data)
     try:
-        for at in range(0, len(data), _CHUNK // 16):
-            decoder.decode(data[at : at + _CHUNK // 16])
-        decoder.decode(b"", final=True)
+        # In small steps: most of them are ASCII, which is told at once, and nothing large is made.
+        while at < size:
+            step = data[at : at + _STEP]
+            at += len(step) if step.isascii() else codecs.utf_8_decode(step, "strict", at + _STEP >= size)[1]
     except UnicodeDecodeError:
         return False
     return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import gc
 import os
 import resource
 import socket
@@ -191,6 +192,7 @@ def main(descriptor: int, parent: int) -> None:
                 visitor = Visitor(message, processor)
                 if sys.platform == "linux":
                     _limit_memory(message.memory_limit)
+                gc.freeze()  # what is loaded stays, and need not be looked through again
                 channel.sendall(frames.pack(frames.Ready(processor.version)))
             elif visitor is not None:
                 for reply in visitor.visit(message):

@@ -8,6 +8,7 @@ database) marks nothing and is retried until it passes.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ log = structlog.get_logger("watcher.door")
 GROUP_PASSES = 512
 GROUP_BYTES = 24 << 20
 WAITING_BYTES = 48 << 20
+#: When nothing more has come for so long, a door that lingers takes what there is.
+LULL = 0.03
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 # A pass that breaks the database this often on its own is at fault itself.
@@ -43,7 +46,9 @@ class _Waiting:
 class Door:
     """One processor's writer: a thread of its own, fed by `submit`."""
 
-    def __init__(self, database: Database, passes: PassStore, name: str) -> None:
+    def __init__(self, database: Database, passes: PassStore, name: str, linger: float = 0.0) -> None:
+        """``linger``: for so many seconds it waits for more, as long as more keeps coming."""
+        self._linger = linger
         self._database = database
         self._passes = passes
         self._name = name
@@ -117,6 +122,7 @@ class Door:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             if not self._waiting or self._abandon.is_set():
                 return None
+            self._gather()
             self._busy = True
             group: list[_Waiting] = []
             later: list[_Waiting] = []
@@ -132,6 +138,17 @@ class Door:
                 size += waiting.work.size
             self._waiting.extendleft(reversed(later))
             return group
+
+    def _gather(self) -> None:
+        """A large group costs little more than a small one."""
+        until = time.monotonic() + self._linger
+        while time.monotonic() < until and not self._closing:
+            before = len(self._waiting)
+            if before >= GROUP_PASSES or self._bytes >= GROUP_BYTES:
+                return
+            self._changed.wait_for(lambda before=before: len(self._waiting) > before or self._closing, LULL)  # type: ignore[misc]
+            if len(self._waiting) == before:
+                return
 
     def _decide(self, group: list[_Waiting]) -> None:
         answers = self._commit(group)

@@ -59,6 +59,8 @@ class Cadence:
     second_look: float = 2.0
     #: How many sessions are worked on at once.
     workers: int = 1
+    #: How long the door gathers passes for one commit while more keep coming.
+    linger: float = 0.0
 
 
 class Pipeline:
@@ -79,7 +81,7 @@ class Pipeline:
         self.settings = settings
         self.queue = ChangeQueue(cadence.quiet, cadence.max_wait, cadence.max_pending)
         passes = PassStore(database, processor.name, processor.schema)
-        self.door = Door(database, passes, processor.name)
+        self.door = Door(database, passes, processor.name, cadence.linger)
         self._database = database
         child = ChildSettings(
             processor.name,

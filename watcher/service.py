@@ -81,6 +81,7 @@ class Core:
             settle=settings.queue.settle,
             second_look=2.0 if live else 0.0,
             workers=max(chosen.concurrency, workers),
+            linger=0.0 if live else 0.5,
         )
         retry = Retry(settings.retry.first, settings.retry.longest, settings.retry.max_attempts)
         return Pipeline(processor, values, chosen, cadence, retry, self.tree, self.look, self.database)

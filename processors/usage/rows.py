@@ -23,15 +23,14 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     is_sidechain: bool
 
 
-class Call(msgspec.Struct, gc=False):
-    """An API call as one stretch of one session shows it."""
+class Call(msgspec.Struct, gc=False, omit_defaults=True):
+    """An API call as one stretch of one session shows it; what the store decides is left out."""
 
     message_id: str
     request_id: str
     seen_at: datetime | None
     #: Earliest line of the key in this stretch.
     first_at: datetime | None
-    occurred_at: datetime | None
     model: str | None
     input_tokens: int
     output_tokens: int
@@ -40,26 +39,26 @@ class Call(msgspec.Struct, gc=False):
     cache_read_tokens: int
     web_search_requests: int
     tokens: int
-    cost_usd: float | None
     context: int
     #: Where in its file it stands; only the order means something.
     position: int
-    counted: bool
+    cost_usd: float | None = None
+    occurred_at: datetime | None = None
+    counted: bool | None = None
 
 
 class Use(msgspec.Struct, gc=False, omit_defaults=True):
     """A tool use or slash command, or a tool's result that came in another stretch.
 
-    Most fields are empty in most rows: what is None is not written, which halves the bytes.
+    Most fields are empty in most rows, and some are for the store to decide: what is None is not written,
+    which halves the bytes.
     """
 
     use_id: str
     is_result: bool
     seen_at: datetime | None
-    occurred_at: datetime | None
     context: int
     position: int
-    counted: bool
     event_type: str | None = None
     tool_name: str | None = None
     model: str | None = None
@@ -71,6 +70,8 @@ class Use(msgspec.Struct, gc=False, omit_defaults=True):
     subagent_type: str | None = None
     mcp_server: str | None = None
     command_name: str | None = None
+    occurred_at: datetime | None = None
+    counted: bool | None = None
 
 
 class File(msgspec.Struct, gc=False):

@@ -95,14 +95,8 @@ class Stretch:
         for use_id, result in self._results.items():
             use = uses.get(use_id)
             if use is None:
-                at, error = result.at, result.error
-                alone = Use(clean(use_id), True, at, at, result.context, result.position, True)
-                alone.own_error = alone.is_error = error
-                alone.result_at = alone.finished_at = at
-                uses[use_id] = alone
-            else:
-                use.own_error = use.is_error = result.error
-                use.result_at = use.finished_at = result.at
+                use = uses[use_id] = Use(clean(use_id), True, result.at, result.context, result.position)
+            use.own_error, use.result_at = result.error, result.at
         return {
             "usage_contexts": list(self._contexts.values()),
             "usage_calls": list(self._calls.values()),
@@ -159,7 +153,7 @@ class Stretch:
         if known is not None:
             first_at = known.first_at
             if at is not None and (first_at is None or at < first_at):
-                known.first_at = known.occurred_at = first_at = at
+                known.first_at = first_at = at
             if tokens < known.tokens or (tokens == known.tokens and not _earlier(at, known.seen_at)):
                 return
         lives = usage.cache_creation
@@ -169,7 +163,6 @@ class Stretch:
             clean(key[1]),
             at,
             first_at,
-            first_at,
             clean(message.model) if message.model is not None else None,
             fresh,
             output,
@@ -178,10 +171,8 @@ class Stretch:
             read,
             (served.web_search_requests or 0) if served is not None else 0,
             tokens,
-            None,
             self._context(record, data),
             self._position,
-            True,
         )
 
     def _use(
@@ -199,7 +190,7 @@ class Stretch:
         if known is not None and not _earlier(at, known.seen_at):
             return
         use = self._uses[use_id] = Use(
-            clean(use_id), False, at, at, self._context(record, data), self._position, True, "tool_use", clean(name)
+            clean(use_id), False, at, self._context(record, data), self._position, "tool_use", clean(name)
         )
         if model is not None:
             use.model = clean(model)
@@ -239,7 +230,7 @@ class Stretch:
             known = self._uses.get(use_id)
             if known is not None and not _earlier(at, known.seen_at):
                 continue
-            use = Use(use_id, False, at, at, self._context(record, None), self._position, True, "slash_command")
+            use = Use(use_id, False, at, self._context(record, None), self._position, "slash_command")
             use.command_name = clean(name)
             self._uses[use_id] = use
 

@@ -7,11 +7,14 @@ committed rows and rows of its own transaction.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from processors.contract import Once, Table
 from watcher.store.database import Connection, Database
 from watcher.store.sql import quoted
+
+_WORD = re.compile(r"\w+")
 
 
 class Counting:
@@ -26,6 +29,11 @@ class Counting:
         merging = "".join(f", {once.merged[column]} {over} AS {to}" for column, to in merged.items())
         differs = "".join(f" OR (once_rank = 1 AND {quoted(c)} IS DISTINCT FROM {to})" for c, to in merged.items())
         decided = {"counted": "once_rank = 1", **merged}
+        # Only what the verdict is made of goes through its sorting; the rest of a row waits in `incoming`.
+        words = {
+            word for text in (*once.by, *once.best, *once.merged, *once.merged.values()) for word in _WORD.findall(text)
+        }
+        judged = ", ".join(quoted(column) for column in table.columns if column in words or column == "counted")
         self._columns = table.columns
         self._incoming = (
             f"CREATE TEMPORARY TABLE incoming AS SELECT row_number() OVER () AS once_incoming, {columns} FROM "
@@ -39,9 +47,9 @@ class Counting:
         self._verdict = (
             "CREATE TEMPORARY TABLE verdict AS SELECT * FROM ("
             f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {best}) AS once_rank{merging} FROM ("
-            f"SELECT {database.row_id} AS once_stored, CAST(NULL AS BIGINT) AS once_incoming, {columns} FROM {target}"
+            f"SELECT {database.row_id} AS once_stored, CAST(NULL AS BIGINT) AS once_incoming, {judged} FROM {target}"
             f" WHERE ({by}) IN (SELECT {by} FROM touched)"
-            f" UNION ALL SELECT NULL, once_incoming, {columns} FROM incoming"
+            f" UNION ALL SELECT NULL, once_incoming, {judged} FROM incoming"
             ") AS rows_of_things) AS ranked"
             f" WHERE once_incoming IS NOT NULL OR counted IS DISTINCT FROM (once_rank = 1){differs}"
         )
@@ -53,8 +61,8 @@ class Counting:
         )
         self._insert = (
             f"INSERT INTO {target} ({columns})"
-            f" SELECT {', '.join(decided.get(column, quoted(column)) for column in table.columns)}"
-            " FROM verdict WHERE once_incoming IS NOT NULL"
+            f" SELECT {', '.join(decided.get(column, 'incoming.' + quoted(column)) for column in table.columns)}"
+            " FROM incoming JOIN verdict ON verdict.once_incoming = incoming.once_incoming"
         )
 
     def apply(self, connection: Connection, old: Sequence[str], lines: bytes) -> None:
