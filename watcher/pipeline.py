@@ -109,6 +109,7 @@ class Pipeline:
         ]
         self._sweep = Sweep(processor.name, processor.version, look, self.queue, database, time.time)
         self._sweeping = threading.Lock()
+        self._running = threading.Lock()
         self.last_sweep: Found | None = None
         self.last_sweep_at: float | None = None
 
@@ -155,8 +156,16 @@ class Pipeline:
         """Sweep, and wait until what was offered is through or the time is up.
 
         Raises:
-            SweepUnderWay: a sweep is going on.
+            SweepUnderWay: a sweep or another such run is going on.
         """
+        if not self._running.acquire(blocking=False):
+            raise SweepUnderWay(self.name)
+        try:
+            return self._run_through(budget, stop)
+        finally:
+            self._running.release()
+
+    def _run_through(self, budget: float, stop: Callable[[], bool]) -> RunDetails:
         before, since = self.tally(), time.monotonic()
         found = self.sweep("asked for")
         deadline = time.monotonic() + budget

@@ -106,7 +106,7 @@ def sessions(query: Query, filters: Filters) -> Report:
         for at, name in enumerate(columns)
         if name not in ("session_id", "username", "project", "last_at", "primary_model")
     }
-    return Report("sessions", columns, rows, totals, _unknown(query))
+    return Report("sessions", columns, rows, totals, unknown_models(query))
 
 
 def tools(query: Query, filters: Filters) -> Report:
@@ -137,7 +137,7 @@ def _by(query: Query, filters: Filters, name: str, keys: list[str], key: str, or
     where, values = _where(filters, "m.username", "m.model")
     rows = query(f"SELECT {key}, {_SUMS} FROM usage_messages m WHERE {where} GROUP BY 1 ORDER BY {order}", values)
     ((*totals,),) = query(f"SELECT {_SUMS} FROM usage_messages m WHERE {where}", values)
-    return Report(name, [*keys, *MEASURES], rows, dict(zip(MEASURES, totals, strict=True)), _unknown(query))
+    return Report(name, [*keys, *MEASURES], rows, dict(zip(MEASURES, totals, strict=True)), unknown_models(query))
 
 
 def _where(filters: Filters, user: str, model: str | None, day: str = _DAY) -> tuple[str, list[Any]]:
@@ -154,7 +154,8 @@ def _where(filters: Filters, user: str, model: str | None, day: str = _DAY) -> t
     return " AND ".join(clauses), values
 
 
-def _unknown(query: Query) -> list[str]:
+def unknown_models(query: Query) -> list[str]:
+    """Models without a price: what they cost is missing in every report."""
     rows = query(
         "SELECT DISTINCT model FROM usage_messages WHERE cost_usd IS NULL AND model IS NOT NULL ORDER BY 1", []
     )

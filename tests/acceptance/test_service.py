@@ -121,6 +121,17 @@ def test_the_api_asks_for_its_token(service: Place) -> None:
     assert token.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_model_without_a_price_is_named(service: Place) -> None:
+    """Its cost is missing, which no one must take for nothing: health and every report say so."""
+    with (service.sessions / "alice" / "a.jsonl").open("ab") as file:
+        file.write(call("m9").replace(b"claude-opus-4-6", b"model-of-tomorrow"))
+    wait_for(lambda: calls(service) == 3, "the call to be counted")
+    assert service.json("usage", "daily")["unknown_models"] == ["model-of-tomorrow"]
+    findings = {finding["name"]: finding["message"] for finding in service.json("status")["service"]["findings"]}
+    assert "model-of-tomorrow" in findings["unknown_models"] and "prices" in findings["unknown_models"]
+    assert "model-of-tomorrow" in service.run("usage").stdout
+
+
 def test_once_says_what_failed_and_exits_1(place: Place) -> None:
     """A session that cannot be taken is no silent success: it is named, with the reason."""
     (place.sessions / "alice" / "a.jsonl").write_bytes(call("m1"))

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 
 from processors.usage import reports as usage
 from watcher.errors import SweepUnderWay
+from watcher.health import Finding
 from watcher.live import LiveService
 from watcher.status import gather
 
@@ -38,22 +39,31 @@ def build(service: LiveService, token: str, budget: float) -> FastAPI:
             return JSONResponse({"detail": f"not served under the name {host[:100]!r}"}, 400)
         return await go_on(request)
 
+    def standing() -> dict[str, Any]:
+        found = service.health()
+        if "usage" in service.core.pipelines and (models := usage.unknown_models(service.core.query)):
+            message = f"No price is known for {', '.join(models[:10])}; set them under [processors.usage] prices."
+            found["findings"].append(asdict(Finding("info", "unknown_models", message)))
+        return found
+
     @app.get("/api/health")
     def _health() -> dict[str, str]:
         return {"status": str(service.health()["status"])}
 
     @app.get("/api/health/detailed", dependencies=[Depends(known)])
     def _detailed() -> dict[str, Any]:
-        return service.health()
+        return standing()
 
     @app.get("/api/status", dependencies=[Depends(known)])
     def _status() -> dict[str, Any]:
-        return {**gather(service.core.query), "service": service.health()}
+        return {**gather(service.core.query), "service": standing()}
 
     @app.get("/api/usage/{report}", dependencies=[Depends(known)])
     def _usage(report: str, since: Day = None, until: Day = None, user: Name = None, model: Name = None) -> Any:
         if report not in usage.REPORTS:
             raise HTTPException(404, f"no report {report[:100]!r}; there are {', '.join(usage.REPORTS)}")
+        if "usage" not in service.core.pipelines:
+            raise HTTPException(404, "the processor usage is not enabled ([processors.usage] enabled)")
         return usage.as_json(usage.REPORTS[report](service.core.query, usage.Filters(since, until, user, model)))
 
     @app.post("/api/admin/run-session-processor", dependencies=[Depends(known)])
