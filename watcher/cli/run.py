@@ -54,7 +54,7 @@ def run(settings: Settings) -> int:
         server.stop(2.0)
     in_time = service.stop()
     log.info("stopped", in_time=in_time)
-    if not in_time or threading.active_count() > 1:
+    if not in_time or any(not one.daemon and one is not threading.main_thread() for one in threading.enumerate()):
         # A hung thread must not hold up the end; everything committed is safe.
         sys.stdout.flush()
         sys.stderr.flush()
