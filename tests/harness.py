@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from processors.errors import Errors
+from processors.usage import Usage
 from tests.oracle import COLUMNS, Oracle, normal
 from watcher.pipeline import RunDetails
 from watcher.service import Core
@@ -104,6 +106,18 @@ class Subject:
                     + "".join(f"  missing {row}\n" for row in missing)
                     + "".join(f"  surplus {row}\n" for row in surplus)
                 )
+        for name, alike in self.twice().items():
+            assert not alike, f"{name} holds {alike} rows twice ({told})"
+
+    def twice(self) -> dict[str, int]:
+        """Of each stored table, how many rows are there more than once, whatever counts."""
+        found = {}
+        for name, table in {**Usage.schema.tables, **Errors.schema.tables}.items():
+            decided = {"counted", *(table.once.merged if table.once else ())}
+            columns = ", ".join(column for column in table.columns if column not in decided)
+            sql = f"SELECT count(*) FROM (SELECT {columns} FROM {name} GROUP BY {columns} HAVING count(*) > 1) AS alike"
+            ((found[name],),) = self.open().query(sql)
+        return found
 
 
 def failures(details: Sequence[RunDetails]) -> list[dict[str, str]]:
