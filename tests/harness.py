@@ -18,7 +18,7 @@ PROCESSORS = ("errors", "usage")
 #: Models that the tests' transcripts name; one token costs 1/64 dollar, which adds up exactly in any order.
 MODELS = ("claude-opus-4-6", "claude-sonnet-4-5-20250929", "claude-haiku-4-5-20251001")
 _PER_MILLION = 1_000_000 / 64
-_PRICES = {
+PRICES = {
     model: {
         "input": _PER_MILLION,
         "output": _PER_MILLION,
@@ -42,7 +42,7 @@ def settings_for(root: Path, state: Path, **overrides: Any) -> Settings:
         "paths.state": state,
         "http.port": 0,
         "health.min_free_disk": "1KB",
-        "processors.usage.prices": _PRICES,
+        "processors.usage.prices": PRICES,
         **overrides,
     }
     return load(None, {}, given).settings

@@ -200,10 +200,7 @@ class Door:
             log.error("commits fail and are retried", processor=self._name, error=first_line)
         self.trouble = first_line
         if broken and self._connection is not None:
-            try:
-                self._database.reopen(self._connection)
-            except Exception as worse:  # noqa: BLE001 — whatever hinders the opening, it is tried again
-                self.trouble = str(worse)
+            self._connection.close()
             self._connection = None
 
     def _settle(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -188,7 +189,7 @@ def load(
     origins: dict[tuple[str, ...], tuple[Source, str]] = {}
     values: dict[tuple[str, ...], Any] = {}
     model = _model()
-    known = {key for key, *_ in _known(model())}
+    known = {key: default for key, default, _ in _known(model())}
     file = Path(FILE) if path is None and Path(FILE).exists() else path
     found: list[tuple[Source, str, tuple[str, ...], Any]] = []
     if file is not None:
@@ -272,7 +273,7 @@ def _known(settings: Settings) -> Iterator[tuple[tuple[str, ...], Any, str]]:
                 yield (table, name, entry.name), getattr(chosen, entry.name), entry.metadata.get("help", "")
 
 
-def _from_file(file: Path, known: set[tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _from_file(file: Path, known: Mapping[tuple[str, ...], Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
     try:
         with file.open("rb") as stream:
             tree = tomllib.load(stream)
@@ -292,7 +293,7 @@ def _from_file(file: Path, known: set[tuple[str, ...]]) -> Iterator[tuple[tuple[
 
 
 def _leaves(
-    tree: Mapping[str, Any], above: tuple[str, ...], known: set[tuple[str, ...]]
+    tree: Mapping[str, Any], above: tuple[str, ...], known: Mapping[tuple[str, ...], Any]
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, value in tree.items():
         key = (*above, name)
@@ -304,7 +305,7 @@ def _leaves(
 
 
 def _from_environment(
-    environ: Mapping[str, str], known: set[tuple[str, ...]]
+    environ: Mapping[str, str], known: Mapping[tuple[str, ...], Any]
 ) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     for name, value in environ.items():
         if name.upper().startswith(PREFIX):
@@ -312,10 +313,18 @@ def _from_environment(
             _must_be_known(key, known, name)
             if key[0] == "paths" and key[1] != "layout":
                 value = str(Path(value).expanduser()) if value else value
-            yield name, key, value
+            yield name, key, _structured(value) if isinstance(known[key], (Mapping, list, tuple)) else value
     for name, key in OPERATORS.items():
         if name in environ and key in known:
             yield name, key, _interval(name, environ[name])
+
+
+def _structured(value: str) -> Any:
+    """What a variable says of a list or a table, which it gives as JSON."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _interval(name: str, value: str) -> Seconds:
@@ -328,7 +337,7 @@ def _interval(name: str, value: str) -> Seconds:
     return Seconds(seconds)
 
 
-def _must_be_known(key: tuple[str, ...], known: set[tuple[str, ...]], place: str) -> None:
+def _must_be_known(key: tuple[str, ...], known: Mapping[tuple[str, ...], Any], place: str) -> None:
     if key in known:
         return
     name = ".".join(key)

@@ -8,7 +8,8 @@ from watcher.settings import Loaded, load, rows
 
 _HEAD = """\
 # Every setting with its default. What stands in the environment as WATCHER_<TABLE>__<KEY>
-# (and WATCHER_PROCESSORS__<NAME>__<KEY>), or on the command line, wins over this file.
+# (and WATCHER_PROCESSORS__<NAME>__<KEY>; lists and tables as JSON), or on the command line,
+# wins over this file.
 # Durations are written "500ms", "90s", "15m", "1h" or "1d", sizes "512MB" or "1GB";
 # relative paths are relative to this file.
 """

@@ -95,6 +95,7 @@ class Worker:
         self.beat = clock()
         self._version, self._tree, self._queue = version, tree, queue
         self._child, self._door, self._database, self._passes = child, door, database, passes
+        self._ours: tuple[type[Exception], ...] = (*database.Error, ChildStartError, OSError)
         self._retry, self._second_look, self._workers = retry, second_look, workers
         self._clock = clock
         self._random = random or Random()
@@ -175,7 +176,7 @@ class Worker:
         self._idle_since = now
         try:
             self._look(keys)
-        except (self._database.Error, ChildStartError, OSError) as error:
+        except self._ours as error:
             self._struggle(keys, error)
         else:
             self.trouble = None
@@ -196,12 +197,8 @@ class Worker:
         self.trouble = str(error).strip().partition("\n")[0]
         log.error("sessions wait for trouble to pass", processor=self.name, error=self.trouble)
         if isinstance(error, self._database.Error) and self._connection is not None:
-            broken, self._connection = self._connection, None
-            if self._database.blame(error) == "broken":
-                try:
-                    self._database.reopen(broken)
-                except Exception as worse:  # noqa: BLE001 — whatever hinders the opening, it is tried again
-                    self.trouble = str(worse)
+            self._connection.close()
+            self._connection = None
         self._child.close()
         self.stumbles += 1
         self.paused_until = self._clock() + PAUSE

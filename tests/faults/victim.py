@@ -101,7 +101,7 @@ def at_the_end_of_transactions(point: Point) -> None:
             yield
             point.reached()
 
-    DuckConnection.transaction = wrapped  # type: ignore[method-assign,assignment]
+    DuckConnection.transaction = wrapped  # type: ignore[method-assign]
 
 
 def in_checkpoints(point: Point) -> None:

@@ -146,3 +146,7 @@ def main() -> None:
     except WatcherError as error:
         print(f"session-watcher: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"session-watcher: {where}{error.strerror or error}", file=sys.stderr)
+        raise SystemExit(2) from None

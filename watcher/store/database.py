@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from processors.contract import ColumnType
 
 #: Whose trouble an error is: the rows' (they do not fit), ours (disk, memory, a lost
-#: connection; try again), or the database is ``broken`` until it is reopened.
+#: connection; try again), or the connection is ``broken`` and the next one begins anew.
 Blame = Literal["rows", "ours", "broken"]
 
 #: Column types in the common tongue of both databases.
@@ -50,8 +50,8 @@ class Database(Protocol):
     row_id: str
     #: What makes text sort by code point, where it would not by itself.
     collate: str
-    #: The error that everything the database says is a kind of.
-    Error: type[Exception]
+    #: The errors that everything the database says is a kind of.
+    Error: tuple[type[Exception], ...]
     #: Trouble met while opening that a person should know of.
     notices: list[str]
 
@@ -61,10 +61,6 @@ class Database(Protocol):
 
     def blame(self, error: Exception) -> Blame:
         """Whose trouble an error is."""
-        ...
-
-    def reopen(self, broken: Connection) -> None:
-        """Close everything and open anew, after `blame` said ``broken`` of this connection's error."""
         ...
 
     def checkpoint(self) -> None:

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import structlog
 
 from processors.contract import ColumnType
 from watcher.errors import DatabaseTrouble, StateInUse
-from watcher.store.database import SQL_TYPES, Blame, Connection
+from watcher.store.database import SQL_TYPES, Blame
 
 log = structlog.get_logger("watcher.store")
 
@@ -52,22 +52,27 @@ LONGEST_ROW = 64 << 20
 class DuckConnection:
     """A cursor of the database, for one thread."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, generation: int) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, poisoned: Callable[[], None]) -> None:
         self._cursor = cursor
-        #: Which opening of the database it belongs to.
-        self.generation = generation
+        self._poisoned = poisoned
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement; all of its rows (an unfinished result would block checkpoints)."""
-        return self._cursor.execute(sql, parameters).fetchall() if parameters else self._cursor.execute(sql).fetchall()
+        try:
+            cursor = self._cursor.execute(sql, parameters) if parameters else self._cursor.execute(sql)
+            return cursor.fetchall()
+        except duckdb.Error as error:
+            if _is_poison(error):
+                self._poisoned()
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or none of it."""
-        self._cursor.execute("BEGIN")
+        self.execute("BEGIN")
         try:
             yield
-            self._cursor.execute("COMMIT")
+            self.execute("COMMIT")
         except BaseException:
             # A failed COMMIT has rolled back already; the error that matters is on its way.
             with suppress(duckdb.Error):
@@ -94,7 +99,7 @@ class DuckDatabase:
 
     row_id = "rowid"
     collate = ""
-    Error: type[Exception] = duckdb.Error
+    Error: tuple[type[Exception], ...] = (duckdb.Error, DatabaseTrouble)
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         """Open the file, or make it.
@@ -108,36 +113,41 @@ class DuckDatabase:
         self._read_only = read_only
         self._lock = threading.Lock()
         self._cursors: weakref.WeakSet[DuckConnection] = weakref.WeakSet()
-        self._generation = 0
-        self._root = self._open()
+        #: How often it was opened, and the last opening that a failed checkpoint has poisoned.
+        self._opening = 0
+        self._poisoned = -1
+        self._closed = False
+        # None after an opening that failed: the next connection tries again.
+        self._root: duckdb.DuckDBPyConnection | None = self._open()
 
     def connect(self) -> DuckConnection:
-        """A cursor for one thread."""
+        """A cursor for one thread.
+
+        Raises:
+            DatabaseTrouble: it was closed, or has to be opened anew and cannot be.
+        """
         with self._lock:
-            connection = DuckConnection(self._root.cursor(), self._generation)
+            if self._closed:
+                raise DatabaseTrouble(f"{self.path} is closed")
+            if self._poisoned == self._opening:  # it is freed only when every cursor is closed
+                self._close_all()
+                self._opening += 1
+                log.warning("database opened anew", path=str(self.path))
+            if self._root is None:
+                self._root = self._open()
+            opening = self._opening
+            connection = DuckConnection(self._root.cursor(), lambda: self._poison(opening))
             self._cursors.add(connection)
             return connection
 
+    def _poison(self, opening: int) -> None:
+        self._poisoned = max(self._poisoned, opening)
+
     def blame(self, error: Exception) -> Blame:
         """Whose trouble an error is, by its class and, for the poisoned database, by its words."""
-        if isinstance(error, duckdb.FatalException) or "has been invalidated" in str(error):
-            return "broken"
-        if isinstance(error, (duckdb.ConnectionException, duckdb.InternalException)):
+        if _is_poison(error) or isinstance(error, duckdb.ConnectionException):
             return "broken"
         return "rows" if isinstance(error, _ROWS) and "No space left" not in str(error) else "ours"
-
-    def reopen(self, broken: Connection) -> None:
-        """Close every cursor and open anew: a poisoned database is freed only when all are closed.
-
-        Nothing is done if that has happened since the broken connection was made.
-        """
-        with self._lock:
-            if isinstance(broken, DuckConnection) and broken.generation != self._generation:
-                return
-            self._generation += 1
-            self._close_all()
-            self._root = self._open()
-        log.warning("database reopened", path=str(self.path))
 
     def checkpoint(self) -> None:
         """Bring the write-ahead log into the file."""
@@ -174,12 +184,15 @@ class DuckDatabase:
     def close(self) -> None:
         """Close every cursor; the last one writes a checkpoint. Idempotent."""
         with self._lock:
+            self._closed = True
             self._close_all()
 
     def _close_all(self) -> None:
         for cursor in list(self._cursors):
             cursor.close()
-        self._root.close()
+        if self._root is not None:
+            self._root.close()
+            self._root = None
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         try:
@@ -213,6 +226,11 @@ class DuckDatabase:
         self.notices.append(notice)
         log.error("damaged write-ahead log set aside", path=str(aside), error=_first_line(error))
         return root
+
+
+def _is_poison(error: BaseException) -> bool:
+    """Whether nothing works any more until the database is opened anew."""
+    return isinstance(error, (duckdb.FatalException, duckdb.InternalException)) or "has been invalidated" in str(error)
 
 
 @contextmanager

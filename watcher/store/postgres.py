@@ -12,7 +12,7 @@ import psycopg
 
 from processors.contract import ColumnType
 from watcher.errors import DatabaseTrouble
-from watcher.store.database import SQL_TYPES, Blame, Connection
+from watcher.store.database import SQL_TYPES, Blame
 
 _ROWS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.NotSupportedError)
 
@@ -59,7 +59,7 @@ class PostgresDatabase:
     row_id = "ctid"
     # A database's own order of text may follow a language; ours is by code point.
     collate = ' COLLATE "C"'
-    Error: type[Exception] = psycopg.Error
+    Error: tuple[type[Exception], ...] = (psycopg.Error,)
 
     def __init__(self, url: str) -> None:
         """Remember where it is, and see that it answers.
@@ -86,10 +86,6 @@ class PostgresDatabase:
         if isinstance(error, _ROWS):
             return "rows"
         return "broken" if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) else "ours"
-
-    def reopen(self, broken: Connection) -> None:
-        """Drop the broken connection; each thread makes its own anew."""
-        broken.close()
 
     def checkpoint(self) -> None:
         """The server makes its own."""

@@ -1,0 +1,257 @@
+"""Full disks, damaged logs, exhausted descriptors: nothing is lost, health says it, and it passes by itself."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.faults.kernel import mount, unmount
+from tests.faults.test_kill import Place as Killed
+from tests.faults.test_kill import end_of
+from tests.harness import PRICES, Subject, exact_price
+from tests.listener import until
+from tests.oracle import Oracle
+from tests.processes import Place, Running, call, lines
+from tests.random_lines import Pool, session_lines
+from tests.transcript_lines import Talk
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A sessions folder, and a state folder on a small disk of its own."""
+    (tmp_path / "sessions" / "ann").mkdir(parents=True)
+    state = tmp_path / "state"
+    state.mkdir()
+    mount(state, "-o", "size=24m")
+    yield Place(tmp_path / "sessions", state)
+    unmount(state)
+
+
+def fill(folder: Path, leave: int = 0) -> Path:
+    """Take all room of a small disk, but so many bytes."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"\0" * 65536)
+    with ballast.open("r+b") as file:
+        file.truncate(max(0, ballast.stat().st_size - leave))
+    return ballast
+
+
+def asked(place: Place, path: str) -> dict[str, Any]:
+    """What the service's API answers; nothing while it cannot."""
+    try:
+        url = json.loads((place.state / "lock").read_text())["url"]
+        token = (place.state / "token").read_text().strip()
+        request = urllib.request.Request(url + path, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def health(place: Place) -> dict[str, Any]:
+    """What the service says of itself."""
+    return asked(place, "/api/health/detailed") or {"status": "silent", "findings": []}
+
+
+def said(place: Place, name: str, words: str = "") -> bool:
+    """Whether health names something."""
+    return any(one["name"] == name and words in one["message"] for one in health(place)["findings"])
+
+
+def counted(place: Place) -> int:
+    """Calls in the tables; -1 while the service cannot say."""
+    found = asked(place, "/api/usage/users")
+    return sum(row[2] for row in found["rows"]) if found else -1
+
+
+def write(place: Place, oracle: Oracle, name: str, rng: random.Random, count: int) -> None:
+    """More lines for a session, the oracle told."""
+    path = place.sessions / "ann" / name
+    talk = Talk(f"session of {name}", "/home/ann/shop")
+    with path.open("ab") as file:
+        file.write(b"".join(session_lines(rng, count, talk, POOL)))
+    oracle.content(f"ann/{name}", path.read_bytes())
+
+
+POOL = Pool()
+
+
+def must_equal(place: Place, oracle: Oracle, told: str) -> None:
+    """What an orderly look at the tables finds, without a pass more."""
+    subject = Subject(place.sessions, place.state)
+    try:
+        subject.must_equal(oracle, told)
+    finally:
+        subject.close()
+
+
+def with_exact_prices(place: Place) -> None:
+    """The service prices as the oracle does."""
+    place.environment["WATCHER_PROCESSORS__USAGE__PRICES"] = json.dumps(PRICES)
+
+
+def test_a_full_disk_while_rows_are_written(place: Place) -> None:
+    """Commits wait, health is red and names the disk; with room again all goes on, without a restart."""
+    rng = random.Random(1)
+    oracle = Oracle(price=exact_price)
+    with_exact_prices(place)
+    write(place, oracle, "a.jsonl", rng, 40)
+    running = place.start()
+    try:
+        until(lambda: health(place)["status"] == "ok" and counted(place) > 0, "the first rows", 60)
+        ballast = fill(place.state)
+        for n in range(12):
+            write(place, oracle, f"b{n}.jsonl", rng, 60)
+        write(place, oracle, "a.jsonl", rng, 40)
+        until(lambda: said(place, "database", "No space left"), "health to name the full disk", 60)
+        assert health(place)["status"] == "unhealthy"
+        time.sleep(0.1)
+        ballast.unlink()
+        until(lambda: health(place)["status"] == "ok", "health to be well again", 60)
+        wanted = len(oracle.tables()["usage_messages"])
+        until(lambda: counted(place) == wanted, "all rows", 60)
+        assert running.process.poll() is None
+        assert running.stop() == 0
+    finally:
+        finish(running)
+    must_equal(place, oracle, "after a full disk")
+
+
+def test_a_full_disk_in_a_checkpoint(place: Place) -> None:
+    """The database is poisoned by it, opened anew, and nothing is lost; again and again."""
+    rng = random.Random(2)
+    oracle = Oracle(price=exact_price)
+    subject = Subject(place.sessions, place.state)
+    try:
+        for turn in range(4):
+            for n in range(6):
+                write(place, oracle, f"c{n}.jsonl", rng, 80)
+            subject.catch_up()
+            ballast = fill(place.state, leave=turn * 4096)
+            try:
+                subject.open().database.checkpoint()
+            except subject.open().database.Error as error:
+                failed = str(error)
+            else:
+                failed = ""
+            assert "No space left" in failed, f"turn {turn}: the checkpoint found room"
+            # It works on, without room: what does not fit waits.
+            write(place, oracle, "d.jsonl", rng, 40)
+            core = subject.open()
+            with suppress(*core.database.Error):  # where there is no room even to open it
+                core.pipelines["usage"].sweep("asked for")
+            ballast.unlink()
+            subject.catch_up()
+            subject.must_equal(oracle, f"turn {turn}")
+    finally:
+        subject.close()
+    must_equal(place, oracle, "in the end")
+
+
+def test_no_room_to_begin_with(place: Place) -> None:
+    """One sentence, exit code 2; with room again it starts."""
+    ballast = fill(place.state)
+    found = place.run("once")
+    assert found.returncode == 2, found.stderr
+    assert found.stderr.count("\n") == 1 and "No space left" in found.stderr, found.stderr
+    ballast.unlink()
+    (place.sessions / "ann" / "a.jsonl").write_bytes(call("m1"))
+    assert place.run("once").returncode == 0
+    assert place.json("usage", "users")["rows"][0][2] == 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_damaged_log(tmp_path: Path, seed: int) -> None:
+    """Set aside by name, said by health; the database stands at its last checkpoint and sweeps make the rest good."""
+    place = Killed(tmp_path, 400 + seed)
+    place.steps(40)
+    place.catch_up()
+    # What is gone from the tree cannot be made good from it: the history ends with everything there.
+    place.history.before_loss = place.catch_up
+    place.history.look()
+    wal = place.state / "watcher.duckdb.wal"
+    for n in range(30):
+        place.history.create() or place.history.append()
+        place.history.look()
+        if n % 10 == 9:
+            code, _, err = end_of(place.start("after a commit", 1, 0.0))
+            assert code == -signal.SIGKILL, err
+    assert wal.stat().st_size > 1000
+    data = bytearray(wal.read_bytes())
+    where = place.rng.randrange(40, len(data) - 200)
+    data[where : where + 64] = place.rng.randbytes(64)
+    wal.write_bytes(data)
+    subject = Subject(place.root, place.state)
+    try:
+        subject.catch_up()
+        subject.must_equal(place.oracle, f"seed {seed}, damaged at {where} of {len(data)}")
+        named = [one for one in subject.open().findings() if one.name == "wal_set_aside"]
+        aside = list(place.state.glob("*.wal.damaged-*"))
+        assert len(named) == len(aside) == 1 and aside[0].name in named[0].message
+        assert aside[0].read_bytes() == data
+    finally:
+        subject.close()
+
+
+def children(pid: int) -> list[psutil.Process]:
+    """The child processes of the service."""
+    found: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
+    return found
+
+
+def limit_files(pid: int, limit: int) -> tuple[int, int]:
+    """Another limit of open files for a process that runs; the one that it had."""
+    before: tuple[int, int] = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, before[1]))
+    return before
+
+
+def finish(running: Running) -> None:
+    """End a service that a test has left running."""
+    if running.process.poll() is None:
+        running.kill()
+
+
+@pytest.mark.parametrize("whose", ["the child's", "the service's"])
+def test_no_descriptors_left(place: Place, whose: str) -> None:
+    """Nothing is marked, what could not be read is read when there are some again; it is said where it can be."""
+    (place.sessions / "ann" / "a.jsonl").write_bytes(lines(["m1"]))
+    running = place.start()
+    try:
+        until(lambda: counted(place) == 1, "the first rows", 60)
+        service = running.process.pid
+        pids = [child.pid for child in children(service)] if whose == "the child's" else [service]
+        assert pids
+        before = {pid: limit_files(pid, 3) for pid in pids}
+        for n in range(20):
+            (place.sessions / "ann" / f"n{n}.jsonl").write_bytes(call(f"n{n}"))
+        if whose == "the child's":
+            until(lambda: said(place, "processor_waits", "open files"), "health to name it", 60)
+        else:
+            until(lambda: "Too many open files" in running.log.read_text(), "the log to name it", 60)
+        for pid, limits in before.items():
+            with suppress(ProcessLookupError):  # a child that was put away meanwhile
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        until(lambda: counted(place) == 21, "all rows", 60)
+        until(lambda: health(place)["status"] == "ok", "health to be well again", 60)
+        assert all(entry["failed"] == 0 and entry["quarantined"] == 0 for entry in place.json("status")["processors"])
+        assert running.stop() == 0
+    finally:
+        finish(running)
