@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +74,25 @@ class Place:
         assert process.poll() is None, log.read_text()
         return running
 
+    def ask(self, path: str) -> dict[str, Any]:
+        """What the running service's API answers; nothing while it cannot."""
+        try:
+            token = (self.state / "token").read_text().strip()
+            request = urllib.request.Request(f"{self._url()}{path}", headers={"Authorization": f"Bearer {token}"})
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except (OSError, ValueError):
+            return {}
+
+    def health(self) -> dict[str, Any]:
+        """What the service says of itself."""
+        return self.ask("/api/health/detailed") or {"status": "silent", "findings": [], "processors": []}
+
+    def said(self, name: str, words: str = "") -> bool:
+        """Whether health names something."""
+        return any(one["name"] == name and words in one["message"] for one in self.health()["findings"])
+
     def _url(self) -> str | None:
         try:
             url = json.loads((self.state / "lock").read_text()).get("url")
@@ -94,7 +114,7 @@ class Running:
         return self.process.wait(PATIENCE)
 
     def kill(self) -> None:
-        """End it without a word."""
+        """End it without a word. Idempotent."""
         self.process.kill()
         self.process.wait(PATIENCE)
 

@@ -27,6 +27,9 @@ log = structlog.get_logger("watcher.child")
 
 #: How long a child may take to import its processor.
 START_DEADLINE = 60.0
+# One that keeps dying is started anew ever more slowly, up to so many seconds apart: starting takes
+# a core, and its neighbours need one too.
+_FIRST_REST, _LONGEST_REST = 0.05, 1.0
 # Jobs that may wait in the child's socket: enough that it never idles, few enough to be taken back.
 _AHEAD = 8
 
@@ -62,6 +65,7 @@ class Child:
         self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(frames.Ready | frames.Reply)
         self._outgoing: deque[bytes] = deque()
         self._ready = False
+        self._deaths = 0
 
     @property
     def pid(self) -> int | None:
@@ -103,12 +107,14 @@ class Child:
         """
         waiting = deque(jobs)
         while waiting:
+            self._rest(stop)
             self.start()
             sent: deque[frames.Job] = deque()
             try:
                 yield from self._converse(waiting, sent, stop)
             except _Ended as ended:
                 self.kill()
+                self._deaths += 1
                 if not self._ready:
                     raise ChildStartError(ended.reason) from None
                 guilty = sent.popleft()
@@ -117,6 +123,15 @@ class Child:
             except BaseException:
                 self.kill()
                 raise
+
+    def _rest(self, stop: Callable[[], bool]) -> None:
+        if self._process is not None or not self._deaths:
+            return
+        until = time.monotonic() + min(_LONGEST_REST, _FIRST_REST * 2 ** min(self._deaths, 10))
+        while (left := until - time.monotonic()) > 0:
+            if stop():
+                raise Stopped
+            time.sleep(min(left, 0.1))
 
     def _converse(
         self, waiting: deque[frames.Job], sent: deque[frames.Job], stop: Callable[[], bool]
@@ -134,11 +149,13 @@ class Child:
             if isinstance(message, frames.Ready):
                 self._ready = True
             else:
+                starved = isinstance(message, frames.Failed) and message.error.startswith("MemoryError")
+                self._deaths = self._deaths + 1 if starved else 0
                 job = sent[0]
                 if not isinstance(message, frames.Window) or message.last:
                     sent.popleft()
                 yield job, message
-                if isinstance(message, frames.Failed) and message.error.startswith("MemoryError"):
+                if starved:
                     # What it has left is too little to be judged fairly: the next job gets a fresh process.
                     waiting.extendleft(reversed(sent))
                     sent.clear()

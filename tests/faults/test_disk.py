@@ -7,12 +7,9 @@ import random
 import resource
 import signal
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -23,7 +20,7 @@ from tests.faults.test_kill import end_of
 from tests.harness import PRICES, Subject, exact_price
 from tests.listener import until
 from tests.oracle import Oracle
-from tests.processes import Place, Running, call, lines
+from tests.processes import Place, call, lines
 from tests.random_lines import Pool, session_lines
 from tests.transcript_lines import Talk
 
@@ -52,32 +49,9 @@ def fill(folder: Path, leave: int = 0) -> Path:
     return ballast
 
 
-def asked(place: Place, path: str) -> dict[str, Any]:
-    """What the service's API answers; nothing while it cannot."""
-    try:
-        url = json.loads((place.state / "lock").read_text())["url"]
-        token = (place.state / "token").read_text().strip()
-        request = urllib.request.Request(url + path, headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
-    except (OSError, ValueError, KeyError):
-        return {}
-
-
-def health(place: Place) -> dict[str, Any]:
-    """What the service says of itself."""
-    return asked(place, "/api/health/detailed") or {"status": "silent", "findings": []}
-
-
-def said(place: Place, name: str, words: str = "") -> bool:
-    """Whether health names something."""
-    return any(one["name"] == name and words in one["message"] for one in health(place)["findings"])
-
-
 def counted(place: Place) -> int:
     """Calls in the tables; -1 while the service cannot say."""
-    found = asked(place, "/api/usage/users")
+    found = place.ask("/api/usage/users")
     return sum(row[2] for row in found["rows"]) if found else -1
 
 
@@ -115,22 +89,22 @@ def test_a_full_disk_while_rows_are_written(place: Place) -> None:
     write(place, oracle, "a.jsonl", rng, 40)
     running = place.start()
     try:
-        until(lambda: health(place)["status"] == "ok" and counted(place) > 0, "the first rows", 60)
+        until(lambda: place.health()["status"] == "ok" and counted(place) > 0, "the first rows", 60)
         ballast = fill(place.state)
         for n in range(12):
             write(place, oracle, f"b{n}.jsonl", rng, 60)
         write(place, oracle, "a.jsonl", rng, 40)
-        until(lambda: said(place, "database", "No space left"), "health to name the full disk", 60)
-        assert health(place)["status"] == "unhealthy"
+        until(lambda: place.said("database", "No space left"), "health to name the full disk", 60)
+        assert place.health()["status"] == "unhealthy"
         time.sleep(0.1)
         ballast.unlink()
-        until(lambda: health(place)["status"] == "ok", "health to be well again", 60)
+        until(lambda: place.health()["status"] == "ok", "health to be well again", 60)
         wanted = len(oracle.tables()["usage_messages"])
         until(lambda: counted(place) == wanted, "all rows", 60)
         assert running.process.poll() is None
         assert running.stop() == 0
     finally:
-        finish(running)
+        running.kill()
     must_equal(place, oracle, "after a full disk")
 
 
@@ -223,12 +197,6 @@ def limit_files(pid: int, limit: int) -> tuple[int, int]:
     return before
 
 
-def finish(running: Running) -> None:
-    """End a service that a test has left running."""
-    if running.process.poll() is None:
-        running.kill()
-
-
 @pytest.mark.parametrize("whose", ["the child's", "the service's"])
 def test_no_descriptors_left(place: Place, whose: str) -> None:
     """Nothing is marked, what could not be read is read when there are some again; it is said where it can be."""
@@ -243,15 +211,15 @@ def test_no_descriptors_left(place: Place, whose: str) -> None:
         for n in range(20):
             (place.sessions / "ann" / f"n{n}.jsonl").write_bytes(call(f"n{n}"))
         if whose == "the child's":
-            until(lambda: said(place, "processor_waits", "open files"), "health to name it", 60)
+            until(lambda: place.said("processor_waits", "open files"), "health to name it", 60)
         else:
             until(lambda: "Too many open files" in running.log.read_text(), "the log to name it", 60)
         for pid, limits in before.items():
             with suppress(ProcessLookupError):  # a child that was put away meanwhile
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
         until(lambda: counted(place) == 21, "all rows", 60)
-        until(lambda: health(place)["status"] == "ok", "health to be well again", 60)
+        until(lambda: place.health()["status"] == "ok", "health to be well again", 60)
         assert all(entry["failed"] == 0 and entry["quarantined"] == 0 for entry in place.json("status")["processors"])
         assert running.stop() == 0
     finally:
-        finish(running)
+        running.kill()
