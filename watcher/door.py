@@ -22,8 +22,8 @@ from watcher.store.passes import Outcome, Pass, PassStore
 log = structlog.get_logger("watcher.door")
 
 #: What one transaction holds at most, and what may wait in memory.
-GROUP_PASSES = 512
-GROUP_BYTES = 24 << 20
+GROUP_PASSES = 256
+GROUP_BYTES = 12 << 20
 WAITING_BYTES = 48 << 20
 #: When nothing more has come for so long, a door that lingers takes what there is.
 LULL = 0.03

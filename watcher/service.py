@@ -51,10 +51,6 @@ class Core:
         with ExitStack() as stack:
             self.lock = StateLock(settings.paths.state).acquire(Holder(os.getpid(), command))
             stack.callback(self.lock.release)
-            self.database: Database = open_database(settings)
-            stack.callback(self.database.close)
-            backups = settings.paths.state / "backups"
-            migrate(self.database, backups)
             self.refused: list[Refused] = []
             self.pipelines: dict[str, Pipeline] = {}
             enabled: list[Processor] = []
@@ -63,8 +59,14 @@ class Core:
                     self.refused.append(processor)
                 elif settings.processor(name).enabled:
                     enabled.append(processor)
-            # Where somebody waits for the end, every core is to be at work.
-            least = 1 if live else min(MOST_WORKERS, max(1, (os.cpu_count() or 1) // max(1, len(enabled))))
+            # Where somebody waits for the end, every core is to be at work: the children's, then the database's.
+            cores = os.cpu_count() or 1
+            least = 1 if live else min(MOST_WORKERS, max(1, cores // max(1, len(enabled))))
+            threads = None if live else max(1, cores - least * len(enabled))
+            self.database: Database = open_database(settings, threads=threads)
+            stack.callback(self.database.close)
+            backups = settings.paths.state / "backups"
+            migrate(self.database, backups)
             for processor in enabled:
                 self.pipelines[processor.name] = self._pipeline(processor, backups, live, least)
             self._stack = stack.pop_all()

@@ -58,7 +58,8 @@ class PriceList:
             ValueError: a price that cannot be one.
         """
         self._overrides = {model: _card(model, prices) for model, prices in overrides.items()}
-        self._known: dict[tuple[str, int], Rates | None] = {}
+        self._days: dict[tuple[str, int], Rates | None] = {}
+        self._found = _Found()
 
     def of(self, call: Call) -> float | None:
         """Dollars, None where no price is known."""
@@ -68,9 +69,9 @@ class PriceList:
             return card.of(call)
         moment = call.seen_at or _TODAY
         key = (call.model, moment.toordinal())
-        if key not in self._known:
-            self._known[key] = look_up(call.model, moment)
-        rates = self._known[key]
+        if key not in self._days:
+            self._days[key] = self._found.rates(call.model, moment)
+        rates = self._days[key]
         if rates is None:
             return None
         total = call.input_tokens + call.cache_creation_tokens + call.cache_read_tokens
@@ -81,26 +82,48 @@ class PriceList:
 _TODAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def look_up(model: str, moment: datetime) -> Rates | None:
-    """The rates that were in force for a model at a time, None if it is not known."""
+class _Found:
+    """What ``genai-prices`` says; asked once for each model and each price that it ever had."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, Any] = {}
+        self._rates: dict[tuple[str, int], Rates] = {}
+
+    def rates(self, model: str, moment: datetime) -> Rates | None:
+        """The rates that were in force for a model at a time, None if it is not known."""
+        if model not in self._models:
+            self._models[model] = _find(model)
+        if (info := self._models[model]) is None:
+            return None
+        prices = info.get_prices(moment)
+        key = (model, id(prices))  # the snapshot keeps them all
+        if key not in self._rates:
+            self._rates[key] = _rates(prices)
+        return self._rates[key]
+
+
+def _find(model: str) -> Any:
+    """A model of the snapshot, Anthropic's before any other provider's; None if there is none."""
     # Loaded when a call is first priced: it takes longer than everything else that a child loads.
-    from genai_prices import Usage, calc_price
     from genai_prices.data_snapshot import get_snapshot
-    from genai_prices.types import TieredPrices
 
     for provider in ("anthropic", None):
         try:
-            _, info = get_snapshot().find_provider_model(model, None, provider, None)
-            break
+            return get_snapshot().find_provider_model(model, None, provider, None)[1]
         except LookupError:
             continue
-    else:
-        return None
+    return None
+
+
+def _rates(prices: Any) -> Rates:
+    # Loaded when used, see above.
+    from genai_prices import Usage
+    from genai_prices.types import TieredPrices
 
     def price(**usage: int) -> Decimal:
-        return calc_price(Usage(**usage), model, provider_id=provider, genai_request_timestamp=moment).total_price
+        total: Decimal = prices.calc_price(Usage(**usage))["total_price"]
+        return total
 
-    prices = info.get_prices(moment)
     thresholds = sorted(
         {tier.start for value in vars(prices).values() if isinstance(value, TieredPrices) for tier in value.tiers}
     )

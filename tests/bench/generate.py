@@ -13,8 +13,10 @@ _SPREAD = 1.0
 _FIRST = datetime(2026, 1, 1)
 _WORDS = (
     "the handler reads each row once and writes what it found under a lock that nobody else takes before the "
-    "next one comes; return value path error token import class def self None True \n\t{}[]:;\"'\\ é 日本 "
+    "next one comes; return value path error token import class def self None True \n\t{}[]:;\"'\\ "
 )
+#: What is not ASCII comes in clusters: about 1.7 % of all bytes, in a quarter of all stretches of 1 kB.
+_ELSEWHERE = "é → ─ ✓ 日本語 "
 
 
 class Writer:
@@ -22,7 +24,7 @@ class Writer:
 
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(seed)
-        self._text = "".join(self._rng.choices(_WORDS, k=200_000))
+        self._text = "".join(self._stretch() for _ in range(50))
         self._number = 0
 
     def session(self, name: str, size: int) -> bytes:
@@ -38,6 +40,10 @@ class Writer:
                 made.append(line)
                 length += len(line)
         return b"".join(made)
+
+    def _stretch(self) -> str:
+        letters = _WORDS + _ELSEWHERE if self._rng.random() < 0.2 else _WORDS
+        return "".join(self._rng.choices(letters, k=4000))
 
     def _words(self, mean: int) -> str:
         at = self._rng.randrange(100_000)

@@ -6,9 +6,12 @@ Ratios are taken in one run, since machines differ and are noisy. The gate allow
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 from pathlib import Path
+
+import structlog
 
 from processors.contract import Bytes
 from tests.bench.measures import MEASURES, Measure, Size, as_json
@@ -30,6 +33,7 @@ def main() -> int:
     for name in given.names:
         if name not in MEASURES:
             parser.error(f"{name} is not measured; there are {', '.join(MEASURES)}")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with tempfile.TemporaryDirectory(prefix="session-watcher-bench-") as temporary:
         folder = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

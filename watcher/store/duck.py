@@ -101,7 +101,7 @@ class DuckDatabase:
     collate = ""
     Error: tuple[type[Exception], ...] = (duckdb.Error, DatabaseTrouble)
 
-    def __init__(self, path: Path, read_only: bool = False) -> None:
+    def __init__(self, path: Path, read_only: bool = False, threads: int | None = None) -> None:
         """Open the file, or make it.
 
         Raises:
@@ -111,6 +111,7 @@ class DuckDatabase:
         self.path = path
         self.notices: list[str] = []
         self._read_only = read_only
+        self._config = _CONFIG if threads is None else {**_CONFIG, "threads": threads}
         self._lock = threading.Lock()
         self._cursors: weakref.WeakSet[DuckConnection] = weakref.WeakSet()
         #: How often it was opened, and the last opening that a failed checkpoint has poisoned.
@@ -208,7 +209,7 @@ class DuckDatabase:
         return root
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        return duckdb.connect(str(self.path), read_only=self._read_only, config=_CONFIG)
+        return duckdb.connect(str(self.path), read_only=self._read_only, config=self._config)
 
     def _without(self, wal: Path, error: duckdb.Error) -> duckdb.DuckDBPyConnection:
         """Open at the last checkpoint, with a damaged write-ahead log set aside by name."""

@@ -10,8 +10,10 @@ from watcher.store.duck import DuckDatabase
 FILE = "watcher.duckdb"
 
 
-def open_database(settings: Settings, read_only: bool = False) -> Database:
+def open_database(settings: Settings, read_only: bool = False, threads: int | None = None) -> Database:
     """Open DuckDB in the state folder, or PostgreSQL where ``[database] url`` names one.
+
+    ``threads``: how many cores an embedded database may use; by default all.
 
     Raises:
         StateInUse: another process has it open.
@@ -23,4 +25,4 @@ def open_database(settings: Settings, read_only: bool = False) -> Database:
 
         return PostgresDatabase(settings.database.url)
     settings.paths.state.mkdir(parents=True, exist_ok=True)
-    return DuckDatabase(settings.paths.state / FILE, read_only)
+    return DuckDatabase(settings.paths.state / FILE, read_only, threads)
