@@ -44,7 +44,7 @@ bench-gate: $(VENV)/.tests ## The same; fails where a ratio is 1.5 times worse t
 	$(BIN)/python -m tests.bench.run --gate $(BENCH)
 
 settings: $(VENV)/.runs ## Write settings.toml anew from the program's own table.
-	$(BIN)/python -m watcher.settings_text > settings.toml.part
+	$(BIN)/python -m watcher.settings.text > settings.toml.part
 	mv settings.toml.part settings.toml
 
 clean: ## Remove what was set up.

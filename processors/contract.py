@@ -241,6 +241,9 @@ class Table:
     #: The column that holds the session key. Not given in rows: the spine fills it in.
     session: str = "session_file"
     once: Once | None = None
+    #: Column with the time of what a row tells: rows may be dropped once that is older than an operator
+    #: keeps events. None: they are kept.
+    expires: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

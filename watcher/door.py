@@ -11,8 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import structlog
 
@@ -20,6 +22,8 @@ from watcher.store.database import Connection, Database
 from watcher.store.passes import Outcome, Pass, PassStore
 
 log = structlog.get_logger("watcher.door")
+
+T = TypeVar("T")
 
 #: What one transaction holds at most, and what may wait in memory.
 GROUP_PASSES = 256
@@ -43,6 +47,14 @@ class _Waiting:
     done: Callable[[Outcome | Exception], None]
 
 
+@dataclass(slots=True)
+class _Errand:
+    """Something else to be done in the one place where this processor's rows are written."""
+
+    run: Callable[[Connection], None]
+    fail: Callable[[Exception], None]
+
+
 class Door:
     """One processor's writer: a thread of its own, fed by `submit`."""
 
@@ -53,7 +65,7 @@ class Door:
         self._passes = passes
         self._name = name
         self._changed = threading.Condition()
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Waiting | _Errand] = deque()
         self._bytes = 0
         self._busy = False
         self._closing = False
@@ -86,6 +98,28 @@ class Door:
             self._bytes += work.size
             self._changed.notify_all()
 
+    def call(self, errand: Callable[[Connection], T], timeout: float = 60.0) -> T:
+        """Do something in a transaction of its own, in turn with the passes; what it returns.
+
+        Raises:
+            Abandoned: the door is closed.
+            TimeoutError: it was not its turn in time; it may still be done.
+            Exception: whatever it raised; then nothing is changed.
+        """
+        future: Future[T] = Future()
+
+        def run(connection: Connection) -> None:
+            with connection.transaction():
+                result = errand(connection)
+            future.set_result(result)
+
+        with self._changed:
+            if self._closing:
+                raise Abandoned
+            self._waiting.append(_Errand(run, future.set_exception))
+            self._changed.notify_all()
+        return future.result(timeout)
+
     def flush(self, timeout: float) -> bool:
         """Wait until everything handed in is decided; False if that takes too long."""
         with self._changed:
@@ -107,29 +141,43 @@ class Door:
         try:
             while (group := self._next_group()) is not None:
                 try:
-                    self._decide(group)
+                    if isinstance(group, _Errand):
+                        self._do(group)
+                    else:
+                        self._decide(group)
                 finally:
                     with self._changed:
                         self._busy = False
-                        self._bytes -= sum(waiting.work.size for waiting in group)
+                        if not isinstance(group, _Errand):
+                            self._bytes -= sum(waiting.work.size for waiting in group)
                         self._changed.notify_all()
         finally:
-            if self._connection is not None:
-                self._connection.close()
+            self._disconnect()
 
-    def _next_group(self) -> list[_Waiting] | None:
+    def _next_group(self) -> list[_Waiting] | _Errand | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
-            if not self._waiting or self._abandon.is_set():
+            if self._abandon.is_set():
+                while self._waiting:
+                    left = self._waiting.popleft()
+                    if isinstance(left, _Errand):
+                        left.fail(Abandoned())
+            if not self._waiting:
                 return None
             self._gather()
             self._busy = True
+            if isinstance(errand := self._waiting[0], _Errand):
+                self._waiting.popleft()
+                return errand
             group: list[_Waiting] = []
             later: list[_Waiting] = []
             keys: set[str] = set()
             size = 0
             while self._waiting and len(group) < GROUP_PASSES and size < GROUP_BYTES:
-                waiting = self._waiting.popleft()
+                waiting = self._waiting[0]
+                if isinstance(waiting, _Errand):
+                    break
+                self._waiting.popleft()
                 if waiting.work.key in keys:  # a session's next window waits for this one's commit
                     later.append(waiting)
                     continue
@@ -138,6 +186,21 @@ class Door:
                 size += waiting.work.size
             self._waiting.extendleft(reversed(later))
             return group
+
+    def _do(self, errand: _Errand) -> None:
+        try:
+            if self._connection is None:
+                self._connection = self._database.connect()
+            errand.run(self._connection)
+        except Exception as error:  # noqa: BLE001 — it goes to the one who asked
+            if isinstance(error, self._database.Error) and self._database.blame(error) == "broken":
+                self._disconnect()
+            errand.fail(error)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _gather(self) -> None:
         """A large group costs little more than a small one."""
@@ -199,9 +262,8 @@ class Door:
         if self.trouble is None:
             log.error("commits fail and are retried", processor=self._name, error=first_line)
         self.trouble = first_line
-        if broken and self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if broken:
+            self._disconnect()
 
     def _settle(self) -> None:
         if self.trouble is not None:

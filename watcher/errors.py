@@ -25,11 +25,67 @@ class DatabaseTrouble(WatcherError):
 
 
 class ServiceTrouble(WatcherError):
-    """The running service did not do what it was asked for."""
+    """The running service did not do what it was asked for; ``code`` is its answer's status, if it gave one."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-class SweepUnderWay(WatcherError):
+class NoSuchSession(WatcherError):
+    """No session, or more than one, is meant by a name."""
+
+    def __init__(self, text: str, found: list[str]) -> None:
+        if found:
+            several = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
+            super().__init__(f"{text!r} may mean several sessions: {several}; give more of the one that is meant")
+        else:
+            super().__init__(f"no session is named {text!r}; see sessions list")
+
+
+class TokenRefused(WatcherError):
+    """A token cannot be made or revoked as asked; the text says why."""
+
+
+class LegacyRefused(WatcherError):
+    """A database of the earlier generation cannot be taken in; the text says why. Nothing was changed."""
+
+
+class OrderRefused(WatcherError):
+    """An order names nothing that it could be carried out on; the text says what it needs."""
+
+
+class OrderFailed(WatcherError):
+    """An order about a session could not be carried out; nothing was changed by it."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: the database does not take it ({reason}); nothing was changed, ask again later")
+
+
+class NoSuchJob(WatcherError):
+    """There is no job of that name."""
+
+    def __init__(self, name: str, names: list[str]) -> None:
+        super().__init__(f"there is no job {name!r}; there are {', '.join(sorted(names))}")
+
+
+class JobUnderWay(WatcherError):
+    """A run of this job is under way; a second one is refused, not queued."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is under way; ask again when it is done")
+
+
+class JobFailed(WatcherError):
+    """A job's run failed; its record says the same."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} failed: {reason}")
+        self.reason = reason
+
+
+class SweepUnderWay(JobUnderWay):
     """A sweep of this processor is under way; a second one would see the same."""
 
     def __init__(self, processor: str) -> None:
-        super().__init__(f"a sweep or run of {processor} is under way; ask again when it is done")
+        super().__init__(f"a sweep or run of {processor}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ Level = Literal["info", "warning", "unhealthy"]
 
 #: A worker or door that has not moved for this much longer than its deadline is late.
 LATE = 60.0
+#: A job that has run for so long hangs.
+HANGS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Finding:
     name: str
     #: What is wrong, and what to do: one or two sentences.
     message: str
+    #: The figures in it, for programs.
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 def verdict(findings: Iterable[Finding]) -> str:
@@ -51,14 +55,29 @@ def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
     for worker in pipeline.workers:
         if not worker.alive():
             found.append(Finding("unhealthy", "worker_dead", f"A worker of {name} has died; restart the service."))
-        elif now - worker.beat > pipeline.settings.deadline + LATE:
+        elif now - worker.beat > pipeline.plan.settings.deadline + LATE:
             found.append(
-                Finding("warning", "worker_late", f"A worker of {name} has not moved for {now - worker.beat:.0f} s.")
+                Finding(
+                    "warning",
+                    "worker_late",
+                    f"A worker of {name} has not moved for {now - worker.beat:.0f} s; see the log, and restart the "
+                    "service if it stays so.",
+                )
             )
         if worker.trouble:
             found.append(Finding("warning", "processor_waits", f"{name} waits for trouble to pass: {worker.trouble}"))
     if owed := pipeline.queue.owed:
-        found.append(Finding("info", "sweep_owed", f"A sweep of {name} is owed: {owed}."))
+        found.append(Finding("info", "sweep_owed", f"A sweep of {name} is owed: {owed}. It runs by itself."))
+    if pipeline.queue.crowded():
+        found.append(
+            Finding(
+                "warning",
+                "queue_crowded",
+                f"{len(pipeline.queue)} sessions wait for {name}, and {pipeline.queue.forgotten} were left to sweeps "
+                "so far; raise its concurrency, or [queue] max_pending.",
+                {"processor": name, "waiting": len(pipeline.queue), "forgotten": pipeline.queue.forgotten},
+            )
+        )
     if pipeline.last_sweep and pipeline.last_sweep.unreadable:
         paths = pipeline.last_sweep.unreadable
         found.append(
@@ -77,8 +96,9 @@ def of_sessions(tallies: Sequence[tuple[Any, ...]]) -> list[Finding]:
         Finding(
             "warning",
             "quarantined",
-            f"{count} sessions are quarantined by {name}: see status for the reasons; "
-            "they are tried again when their file changes.",
+            f"{count} sessions are quarantined by {name}: see sessions list --status quarantined for the reasons; "
+            "they are tried again when their file changes, or with sessions retry.",
+            {"processor": name, "sessions": count},
         )
         for name, status, count, *_ in tallies
         if status == "quarantined"
@@ -111,6 +131,35 @@ def of_damage(state: Path) -> list[Finding]:
         )
         for path in sorted(state.glob("*.wal.damaged-*"))
     ]
+
+
+def of_jobs(running: Mapping[str, float], failed: Mapping[str, str], ledger_trouble: str | None) -> list[Finding]:
+    """Jobs that hang or failed, and records that cannot be written."""
+    found = [
+        Finding("warning", "job_hangs", f"{name} has run for {seconds:.0f} s; see the log, and restart the service.")
+        for name, seconds in running.items()
+        if seconds > HANGS
+    ]
+    found += [
+        Finding("warning", "job_failed", f"The last run of {name} failed: {reason}. It is run again at its next turn.")
+        for name, reason in failed.items()
+    ]
+    if ledger_trouble is not None:
+        message = f"Runs of jobs cannot be recorded: {ledger_trouble}. Free disk space, or see to the database."
+        found.append(Finding("unhealthy", "database", message))
+    return found
+
+
+def of_settings(trouble: str | None, waiting: Sequence[str]) -> list[Finding]:
+    """A changed file that is refused, and changes that a running service cannot take up."""
+    found = []
+    if trouble is not None:
+        message = f"Changed settings are refused, and the earlier ones are in force: {trouble}."
+        found.append(Finding("warning", "settings_refused", message))
+    if waiting:
+        message = f"{', '.join(waiting)}: changed, and in force from the next start; restart the service."
+        found.append(Finding("info", "settings_wait", message, {"settings": list(waiting)}))
+    return found
 
 
 def report(findings: Sequence[Finding], **more: Any) -> dict[str, Any]:

@@ -1,34 +1,47 @@
-"""The live service: the core, with an observer that tells it what changes and a schedule that sweeps."""
+"""The live service: the core, with an observer, a schedule, and a settings file that is followed."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
 
-from watcher import health
+from watcher.health import Finding, Level, of_settings, report, verdict
+from watcher.jobs import first_run
 from watcher.observer import Observer, ObserverHealth
+from watcher.pipeline import Pipeline
 from watcher.schedule import Schedule
-from watcher.service import Core
-from watcher.settings import Settings
+from watcher.service import HEALTH_CHECK, HOUSEKEEPING, Core, job_of
+from watcher.settings import Loaded, Settings
+from watcher.settings.follow import SettingsFile
+from watcher.store.ledger import jobs
 
 log = structlog.get_logger("watcher.live")
 
-#: How often an owed sweep is looked for.
-DEBTS = 1.0
+#: How often an owed sweep is looked for, and the settings file looked at.
+DEBTS, SETTINGS = 1.0, 1.0
+#: So far apart do jobs begin after a start.
+APART = 10.0
+#: Tables that a running service cannot take up: they are in force from the next start.
+FIXED = ("paths", "node", "database", "observer", "http", "log")
 
 
 class LiveService:
     """Follows the sessions folder until it is told to stop."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Build everything; nothing runs yet.
+    def __init__(self, loaded: Loaded, file: SettingsFile | None = None) -> None:
+        """Build everything; nothing runs yet. ``file`` is followed, if it is given.
 
         Raises:
             StateInUse: another process uses the state folder.
             DatabaseTrouble: the database cannot be opened.
         """
+        self.loaded, settings = loaded, loaded.settings
         self.core = Core(settings, "run", live=True)
         self.observer = Observer(
             self.core.tree.root,
@@ -38,20 +51,27 @@ class LiveService:
             poll_interval=settings.observer.poll_interval,
             cookie_interval=settings.observer.cookie_interval,
         )
-        self.schedule = Schedule(threads=2 + 2 * len(self.core.pipelines))
+        self.schedule = Schedule()
+        self._file = file
+        #: Settings that were changed, and take effect at the next start.
+        self.waiting_settings: list[str] = []
+        self._told: dict[tuple[str, str], str] = {}
+        self.core.jobs.add(HEALTH_CHECK, self.check)
 
     def start(self) -> None:
         """Listen first, then work, then look at everything once: nothing falls between."""
+        self.core.ledger.interrupt()
+        last = self.core.ledger.last_runs()
         self.observer.start()
         self.core.start()
-        for name, pipeline in self.core.pipelines.items():
-            self.schedule.every(
-                f"session-processor:{name}",
-                pipeline.settings.sweep_every,
-                lambda pipeline=pipeline: pipeline.sweep_if_free("by the clock"),  # type: ignore[misc]
-                first=0.0,
-            )
-            self.schedule.every(f"debts:{name}", DEBTS, pipeline.settle_debt)
+        for number, pipeline in enumerate(self.core.pipelines.values()):
+            self._sweep_by_the_clock(pipeline, number * APART)
+            self._sweep_soon(pipeline, "start")
+        for number, (name, every) in enumerate(_cadences(self.core.settings), start=1):
+            first = first_run(datetime.now(UTC), last.get(name), every, number * APART)
+            self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name), first)
+        if self._file is not None:
+            self.schedule.every("settings", SETTINGS, self._look_at_settings)
         self.schedule.start()
 
     def stop(self) -> bool:
@@ -62,18 +82,94 @@ class LiveService:
 
     def health(self) -> dict[str, Any]:
         """Everything that is known about the service's state."""
-        findings = _of_observer(self.observer.health()) + self.core.findings()
-        if not self.schedule.alive():
-            findings.append(
-                health.Finding("unhealthy", "scheduler_dead", "The scheduler has died: no sweeps. Restart the service.")
-            )
-        return health.report(
-            findings,
+        return report(
+            self.findings(),
             uptime_seconds=round(time.time() - self.core.started_at, 1),
             sessions=str(self.core.tree.root),
             observer=self.observer.health().state,
             processors=self.core.describe(),
         )
+
+    def findings(self) -> list[Finding]:
+        """What is not as it should be, in all parts."""
+        findings = _of_observer(self.observer.health()) + self.core.findings()
+        findings += of_settings(self._file.trouble if self._file else None, self.waiting_settings)
+        if not self.schedule.alive():
+            message = "The scheduler has died: no sweeps and no jobs by the clock. Restart the service."
+            findings.append(Finding("unhealthy", "scheduler_dead", message))
+        return findings
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Every job: when it runs next, and how it last went; ready for JSON."""
+        return jobs(self.core.query, self.core.jobs.names(), self.schedule.next_run)
+
+    def take(self, loaded: Loaded) -> None:
+        """Go on by other settings; what cannot change while the service runs waits for its next start."""
+        before, after = self.core.settings, loaded.settings
+        self.waiting_settings = [
+            f"{table}.{key}"
+            for table in FIXED
+            for key in type(getattr(after, table)).model_fields
+            if getattr(getattr(before, table), key) != getattr(getattr(after, table), key)
+        ]
+        after = after.model_copy(update={table: getattr(before, table) for table in FIXED})
+        pipelines = self.core.pipelines
+        self.core.take(after)
+        self.loaded = Loaded(after, loaded.sources)
+        for name in pipelines.keys() - self.core.pipelines.keys():
+            self._sweep_no_more(name)
+        for name, pipeline in self.core.pipelines.items():
+            if name not in pipelines or before.processor(name).sweep_every != after.processor(name).sweep_every:
+                self._sweep_by_the_clock(pipeline, 0.0)
+            if name not in pipelines:
+                self._sweep_soon(pipeline, "enabled")
+        for (name, earlier), (_, every) in zip(_cadences(before), _cadences(after), strict=True):
+            if every != earlier:
+                self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name))
+        log.info("settings taken up", wait_for_the_next_start=self.waiting_settings)
+
+    def _sweep_by_the_clock(self, pipeline: Pipeline, offset: float) -> None:
+        name, every = job_of(pipeline.name), float(pipeline.plan.settings.sweep_every)
+        self.schedule.every(name, every, partial(self._sweep, pipeline, "clock"), every + offset)
+        self.schedule.every(f"debts:{pipeline.name}", DEBTS, pipeline.settle_debt)
+
+    def _sweep_soon(self, pipeline: Pipeline, trigger: str) -> None:
+        self.schedule.soon(f"{job_of(pipeline.name)}:{trigger}", partial(self._sweep, pipeline, trigger))
+
+    def _sweep_no_more(self, processor: str) -> None:
+        self.schedule.remove(job_of(processor))
+        self.schedule.remove(f"debts:{processor}")
+
+    def _sweep(self, pipeline: Pipeline, trigger: str) -> None:
+        def work() -> Mapping[str, Any]:
+            found = pipeline.sweep(trigger)
+            return {"scanned": found.scanned, "offered": len(found.offered), "unreadable": len(found.unreadable)}
+
+        self.core.jobs.by_the_clock(job_of(pipeline.name), trigger, work)
+
+    def check(self) -> dict[str, Any]:
+        """Look at everything; the health check's work in a service that runs."""
+        self.core.look_behind()
+        found = {(one.name, str(one.details.get("processor", ""))): one for one in self.findings()}
+        for key, one in found.items():
+            if key not in self._told:
+                log.warning("health", level_of_it=one.level, finding=one.name, message=one.message)
+        for key in self._told.keys() - found.keys():
+            log.info("health: it has passed", finding=key[0], message=self._told[key])
+        self._told = {key: one.message for key, one in found.items()}
+        findings = list(found.values())
+        return {"status": verdict(findings), "findings": [asdict(one) for one in findings]}
+
+    def _look_at_settings(self) -> None:
+        assert self._file is not None
+        loaded = self._file.step(time.monotonic())
+        if loaded is None:
+            return
+        try:
+            self.take(loaded)
+        except Exception as error:
+            log.exception("changed settings could not be taken up")
+            self._file.put_off(f"they could not be taken up: {error}")
 
     def _changed(self, path: bytes) -> None:
         key, now = self.core.tree.key(path), time.monotonic()
@@ -85,9 +181,13 @@ class LiveService:
             pipeline.queue.owe(reason)
 
 
-def _of_observer(observer: ObserverHealth) -> list[health.Finding]:
+def _cadences(settings: Settings) -> list[tuple[str, float]]:
+    return [(HEALTH_CHECK, float(settings.health.every)), (HOUSEKEEPING, float(settings.housekeeping.every))]
+
+
+def _of_observer(observer: ObserverHealth) -> list[Finding]:
     """A deaf observer means that changes are only noticed by sweeps."""
     if observer.state == "ok" or observer.state == "starting":
         return []
-    level: health.Level = "unhealthy" if observer.state == "deaf" else "warning"
-    return [health.Finding(level, f"observer_{observer.state}", observer.reason)]
+    level: Level = "unhealthy" if observer.state == "deaf" else "warning"
+    return [Finding(level, f"observer_{observer.state}", observer.reason)]

@@ -63,58 +63,90 @@ class Cadence:
     linger: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a processor's sessions are worked on, as the settings have it."""
+
+    settings: ProcessorSettings
+    #: The same as plain values, for the child process.
+    own: Mapping[str, Any]
+    cadence: Cadence
+    retry: Retry
+
+    def work(self) -> tuple[object, ...]:
+        """What a worker and its child were made from: another plan that agrees in it needs no new ones."""
+        paced = {"enabled", "quiet", "max_wait", "sweep_every"}
+        own = {name: value for name, value in self.own.items() if name not in paced}
+        return own, self.cadence.settle, self.cadence.second_look, self.cadence.workers, self.retry
+
+
 class Pipeline:
     """Everything that works for one processor."""
 
     def __init__(
-        self,
-        processor: Processor,
-        own_settings: Mapping[str, Any],
-        settings: ProcessorSettings,
-        cadence: Cadence,
-        retry: Retry,
-        tree: Tree,
-        look: Callable[[], Listing],
-        database: Database,
+        self, processor: Processor, plan: Plan, tree: Tree, look: Callable[[], Listing], database: Database
     ) -> None:
         self.name = processor.name
-        self.settings = settings
+        self.plan = plan
+        cadence = plan.cadence
         self.queue = ChangeQueue(cadence.quiet, cadence.max_wait, cadence.max_pending)
-        passes = PassStore(database, processor.name, processor.schema)
-        self.door = Door(database, passes, processor.name, cadence.linger)
-        self._database = database
-        child = ChildSettings(
-            processor.name,
-            os.fsencode(tree.root),
-            dict(own_settings),
-            float(settings.deadline),
-            int(settings.memory_limit),
-            float(cadence.settle),
-        )
-        self.workers = [
-            Worker(
-                processor.name,
-                processor.version,
-                tree,
-                self.queue,
-                Child(child),
-                self.door,
-                database,
-                passes,
-                retry,
-                second_look=cadence.second_look,
-                workers=cadence.workers,
-            )
-            for _ in range(cadence.workers)
-        ]
+        self.passes = PassStore(database, processor.name, processor.schema)
+        self.door = Door(database, self.passes, processor.name, cadence.linger)
+        self.version, self._tree, self.database = processor.version, tree, database
+        self.workers = self._hire()
+        #: Workers that were made from an earlier plan, and end.
+        self._retired: list[Worker] = []
+        self._started = False
         self._sweep = Sweep(processor.name, processor.version, look, self.queue, database, time.time)
         self._sweeping = threading.Lock()
         self._running = threading.Lock()
         self.last_sweep: Found | None = None
         self.last_sweep_at: float | None = None
 
+    def _hire(self) -> list[Worker]:
+        plan = self.plan
+        child = ChildSettings(
+            self.name,
+            os.fsencode(self._tree.root),
+            dict(plan.own),
+            float(plan.settings.deadline),
+            int(plan.settings.memory_limit),
+            float(plan.cadence.settle),
+        )
+        return [
+            Worker(
+                self.name,
+                self.version,
+                self._tree,
+                self.queue,
+                Child(child),
+                self.door,
+                self.database,
+                self.passes,
+                plan.retry,
+                second_look=plan.cadence.second_look,
+                workers=plan.cadence.workers,
+            )
+            for _ in range(plan.cadence.workers)
+        ]
+
+    def change(self, plan: Plan) -> None:
+        """Go on by another plan; what waits keeps waiting, what a worker has in hand is offered again."""
+        before, self.plan = self.plan, plan
+        self.queue.tune(plan.cadence.quiet, plan.cadence.max_wait, plan.cadence.max_pending)
+        if plan.work() == before.work():
+            return
+        for worker in self.workers:
+            worker.stop()
+        self._retired += self.workers
+        self.workers = self._hire()
+        if self._started:
+            for worker in self.workers:
+                worker.start()
+
     def start(self) -> None:
         """Open the door, then let the workers work."""
+        self._started = True
         self.door.start()
         for worker in self.workers:
             worker.start()
@@ -140,17 +172,13 @@ class Pipeline:
         finally:
             self._sweeping.release()
 
-    def sweep_if_free(self, reason: str) -> None:
-        """The same by the clock: where one is going on, it is not run again."""
-        try:
-            self.sweep(reason)
-        except SweepUnderWay:
-            log.debug("sweep under way already", processor=self.name)
-
     def settle_debt(self) -> None:
         """Sweep if events may have been lost; not while a full queue would only overflow again."""
-        if self.queue.owed and not self.queue.crowded():
-            self.sweep_if_free(self.queue.owed)
+        if (owed := self.queue.owed) and not self.queue.crowded():
+            try:
+                self.sweep(owed)
+            except SweepUnderWay:
+                log.debug("sweep under way already", processor=self.name)
 
     def run_now(self, budget: float, stop: Callable[[], bool] = lambda: False) -> RunDetails:
         """Sweep, and wait until what was offered is through or the time is up.
@@ -176,7 +204,7 @@ class Pipeline:
             else:
                 self.queue.rest(GLANCE)
         after = self.tally()
-        failures = {key: error for worker in self.workers for key, error in worker.failures(since).items()}
+        failures = {key: error for worker in self._all() for key, error in worker.failures(since).items()}
         return RunDetails(
             self.name,
             scanned=found.scanned,
@@ -199,7 +227,7 @@ class Pipeline:
     def tally(self) -> Tally:
         """What became of all sessions since the start."""
         total = Tally()
-        for worker in self.workers:
+        for worker in self._all():
             for name in Tally.__dataclass_fields__:
                 setattr(total, name, getattr(total, name) + getattr(worker.tally, name))
         return total
@@ -213,5 +241,8 @@ class Pipeline:
     def finish(self, timeout: float) -> bool:
         """After `stop`: wait for what runs, commit it, and close; False if something was late."""
         deadline = time.monotonic() + timeout
-        joined = [worker.join(max(0.0, deadline - time.monotonic())) for worker in self.workers]
+        joined = [worker.join(max(0.0, deadline - time.monotonic())) for worker in self._all()]
         return self.door.close(max(0.5, deadline - time.monotonic())) and all(joined)
+
+    def _all(self) -> list[Worker]:
+        return [*self._retired, *self.workers]

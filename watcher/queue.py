@@ -118,10 +118,10 @@ class ChangeQueue:
         """The reason for which a sweep is owed, if one is."""
         return self._owed
 
-    def tune(self, quiet: float, max_wait: float) -> None:
-        """Change the debounce times; what waits is timed anew."""
+    def tune(self, quiet: float, max_wait: float, max_pending: int) -> None:
+        """Change the debounce times and how many may wait; what waits is timed anew."""
         with self._changed:
-            self._quiet, self._max_wait = quiet, max_wait
+            self._quiet, self._max_wait, self._max_pending = quiet, max_wait, max_pending
             for key, waiting in self._waiting.items():
                 self._alarm(self._due(waiting), key)
 

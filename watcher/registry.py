@@ -78,4 +78,6 @@ def _fault(registered: str, processor: object) -> str | None:
             return f"the key of the table {name} must hold its session column {table.session!r}"
         if table.once and table.columns.get("counted") != "boolean":
             return f"the table {name} needs a boolean column counted, since its rows count once"
+        if table.expires is not None and table.columns.get(table.expires) != "timestamp":
+            return f"the table {name} has no timestamp column {table.expires!r} by which its rows could expire"
     return None

@@ -1,29 +1,39 @@
-"""The schedule: what runs by the clock, on APScheduler."""
+"""The schedule: what runs by the clock, on APScheduler. It knows names and functions, and no job knows it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 log = structlog.get_logger("watcher.schedule")
 
+#: More threads than jobs, so that none waits for another, however long that one hangs.
+THREADS = 64
+#: The schedule proves this often that it runs, and is taken for dead when it has not for so long; seconds.
+HEARTBEAT, DEAD = 5.0, 30.0
+_HEARTBEAT = "heartbeat"
+
 
 class Schedule:
-    """Named jobs at intervals; one run of a job at a time, and none forgotten for being late."""
+    """Named functions at intervals; one run of each at a time, and none forgotten for being late."""
 
-    def __init__(self, threads: int = 8) -> None:
+    def __init__(self) -> None:
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(threads)},
+            executors={"default": ThreadPoolExecutor(THREADS)},
             # The default drops a run that is one second late.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
         )
         self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR)
+        self._beat = time.monotonic()
+        self.every(_HEARTBEAT, HEARTBEAT, self._live, first=0.0)
 
     def every(self, name: str, seconds: float, run: Callable[[], object], first: float | None = None) -> None:
         """Run something at an interval, for the first time after ``first`` seconds (default: one interval)."""
@@ -32,19 +42,38 @@ class Schedule:
             run, "interval", seconds=seconds, id=name, name=name, next_run_time=at, replace_existing=True
         )
 
+    def soon(self, name: str, run: Callable[[], object]) -> None:
+        """Run something once, now."""
+        self._scheduler.add_job(run, "date", run_date=datetime.now(UTC), id=name, name=name, replace_existing=True)
+
+    def remove(self, name: str) -> None:
+        """Run it no more; a run that is going on ends by itself. Idempotent."""
+        try:
+            self._scheduler.remove_job(name)
+        except JobLookupError:
+            return
+
+    def next_run(self, name: str) -> datetime | None:
+        """When something runs next, None if it is not in the schedule."""
+        job = self._scheduler.get_job(name)
+        return None if job is None else job.next_run_time
+
     def start(self) -> None:
         """Begin."""
+        self._beat = time.monotonic()
         self._scheduler.start()
 
     def alive(self) -> bool:
-        """Whether it would run anything."""
-        thread = getattr(self._scheduler, "_thread", None)
-        return bool(self._scheduler.running and thread is not None and thread.is_alive())
+        """Whether it runs what is due: a dead scheduler says of itself that it is running."""
+        return bool(self._scheduler.running) and time.monotonic() - self._beat < DEAD
 
     def stop(self) -> None:
         """Run nothing more. What runs is not waited for: a hung job would never end. Idempotent."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
+    def _live(self) -> None:
+        self._beat = time.monotonic()
+
     def _failed(self, event: JobExecutionEvent) -> None:
-        log.error("job failed", job=event.job_id, error=str(event.exception))
+        log.error("what the clock ran has failed", job=event.job_id, error=str(event.exception))

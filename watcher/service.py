@@ -14,26 +14,36 @@ from typing import Any
 import structlog
 
 from processors.contract import Processor
-from watcher import health
+from watcher import health, housekeeping, lag, orders, standing
+from watcher.errors import OrderRefused
+from watcher.jobs import Jobs
 from watcher.lock import Holder, StateLock
-from watcher.pipeline import Cadence, Pipeline, RunDetails
+from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
 from watcher.sessions import Listing, Tree
 from watcher.settings import Settings, own
 from watcher.store.database import Database
+from watcher.store.ledger import Ledger
 from watcher.store.migrations import migrate, prepare
 from watcher.store.open import open_database
 from watcher.store.sql import QUERIES
 
 log = structlog.get_logger("watcher.service")
 
+HEALTH_CHECK, HOUSEKEEPING = "health-check", "housekeeping"
+
 #: More workers than this for one processor only wait for its door.
 MOST_WORKERS = 8
 
 
+def job_of(processor: str) -> str:
+    """The name of the job that sweeps for a processor."""
+    return f"session-processor:{processor}"
+
+
 class Core:
-    """What `run` and `once` share: the lock, the database and a pipeline for each enabled processor."""
+    """What `run` and `once` share: the lock, the database, the jobs, and a pipeline for each enabled processor."""
 
     def __init__(self, settings: Settings, command: str, live: bool) -> None:
         """Lock the state folder, open the database and build the pipelines; nothing runs yet.
@@ -45,55 +55,155 @@ class Core:
         self.settings = settings
         self.command = command
         self.started_at = time.time()
-        root = settings.paths.sessions.resolve()
-        self.tree = Tree(root, settings.paths.layout, settings.node.name)
+        self.tree = Tree(settings.paths.sessions.resolve(), settings.paths.layout, settings.node.name)
+        self.refused: list[Refused] = []
+        #: Replaced as a whole when one comes or goes: whoever reads it needs no lock.
+        self.pipelines: dict[str, Pipeline] = {}
+        #: What the last look at the whole tree found.
+        self.behind: list[health.Finding] = []
+        self._live = live
+        self._started = False
         self._stack = ExitStack()
+        wanted = self._wanted()
+        cores = os.cpu_count() or 1
+        # Where somebody waits for the end, every core is to be at work: the children's, then the database's.
+        self._least_workers = 1 if live else min(MOST_WORKERS, max(1, cores // max(1, len(wanted))))
+        threads = None if live else max(1, cores - self._least_workers * len(wanted))
         with ExitStack() as stack:
             self.lock = StateLock(settings.paths.state).acquire(Holder(os.getpid(), command))
             stack.callback(self.lock.release)
-            self.refused: list[Refused] = []
-            self.pipelines: dict[str, Pipeline] = {}
-            enabled: list[Processor] = []
-            for name, processor in discover().items():
-                if isinstance(processor, Refused):
-                    self.refused.append(processor)
-                elif settings.processor(name).enabled:
-                    enabled.append(processor)
-            # Where somebody waits for the end, every core is to be at work: the children's, then the database's.
-            cores = os.cpu_count() or 1
-            least = 1 if live else min(MOST_WORKERS, max(1, cores // max(1, len(enabled))))
-            threads = None if live else max(1, cores - least * len(enabled))
             self.database: Database = open_database(settings, threads=threads)
             stack.callback(self.database.close)
-            backups = settings.paths.state / "backups"
-            migrate(self.database, backups)
-            for processor in enabled:
-                self.pipelines[processor.name] = self._pipeline(processor, backups, live, least)
+            migrate(self.database, self.backups)
+            self.ledger = Ledger(self.database)
+            stack.callback(self.ledger.close)
+            self.jobs = Jobs(self.ledger)
+            self.jobs.add(HEALTH_CHECK, self.check)
+            self.jobs.add(HOUSEKEEPING, self.keep_house)
+            for processor in wanted:
+                self._add(processor)
             self._stack = stack.pop_all()
 
-    def _pipeline(self, processor: Processor, backups: Path, live: bool, workers: int) -> Pipeline:
-        settings = self.settings
+    @property
+    def backups(self) -> Path:
+        """Where copies of the database are kept."""
+        return self.settings.paths.state / "backups"
+
+    def take(self, settings: Settings) -> None:
+        """Go on by other settings, as far as processors come, go and change; what waits keeps waiting."""
+        self.settings = settings
+        wanted = {processor.name: processor for processor in self._wanted()}
+        for name in [name for name in self.pipelines if name not in wanted]:
+            self._remove(name)
+        for name, processor in wanted.items():
+            if name not in self.pipelines:
+                self._add(processor)
+                continue
+            plan = self._plan(processor)
+            if plan != self.pipelines[name].plan:
+                prepare(self.database, processor, plan.own, self.backups)
+                self.pipelines[name].change(plan)
+                log.info("goes on by other settings", processor=name)
+
+    def _wanted(self) -> list[Processor]:
+        """The processors that are to work; those that cannot be used are remembered with the reason."""
+        enabled, self.refused = [], []
+        for name, processor in discover().items():
+            if isinstance(processor, Refused):
+                self.refused.append(processor)
+            elif self.settings.processor(name).enabled:
+                enabled.append(processor)
+        return enabled
+
+    def _add(self, processor: Processor) -> None:
+        plan = self._plan(processor)
+        troubles: tuple[type[Exception], ...] = (*self.database.Error, KeyError, OSError)
+        try:
+            prepare(self.database, processor, plan.own, self.backups)
+        except troubles as error:
+            if isinstance(error, self.database.Error) and self.database.blame(error) != "rows":
+                raise
+            # A stranger's tables that cannot be made are the stranger's trouble.
+            reason = f"its tables cannot be made: {str(error).strip().partition(chr(10))[0]}"
+            self.refused.append(Refused(processor.name, reason))
+            log.error("processor refused", processor=processor.name, reason=reason)
+            return
+        pipeline = Pipeline(processor, plan, self.tree, self.look, self.database)
+        self.pipelines = {**self.pipelines, processor.name: pipeline}
+        self.jobs.add(job_of(processor.name), lambda: asdict(pipeline.run_now(self.settings.service.time_budget)))
+        if self._started:
+            pipeline.start()
+
+    def _remove(self, name: str) -> None:
+        pipeline = self.pipelines[name]
+        self.pipelines = {other: kept for other, kept in self.pipelines.items() if other != name}
+        self.jobs.remove(job_of(name))
+        pipeline.stop()
+        if not pipeline.finish(self.settings.service.stop_timeout):
+            log.error("ended with work unfinished; it is taken when the processor is enabled again", processor=name)
+
+    def _plan(self, processor: Processor) -> Plan:
+        settings, live = self.settings, self._live
         chosen = settings.processor(processor.name)
-        values = own(settings, processor.name)
-        prepare(self.database, processor, values, backups)
         cadence = Cadence(
             quiet=chosen.quiet if live else 0.0,
             max_wait=chosen.max_wait if live else 0.0,
             max_pending=settings.queue.max_pending,
             settle=settings.queue.settle,
             second_look=2.0 if live else 0.0,
-            workers=max(chosen.concurrency, workers),
+            workers=max(chosen.concurrency, self._least_workers),
             linger=0.0 if live else 0.5,
         )
         retry = Retry(settings.retry.first, settings.retry.longest, settings.retry.max_attempts)
-        return Pipeline(processor, values, chosen, cadence, retry, self.tree, self.look, self.database)
+        return Plan(chosen, own(settings, processor.name), cadence, retry)
 
     def look(self) -> Listing:
         """The tree as it is now."""
         return self.tree.list()
 
+    def versions(self) -> dict[str, int]:
+        """The enabled processors' versions."""
+        return {name: pipeline.version for name, pipeline in self.pipelines.items()}
+
+    def order(self, order: orders.Order, texts: Sequence[str], status: str, processor: str) -> list[orders.Answer]:
+        """Carry out an order for the sessions that people name, and for those with a status.
+
+        Raises:
+            NoSuchSession, OrderRefused: nothing is meant by it.
+            OrderFailed: the database does not take it.
+        """
+        chosen = self.pipelines
+        if processor:
+            if processor not in chosen:
+                raise OrderRefused(f"no enabled processor is named {processor!r}; there are {', '.join(chosen)}")
+            chosen = {processor: chosen[processor]}
+        if not texts and not status:
+            raise OrderRefused("name a session, or all with a status (failed, quarantined)")
+        keys = [standing.find(self.query, self.tree, text) for text in texts]
+        if status:
+            keys += [str(key) for (key,) in self.query(QUERIES["keys_with_status"], [status, processor])]
+        return orders.give(order, chosen, self.tree, list(dict.fromkeys(keys)))
+
+    def order_alone(
+        self, order: orders.Order, texts: Sequence[str], status: str, processor: str
+    ) -> list[orders.Answer]:
+        """The same while no service runs: rows may be written, and no session is read."""
+        for pipeline in self.pipelines.values():
+            pipeline.door.start()
+        return self.order(order, texts, status, processor)
+
+    def run_alone(self, job: str) -> dict[str, Any]:
+        """Run a job while no service runs.
+
+        Raises:
+            NoSuchJob, JobFailed: see `Jobs.run`.
+        """
+        self.start()
+        return self.jobs.run(job, "asked")
+
     def start(self) -> None:
         """Let every pipeline work."""
+        self._started = True
         for pipeline in self.pipelines.values():
             pipeline.start()
 
@@ -138,6 +248,8 @@ class Core:
         """What health has to say about these parts."""
         now = time.monotonic()
         found = [finding for pipeline in self.pipelines.values() for finding in health.of_pipeline(pipeline, now)]
+        found += health.of_jobs(self.jobs.running(now), self.jobs.failures(), self.ledger.trouble)
+        found += self.behind
         found += [health.Finding("warning", "processor_refused", f"{r.name}: {r.reason}") for r in self.refused]
         found += health.of_disk(self.settings.paths.state, self.settings.health.min_free_disk)
         found += health.of_damage(self.settings.paths.state)
@@ -146,6 +258,21 @@ class Core:
         except self.database.Error as error:
             found.append(health.Finding("unhealthy", "database", f"The database cannot be read: {error}."))
         return found
+
+    def look_behind(self) -> None:
+        """Compare the whole tree with the tables: what is behind is among the findings from now on."""
+        every = {name: float(pipeline.plan.settings.sweep_every) for name, pipeline in self.pipelines.items()}
+        self.behind = lag.of_files(self.query, self.look().files, every, time.time())
+
+    def check(self) -> dict[str, Any]:
+        """Look at everything; the health check's work."""
+        self.look_behind()
+        findings = self.findings()
+        return {"status": health.verdict(findings), "findings": [asdict(finding) for finding in findings]}
+
+    def keep_house(self) -> dict[str, Any]:
+        """Drop what is old, checkpoint and copy the database; the housekeeping's work."""
+        return housekeeping.run(self.settings.housekeeping, self.database, self.ledger, self.pipelines, self.backups)
 
     def describe(self) -> list[dict[str, Any]]:
         """Each pipeline's queue and tally, for people."""

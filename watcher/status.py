@@ -11,24 +11,14 @@ from watcher.store.sql import QUERIES
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 
-def gather(query: Query, troubled: int = 20) -> dict[str, Any]:
-    """Sessions by processor and status, and the latest of those with trouble; ready for JSON."""
-    processors: dict[str, dict[str, Any]] = {}
+def gather(query: Query, enabled: Sequence[str], troubled: int = 20) -> dict[str, Any]:
+    """Sessions by processor and status, and the latest of those with trouble; ready for JSON.
+
+    Processors that are enabled are there from the beginning, others as long as they have rows.
+    """
+    processors = {name: _nothing(name) for name in enabled}
     for name, status, sessions, items, bad_lines, size, latest in query(QUERIES["tallies"], []):
-        entry = processors.setdefault(
-            name,
-            {
-                "processor": name,
-                "ok": 0,
-                "failed": 0,
-                "quarantined": 0,
-                "gone": 0,
-                "items": 0,
-                "bad_lines": 0,
-                "bytes": 0,
-                "last_processed_at": None,
-            },
-        )
+        entry = processors.setdefault(name, _nothing(name))
         entry[status] = sessions
         entry["items"] += items
         entry["bad_lines"] += bad_lines
@@ -46,7 +36,21 @@ def gather(query: Query, troubled: int = 20) -> dict[str, Any]:
         }
         for name, key, status, attempts, error, next_attempt_at, bad_lines in query(QUERIES["troubled"], [troubled])
     ]
-    return {"processors": list(processors.values()), "troubled": trouble}
+    return {"processors": [processors[name] for name in sorted(processors)], "troubled": trouble}
+
+
+def _nothing(name: str) -> dict[str, Any]:
+    return {
+        "processor": name,
+        "ok": 0,
+        "failed": 0,
+        "quarantined": 0,
+        "gone": 0,
+        "items": 0,
+        "bad_lines": 0,
+        "bytes": 0,
+        "last_processed_at": None,
+    }
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -380,7 +380,7 @@ class Worker:
             if visit.undecided or not (visit.read or visit.again):
                 return
             again, visit.again, visit.read = visit.again, False, False
-        if again and not self._stopping.is_set():
+        if again:  # a queue that is closed takes nothing more
             self._queue.offer(key, self._clock(), last=0.0)
         self._queue.done(key)
 

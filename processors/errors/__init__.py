@@ -67,6 +67,7 @@ SCHEMA = Schema(
                 "counted": "boolean",
             },
             once=Once(by=("tool_use_id",), best=("seen_at ASC NULLS LAST", "session_file", "position")),
+            expires="seen_at",
         )
     },
 )

@@ -163,6 +163,7 @@ SCHEMA = Schema(
                     "finished_at": "min(result_at)",
                 },
             ),
+            expires="occurred_at",
         ),
         "usage_files": Table(
             columns={

@@ -24,6 +24,7 @@ from tests.harness import Subject, settings_for
 from tests.listener import until
 from tests.processes import Place, call
 from watcher.live import LiveService
+from watcher.settings import Loaded
 from watcher.state import COLUMNS, State
 from watcher.store.duck import DuckDatabase
 from watcher.store.migrations import migrate
@@ -139,7 +140,7 @@ def latency(size: Size) -> Iterator[Measure]:
     with scratch(size) as folder:
         (folder / "sessions" / "ann").mkdir(parents=True)
         overrides = {"processors.usage.quiet": f"{quiet * 1000:.0f}ms", "processors.errors.enabled": False}
-        service = LiveService(settings_for(folder / "sessions", folder / "state", **overrides))
+        service = LiveService(Loaded(settings_for(folder / "sessions", folder / "state", **overrides), {}))
         service.start()
         door = service.core.pipelines["usage"].door
         path = folder / "sessions" / "ann" / "a.jsonl"

@@ -82,7 +82,7 @@ def test_tuning_retimes_what_waits() -> None:
     changes = queue(quiet=100.0, max_wait=1000.0)
     changes.offer("a", 0.0)
     assert changes.take(5.0) == []
-    changes.tune(quiet=1.0, max_wait=10.0)
+    changes.tune(quiet=1.0, max_wait=10.0, max_pending=100)
     assert changes.take(5.0) == ["a"]
 
 

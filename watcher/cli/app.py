@@ -1,36 +1,54 @@
-"""``session-watcher``: the commands and what they have in common."""
+"""``session-watcher``: the commands. Each one's work is in a module of its own, loaded when it is used."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from watcher import logs
+from watcher.cli.options import (
+    GROUPS,
+    AsJson,
+    Sessions,
+    SettingsPath,
+    State,
+    followed,
+    in_force,
+    load,
+    print_json,
+    sources,
+)
 from watcher.errors import WatcherError
-from watcher.settings import Loaded, load
+
+
+class Commands(TyperGroup):
+    """Loads a group of commands when it is asked for, so that the others start without it."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, or the group of that name."""
+        if cmd_name in GROUPS:
+            return typer.main.get_command(import_module(f"watcher.cli.{cmd_name}").app)
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All of them, in the order of the help."""
+        return [*super().list_commands(ctx), *GROUPS]
+
 
 app = typer.Typer(
     name="session-watcher",
+    cls=Commands,
     help="Follows coding-agent transcripts as they are written, and keeps exact tables of what they hold.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-settings_app = typer.Typer(help="Show and check settings.", no_args_is_help=True)
-app.add_typer(settings_app, name="settings")
-
-SettingsPath = Annotated[
-    Path | None, typer.Option("--settings", help="The settings file (default: settings.toml here, if there is one).")
-]
-Sessions = Annotated[Path | None, typer.Option("--sessions", help="The folder of transcripts (paths.sessions).")]
-State = Annotated[Path | None, typer.Option("--state", help="The state folder (paths.state).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -39,9 +57,8 @@ def run(settings: SettingsPath = None, sessions: Sessions = None, state: State =
     # Loaded when used: the observer, the scheduler and the web server are of no use to the other commands.
     from watcher.cli import run as command
 
-    loaded = _load(settings, sessions, state)
-    logs.configure(loaded.settings.log.format, loaded.settings.log.level)
-    raise typer.Exit(command.run(loaded.settings))
+    loaded, file = followed(settings, state, sessions)
+    raise typer.Exit(command.run(loaded, file))
 
 
 @app.command()
@@ -58,16 +75,13 @@ def once(
     from watcher.cli import once as command
     from watcher.cli import show
 
-    loaded = _load(settings, sessions, state)
-    logs.configure(
-        loaded.settings.log.format, "warning" if loaded.settings.log.level == "info" else loaded.settings.log.level
-    )
-    details = command.once(loaded.settings, processor or [], quiet)
+    details = command.once(in_force(settings, state, sessions), processor or [], quiet)
+    failed = any(entry["errors"] for entry in details)
     if as_json:
-        _print_json({"ok": not any(entry["errors"] for entry in details), "processors": details})
+        print_json({"ok": not failed, "processors": details})
     else:
         show.runs(details)
-    raise typer.Exit(1 if any(entry["errors"] for entry in details) else 0)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
@@ -77,11 +91,8 @@ def status(settings: SettingsPath = None, state: State = None, as_json: AsJson =
     from watcher.cli import show
     from watcher.cli import status as command
 
-    found = command.status(_load(settings, None, state).settings)
-    if as_json:
-        _print_json(found)
-    else:
-        show.status(found)
+    found = command.status(in_force(settings, state))
+    print_json(found) if as_json else show.status(found)
 
 
 @app.command()
@@ -93,6 +104,8 @@ def usage(
     until: Annotated[str | None, typer.Option(help="Up to and with this day, YYYY-MM-DD.")] = None,
     user: Annotated[str | None, typer.Option(help="Only this user.")] = None,
     model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw it into this file: .png, .svg or .pdf.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Tokens, cost and tools: by day, month, session, model, user or tool."""
@@ -100,45 +113,97 @@ def usage(
     from watcher.cli import report as shown
     from watcher.cli import usage as command
 
-    found = command.usage(_load(settings, None, state).settings, report, since, until, user, model)
+    found = command.usage(in_force(settings, state), report, since, until, user, model)
+    if plot is not None:
+        # Loaded when used: it is an extra, and slow to load.
+        from watcher.cli import plot as drawn
+
+        drawn.plot(found, plot)
     if as_json:
-        _print_json(found)
+        print_json(found)
+    elif as_csv:
+        shown.csv(found)
     else:
         shown.report(found)
 
 
-@settings_app.command("check")
-def settings_check(
+@app.command()
+def settings(
+    what: Annotated[str, typer.Argument(help="check: say whether they are good; without it the same.")] = "",
+    settings: SettingsPath = None,
+    sessions: Sessions = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every setting with its value, where it came from, and what it does."""
+    # Loaded when used, see above.
+    from watcher.cli import settings as command
+    from watcher.cli import show
+
+    found = command.shown(what, load(settings, state, sessions))
+    print_json(found) if as_json else show.settings(found)
+
+
+@app.command()
+def doctor(
     settings: SettingsPath = None, sessions: Sessions = None, state: State = None, as_json: AsJson = False
 ) -> None:
-    """Check the settings; show each one's value and where it came from."""
+    """Look at everything that the service stands on: 0 if all is well, 1 if something is to be done."""
     # Loaded when used, see above.
+    from watcher.cli import doctor as command
     from watcher.cli import show
-    from watcher.settings import rows
 
-    found = rows(_load(settings, sessions, state))
+    found = command.examine(sources(settings, sessions, state))
+    print_json(found) if as_json else show.checks(found)
+    raise typer.Exit(0 if found["status"] == "ok" else 1)
+
+
+@app.command()
+def backup(
+    to: Annotated[Path | None, typer.Argument(help="Where to (default: backups/ in the state folder).")] = None,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the database as it is at this moment, also while the service runs."""
+    # Loaded when used, see above.
+    from watcher.cli import backup as command
+
+    found = command.back_up(in_force(settings, state), to)
+    print_json(found) if as_json else print(f"{found['backup']} ({found['bytes'] / 1e6:.1f} MB)")
+
+
+@app.command("import-legacy")
+def import_legacy(
+    path: Annotated[Path, typer.Argument(help="A DuckDB database of the earlier generation; it stays as it is.")],
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in what an earlier generation had processed, so that nothing is paid for twice."""
+    # Loaded when used, see above.
+    from watcher.cli import legacy as command
+
+    found = command.take_in(in_force(settings, state), path)
     if as_json:
-        _print_json(
-            [
-                {"table": row.table, "key": row.key, "value": row.value, "default": row.default, "source": row.source}
-                for row in found
-            ]
-        )
+        print_json(found)
     else:
-        show.settings(found)
+        print(f"{found['taken']} of {found['found']} sessions taken in; {found['known']} were known here already.")
 
 
-def _load(settings: Path | None, sessions: Path | None, state: Path | None) -> Loaded:
-    overrides: dict[str, Any] = {}
-    if sessions is not None:
-        overrides["paths.sessions"] = sessions.expanduser()
-    if state is not None:
-        overrides["paths.state"] = state.expanduser()
-    return load(settings, overrides=overrides)
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(min=5, help="How long it is to live; Ctrl-C ends it sooner.")] = 60.0,
+    keep: Annotated[Path | None, typer.Option(help="Use this new folder, and leave it there.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Save the last screen as a picture: a name ending in .svg.")
+    ] = None,
+) -> None:
+    """A living sample: sessions being written, the service at work, a bad one put aside and freed."""
+    # Loaded when used, see above.
+    from watcher.cli import demo as command
 
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    raise typer.Exit(command.demo(seconds, keep, picture))
 
 
 def main() -> NoReturn:

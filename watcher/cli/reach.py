@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from watcher.errors import StateInUse
-from watcher.http.client import Client
+from watcher.errors import SettingsError, StateInUse
+from watcher.http.client import Client, Value
 from watcher.http.token import token_of
 from watcher.lock import holder
-from watcher.settings import Settings
-from watcher.store.database import Connection
+from watcher.service import Core
+from watcher.settings.tables import Settings
+from watcher.store.migrations import is_current
 from watcher.store.open import FILE, open_database
+
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 
 def service_of(settings: Settings) -> Client | None:
@@ -28,20 +32,69 @@ def service_of(settings: Settings) -> Client | None:
     return Client(other.url, token_of(settings.paths.state, settings.http.token))
 
 
+def ask(settings: Settings, path: str, local: Callable[[Query], Any], /, **query: Value) -> Any:
+    """What the running service answers, or else what the database says.
+
+    Raises:
+        SettingsError: there is no database yet.
+        ServiceTrouble: the service refuses, or does not answer.
+    """
+    service = service_of(settings)
+    if service is not None:
+        return service.get(path, **query)
+    if not has_data(settings):
+        raise SettingsError(f"nothing was processed yet into {settings.paths.state}; use run or once first")
+    with reading(settings) as execute:
+        return local(execute)
+
+
+def order(
+    settings: Settings,
+    command: str,
+    path: str,
+    local: Callable[[Core], Any],
+    /,
+    timeout: float = 120.0,
+    **query: Value,
+) -> Any:
+    """What becomes of an order: the running service carries it out, or else we do, with the state folder locked.
+
+    Raises:
+        StateInUse: another command has the state folder.
+        ServiceTrouble: the service refuses, or does not answer.
+    """
+    service = service_of(settings)
+    if service is not None:
+        return service.post(path, timeout, **query)
+    core = Core(settings, command, live=False)
+    try:
+        return local(core)
+    finally:
+        core.stop()
+
+
 def has_data(settings: Settings) -> bool:
     """Whether there is a database to read."""
     return bool(settings.database.url) or (settings.paths.state / FILE).exists()
 
 
 @contextmanager
-def reading(settings: Settings) -> Iterator[Connection]:
-    """A connection for reading, while no service runs."""
+def reading(settings: Settings) -> Iterator[Query]:
+    """A way to read while no service runs; an older database is brought up to date first."""
     database = open_database(settings, read_only=True)
     try:
-        connection = database.connect()
-        try:
-            yield connection
-        finally:
-            connection.close()
+        current = is_current(database)
+        if current:
+            connection = database.connect()
+            try:
+                yield connection.execute
+            finally:
+                connection.close()
     finally:
         database.close()
+    if not current:
+        core = Core(settings, "upgrade", live=False)
+        try:
+            yield core.query
+        finally:
+            core.stop()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from csv import writer as csv_writer
 from typing import Any
 
 from rich.console import Console
@@ -45,6 +47,13 @@ _MEASURES = frozenset(
      "cache_creation_1h_tokens", "cache_read_tokens", "web_search_requests", "cost_usd", "active_seconds",
      "human_turns", "assistant_messages", "tool_errors"}
 )  # fmt: skip
+
+
+def csv(found: dict[str, Any]) -> None:
+    """Print a report as CSV, with a line of names first; what is unknown is empty."""
+    writer = csv_writer(sys.stdout, lineterminator="\n")
+    writer.writerow(found["columns"])
+    writer.writerows(found["rows"])
 
 
 def report(found: dict[str, Any]) -> None:

@@ -13,15 +13,17 @@ from watcher.http.serve import Server, bind, url_of
 from watcher.http.token import token_of
 from watcher.live import LiveService
 from watcher.lock import Holder
-from watcher.settings import Settings
+from watcher.settings import Loaded
+from watcher.settings.follow import SettingsFile
 
 log = structlog.get_logger("watcher.run")
 
 
-def run(settings: Settings) -> int:
+def run(loaded: Loaded, file: SettingsFile) -> int:
     """Run the service; 0 after an orderly end."""
     stop = Stop()
-    service = LiveService(settings)
+    settings = loaded.settings
+    service = LiveService(loaded, file)
     server: Server | None = None
     url = None
     if settings.http.enabled:
@@ -32,7 +34,7 @@ def run(settings: Settings) -> int:
             raise
         url = url_of(listener)
         token = token_of(settings.paths.state, settings.http.token)
-        server = Server(build(service, token, settings.service.time_budget), listener)
+        server = Server(build(service, token), listener)
     if not settings.paths.sessions.is_dir():
         log.warning("there is no such folder yet; name another with --sessions", sessions=str(settings.paths.sessions))
     service.start()

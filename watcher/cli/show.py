@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from watcher.settings import SettingRow
-
+_NUMBERS = frozenset(
+    {"scanned", "processed", "skipped", "left", "failed", "items", "ok", "put aside", "gone", "bad lines", "data",
+     "waiting", "taken", "size", "took"}
+)  # fmt: skip
 _COLOURS = {"ok": "green", "degraded": "yellow", "unhealthy": "red", "failed": "yellow", "quarantined": "red"}
 
 
@@ -76,15 +78,154 @@ def status(found: dict[str, Any]) -> None:
         )
 
 
-def settings(rows: Sequence[SettingRow]) -> None:
-    """Every setting, with where it came from."""
+def settings(rows: Sequence[dict[str, Any]]) -> None:
+    """Every setting, with where it came from and what it does."""
     console = Console()
-    table = _table("setting", "value", "from")
+    table = _table("setting", "value", "from", "what it does")
     for row in rows:
-        style = "" if row.source == "default" else "bold"
-        table.add_row(Text(f"{row.table}.{row.key}", style=style), Text(row.value, style=style), row.source)
-    console.print(table)
+        style = "" if row["source"] == "default" else "bold"
+        value = plain(row["value"], style)
+        if row["running"] is not None:
+            value.append_text(plain(f" (the service runs with {row['running']})", "yellow"))
+        table.add_row(Text(f"{row['table']}.{row['key']}", style=style), value, row["source"], plain(row["help"]))
+    _print(console, table)
     console.print("The settings are good.")
+
+
+def sessions(found: dict[str, Any]) -> None:
+    """Sessions with what became of them."""
+    console = Console()
+    if not found["sessions"]:
+        console.print("No session fits." if found["total"] == 0 else f"{found['total']:,} sessions fit.")
+        return
+    table = _table("session", "processor", "status", "last", "items", "taken", "size", "what is wrong")
+    for one in found["sessions"]:
+        wrong = one["error"] or (f"{one['bad_lines']} lines could not be read" if one["bad_lines"] else "")
+        table.add_row(
+            plain(one["session"]),
+            one["processor"],
+            Text(one["status"], style=_COLOURS.get(one["status"], "")),
+            _when(one["processed_at"]),
+            number(one["items"]),
+            number(one["processed_bytes"]),
+            "-" if one["file_size"] is None else number(one["file_size"]),
+            plain(wrong),
+        )
+    _print(console, table)
+    if len(found["sessions"]) < found["total"]:
+        console.print(f"{len(found['sessions'])} of {found['total']:,}; --limit shows more.")
+
+
+def session(found: dict[str, Any]) -> None:
+    """Everything that is known of one session."""
+    console = Console()
+    console.print(plain(found["session"], "bold"), soft_wrap=True)
+    file = found["file"]
+    where = (
+        "its file is not there"
+        if file is None
+        else f"{number(file['size'])} bytes, changed {_when(file['modified_at'])}"
+    )
+    console.print(plain(f"of {found['user']}; {where}"))
+    for one in found["processors"]:
+        console.print()
+        status = one.get("status", "unknown")
+        line = Text(f"{one['processor']}: ", style="bold")
+        line.append(status, style=_COLOURS.get(status, ""))
+        console.print(line)
+        console.print(plain(f"  {one['meaning']}"), soft_wrap=True)
+        if "processed_bytes" in one:
+            taken = f"  {number(one['processed_bytes'])} bytes taken, {number(one['items_extracted'])} items"
+            console.print(
+                plain(f"{taken}, last {_when(one['processed_at'])}, version {one['processor_version'] or '-'}")
+            )
+
+
+def answers(found: Sequence[dict[str, Any]]) -> None:
+    """What became of an order."""
+    console = Console()
+    for one in found:
+        style = "green" if one["done"] else "yellow"
+        console.print(plain(f"{one['session']}: {one['processor']}: {one['message']}", style), soft_wrap=True)
+    if not found:
+        console.print("No session fits.")
+
+
+def jobs(found: Sequence[dict[str, Any]]) -> None:
+    """Every job, its last run and its next."""
+    table = _table("job", "last run", "trigger", "outcome", "took", "next run")
+    for one in found:
+        last = one["last"]
+        table.add_row(
+            one["name"],
+            _when(last["started_at"]) if last else "-",
+            last["trigger"] if last else "-",
+            _outcome(last["outcome"]) if last else Text("-"),
+            _took(last) if last else "-",
+            _when(one["next_run_at"]),
+        )
+    _print(Console(), table)
+
+
+def job_runs(found: Sequence[dict[str, Any]]) -> None:
+    """The latest runs of jobs."""
+    console = Console()
+    if not found:
+        console.print("Nothing was run yet.")
+        return
+    table = _table("began", "job", "trigger", "outcome", "took", "what it did")
+    for one in found:
+        did = one["error"] or ", ".join(f"{name} {value}" for name, value in one["stats"].items() if _tells(value))
+        table.add_row(
+            _when(one["started_at"]), one["name"], one["trigger"], _outcome(one["outcome"]), _took(one), plain(did)
+        )
+    _print(console, table)
+
+
+def stats(name: str, found: dict[str, Any]) -> None:
+    """What a job's run did."""
+    console = Console()
+    console.print(Text(f"{name} is done.", style="bold"))
+    for key, value in found.items():
+        if isinstance(value, list):
+            for one in value:
+                told = (
+                    ": ".join(str(part) for part in one.values() if _tells(part)) if isinstance(one, dict) else str(one)
+                )
+                console.print(plain(f"  {key}: {told}"), soft_wrap=True)
+        else:
+            console.print(plain(f"  {key.replace('_', ' ')}: {value}"), soft_wrap=True)
+
+
+def tokens(found: Sequence[dict[str, Any]]) -> None:
+    """Every token that was made."""
+    console = Console()
+    if not found:
+        console.print("None was made; the one in the state folder is always in force.")
+        return
+    table = _table("name", "identity", "role", "user", "made", "revoked")
+    for one in found:
+        table.add_row(
+            plain(one["name"]),
+            one["token_id"],
+            one["role"],
+            plain(one["username"] or "-"),
+            _when(one["created_at"]),
+            _when(one["revoked_at"]),
+        )
+    _print(console, table)
+
+
+def checks(found: dict[str, Any]) -> None:
+    """What the doctor found."""
+    console = Console()
+    marks = {"ok": ("ok", "green"), "info": ("note", ""), "warning": ("mend", "yellow"), "unhealthy": ("BROKEN", "red")}
+    for check in found["checks"]:
+        mark, style = marks[check["level"]]
+        line = Text(f"{mark:7}", style=style)
+        line.append_text(plain(f"{check['name']}: {check['message']}"))
+        console.print(line, soft_wrap=True)
+    console.print(Text(f"All in all: {found['status']}.", style="bold"))
 
 
 def plain(text: str, style: str = "") -> Text:
@@ -93,12 +234,34 @@ def plain(text: str, style: str = "") -> Text:
 
 
 def _table(*columns: str) -> Table:
-    """A table whose first column is text and whose others are numbers, unless they are named here."""
+    """A table whose numbers stand right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for at, column in enumerate(columns):
-        left = at == 0 or column in ("last", "value", "from")
+        left = at == 0 or column not in _NUMBERS
         table.add_column(column, justify="left" if left else "right", overflow="fold")
     return table
+
+
+def _print(console: Console, table: Table) -> None:
+    """A table as wide as the terminal; into a pipe goes all of it."""
+    if not console.is_terminal:
+        console.width = 1000
+    console.print(table)
+
+
+def _outcome(outcome: str) -> Text:
+    return Text(outcome, style={"ok": "green", "failed": "red", "running": ""}.get(outcome, "yellow"))
+
+
+def _took(run: dict[str, Any]) -> str:
+    if run["finished_at"] is None:
+        return "-"
+    seconds = (datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["started_at"])).total_seconds()
+    return f"{seconds:.1f} s" if seconds < 60 else _span(seconds)
+
+
+def _tells(value: object) -> bool:
+    return value not in (None, "", 0, [], {}) and not isinstance(value, (list, dict))
 
 
 def _when(moment: str | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from watcher.cli.reach import has_data, reading, service_of
-from watcher.settings import Settings
+from watcher.registry import Refused, discover
+from watcher.settings.tables import Settings
 from watcher.status import gather
 
 
@@ -17,5 +18,14 @@ def status(settings: Settings) -> dict[str, Any]:
         return answer
     if not has_data(settings):
         return {"processors": [], "troubled": [], "service": None}
-    with reading(settings) as connection:
-        return {**gather(connection.execute), "service": None}
+    with reading(settings) as query:
+        return {**gather(query, enabled(settings)), "service": None}
+
+
+def enabled(settings: Settings) -> list[str]:
+    """The processors that are to work."""
+    return [
+        name
+        for name, processor in discover().items()
+        if not isinstance(processor, Refused) and settings.processor(name).enabled
+    ]

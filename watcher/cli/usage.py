@@ -6,9 +6,9 @@ from datetime import date
 from typing import Any
 
 from processors.usage import reports
-from watcher.cli.reach import has_data, reading, service_of
+from watcher.cli.reach import ask
 from watcher.errors import SettingsError
-from watcher.settings import Settings
+from watcher.settings.tables import Settings
 
 
 def usage(
@@ -22,14 +22,15 @@ def usage(
     if report not in reports.REPORTS:
         raise SettingsError(f"there is no report {report!r}; there are {', '.join(reports.REPORTS)}")
     filters = reports.Filters(_day("--since", since), _day("--until", until), user, model)
-    service = service_of(settings)
-    if service is not None:
-        answer: dict[str, Any] = service.get(f"/api/usage/{report}", since=since, until=until, user=user, model=model)
-        return answer
-    if not has_data(settings):
-        raise SettingsError(f"nothing was processed yet into {settings.paths.state}; use run or once first")
-    with reading(settings) as connection:
-        return reports.as_json(reports.REPORTS[report](connection.execute, filters))
+    return ask(  # type: ignore[no-any-return]
+        settings,
+        f"/api/usage/{report}",
+        lambda query: reports.as_json(reports.REPORTS[report](query, filters)),
+        since=since,
+        until=until,
+        user=user,
+        model=model,
+    )
 
 
 def _day(option: str, text: str | None) -> date | None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from watcher.errors import ServiceTrouble
 
+Value = str | int | list[str] | None
+
 
 class Client:
     """Calls one service's API."""
@@ -20,16 +22,17 @@ class Client:
         # The service is on this machine: a proxy for the world has no business here.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def get(self, path: str, **query: str | None) -> Any:
+    def get(self, path: str, **query: Value) -> Any:
         """The answer to a GET."""
-        return self._call("GET", path, query, timeout=30.0)
+        return self._call("GET", path, query, timeout=60.0)
 
-    def post(self, path: str, timeout: float = 30.0, **query: str | None) -> Any:
+    def post(self, path: str, timeout: float = 60.0, **query: Value) -> Any:
         """The answer to a POST."""
         return self._call("POST", path, query, timeout)
 
-    def _call(self, method: str, path: str, query: dict[str, str | None], timeout: float) -> Any:
-        words = urllib.parse.urlencode({name: value for name, value in query.items() if value is not None})
+    def _call(self, method: str, path: str, query: dict[str, Value], timeout: float) -> Any:
+        given = {name: value for name, value in query.items() if value is not None}
+        words = urllib.parse.urlencode(given, doseq=True)
         request = urllib.request.Request(
             f"{self._url}{path}{'?' + words if words else ''}",
             method=method,
@@ -39,7 +42,10 @@ class Client:
             with self._opener.open(request, timeout=timeout) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise ServiceTrouble(f"the service answered {error.code} to {path}: {_detail(error)}") from None
+            detail = _detail(error)
+            # What was refused is said in the words that the command itself would use.
+            told = detail if error.code in (400, 404, 409) else f"the service answered {error.code} to {path}: {detail}"
+            raise ServiceTrouble(told, error.code) from None
         except (urllib.error.URLError, TimeoutError, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise ServiceTrouble(f"the service at {self._url} does not answer: {reason}") from None

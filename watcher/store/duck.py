@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -19,6 +18,7 @@ import structlog
 from processors.contract import ColumnType
 from watcher.errors import DatabaseTrouble, StateInUse
 from watcher.store.database import SQL_TYPES, Blame
+from watcher.store.sql import quoted
 
 log = structlog.get_logger("watcher.store")
 
@@ -159,12 +159,22 @@ class DuckDatabase:
             connection.close()
 
     def keep_copy(self, folder: Path, name: str) -> Path | None:
-        """Copy the file as it stands after a checkpoint."""
-        self.checkpoint()
+        """Copy the database as it is committed at this moment, whoever writes meanwhile; it takes its place at once."""
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / f"{name}.duckdb"
         part = target.with_suffix(".part")
-        shutil.copyfile(self.path, part)
+        for stale in (part, part.with_name(part.name + ".wal")):
+            stale.unlink(missing_ok=True)
+        connection = self.connect()
+        try:
+            ((this,),) = connection.execute("SELECT current_database()")
+            connection.execute(f"ATTACH '{str(part).replace(chr(39), chr(39) * 2)}' AS kept_copy")
+            try:
+                connection.execute(f"COPY FROM DATABASE {quoted(this)} TO kept_copy")
+            finally:
+                connection.execute("DETACH kept_copy")
+        finally:
+            connection.close()
         os.replace(part, target)
         return target
 

@@ -9,33 +9,100 @@ their MD5 tells up to which, when the session is next looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import duckdb
+
+from watcher.errors import LegacyRefused
 from watcher.sessions import key_of
-from watcher.store.database import Connection
+from watcher.store.database import Connection, Database
 
 _FIELDS = ("username", "processed_at", "items_extracted", "file_hash")
 
 
-def take_over(connection: Connection, known: Mapping[str, list[str]], create: Callable[[], None]) -> int:
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What came of taking in another database's rows."""
+
+    #: Rows that it holds, those of a processor that did nothing left out.
+    found: int
+    taken: int
+    #: Sessions that were known here already; what is known here stays.
+    known: int
+
+
+def take_over(connection: Connection, tables: Mapping[str, list[str]], create: Callable[[], None]) -> int:
     """Move the legacy rows into the new table, inside the caller's transaction; how many.
 
     Where both tables hold a row for the same session, the named table's wins: it is the later.
     """
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    if "session_extraction_state" in known:
-        for row in _read(connection, "session_extraction_state", known["session_extraction_state"]):
-            rows["verification", _key(row)] = row
-    columns = known.get("session_processor_state")
+    rows = _legacy_rows(connection.execute, tables)
+    columns = tables.get("session_processor_state")
     narrow = columns is not None and "processed_bytes" not in columns
-    if columns is not None and narrow:
-        for row in _read(connection, "session_processor_state", columns):
-            if row["processor_name"] != "usage":
-                rows[str(row["processor_name"]), _key(row)] = row
+    if narrow:
         connection.execute("DROP TABLE session_processor_state")
     if narrow or columns is None:
         create()
+    taken = _insert(connection, rows)
+    if "session_extraction_state" in tables:
+        connection.execute("DROP TABLE session_extraction_state")
+    return taken
+
+
+def take_in(path: Path, database: Database) -> TakenIn:
+    """Take in the rows of another, legacy database, which stays as it is. Again is no harm.
+
+    Raises:
+        LegacyRefused: there is no such database, or nothing of that kind in it.
+    """
+    rows = _rows_of(path)
+    connection = database.connect()
+    try:
+        with connection.transaction():
+            taken = _insert(connection, rows)
+    finally:
+        connection.close()
+    return TakenIn(len(rows), taken, len(rows) - taken)
+
+
+def _rows_of(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    if not path.is_file():
+        raise LegacyRefused(f"{path}: there is no such file; name a DuckDB database of the earlier generation")
+    try:
+        with duckdb.connect(str(path), read_only=True) as other:
+            tables: dict[str, list[str]] = {}
+            for table, column in other.execute(
+                "SELECT table_name, column_name FROM information_schema.columns ORDER BY table_name, ordinal_position"
+            ).fetchall():
+                tables.setdefault(table, []).append(column)
+            if not tables.keys() & {"session_extraction_state", "session_processor_state"}:
+                raise LegacyRefused(f"{path}: it holds neither session_extraction_state nor session_processor_state")
+            return _legacy_rows(lambda sql: other.execute(sql).fetchall(), tables)
+    except duckdb.Error as error:
+        raise LegacyRefused(f"{path}: it cannot be read as a DuckDB database ({str(error).splitlines()[0]})") from None
+
+
+def _legacy_rows(
+    execute: Callable[[str], list[tuple[Any, ...]]], tables: Mapping[str, list[str]]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Legacy rows by processor and session key."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    if "session_extraction_state" in tables:
+        for row in _read(execute, "session_extraction_state", tables["session_extraction_state"]):
+            rows["verification", _key(row)] = row
+    columns = tables.get("session_processor_state")
+    if columns is not None and "processed_bytes" not in columns:
+        for row in _read(execute, "session_processor_state", columns):
+            if row["processor_name"] != "usage":
+                rows[str(row["processor_name"]), _key(row)] = row
+    return rows
+
+
+def _insert(connection: Connection, rows: Mapping[tuple[str, str], Mapping[str, Any]]) -> int:
+    """Put in the rows of sessions that are not known here; how many."""
     taken = 0
     for (processor, key), row in rows.items():
         there = connection.execute(
@@ -56,15 +123,13 @@ def take_over(connection: Connection, known: Mapping[str, list[str]], create: Ca
                 ],
             )
             taken += 1
-    if "session_extraction_state" in known:
-        connection.execute("DROP TABLE session_extraction_state")
     return taken
 
 
-def _read(connection: Connection, table: str, columns: list[str]) -> list[dict[str, Any]]:
+def _read(execute: Callable[[str], list[tuple[Any, ...]]], table: str, columns: list[str]) -> list[dict[str, Any]]:
     wanted = ["session_file", *(["processor_name"] if "processor_name" in columns else [])]
     wanted += [column for column in _FIELDS if column in columns]
-    rows = connection.execute(f"SELECT {', '.join(wanted)} FROM {table}")
+    rows = execute(f"SELECT {', '.join(wanted)} FROM {table}")
     return [dict.fromkeys(_FIELDS) | dict(zip(wanted, row, strict=True)) for row in rows]
 
 

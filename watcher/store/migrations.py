@@ -56,6 +56,18 @@ def migrate(database: Database, backups: Path) -> None:
         connection.close()
 
 
+def is_current(database: Database) -> bool:
+    """Whether the spine's own tables are there, as this version has them."""
+    if "schema_migrations" not in database.tables():
+        return False
+    connection = database.connect()
+    try:
+        done = {number for (number,) in connection.execute(QUERIES["migrations"], [SPINE])}
+    finally:
+        connection.close()
+    return {number for number, _, _ in _migrations("watcher.store")} <= done
+
+
 def prepare(database: Database, processor: Processor, settings: Mapping[str, object], backups: Path) -> None:
     """Bring a processor's tables and views up to date."""
     connection = database.connect()

@@ -6,7 +6,7 @@ processor's code runs. One thread at a time works for one processor.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -113,6 +113,55 @@ class PassStore:
                 current.keys(),
             )
         return outcomes
+
+    def expiring(self, connection: Connection, before: datetime) -> dict[str, datetime]:
+        """The tables that hold rows older than a time, with the oldest row's time."""
+        found = {}
+        for name, table in self._schema.tables.items():
+            if table.expires is not None:
+                column = quoted(table.expires)
+                ((oldest,),) = connection.execute(
+                    f"SELECT min({column}) FROM {quoted(name)} WHERE {column} < $1", [before]
+                )
+                if oldest is not None:
+                    found[name] = oldest
+        return found
+
+    def expire(
+        self, connection: Connection, name: str, before: datetime, keep: Callable[[list[dict[str, Any]]], None]
+    ) -> int:
+        """Drop a table's rows older than a time, after ``keep`` has them; how many. Inside a transaction.
+
+        Of a thing that counts once all rows go, or what is left of it might count again.
+        """
+        table = self._schema.tables[name]
+        assert table.expires is not None
+        old = f"{quoted(table.expires)} < $1"
+        if table.once is not None:
+            by = ", ".join(map(quoted, table.once.by))
+            old = f"({by}) IN (SELECT {by} FROM {quoted(name)} WHERE counted AND {old})"
+        rows = connection.execute(
+            f"SELECT {', '.join(map(quoted, table.columns))} FROM {quoted(name)} WHERE {old}", [before]
+        )
+        keep([dict(zip(table.columns, row, strict=True)) for row in rows])
+        connection.execute(f"DELETE FROM {quoted(name)} WHERE {old}", [before])
+        return len(rows)
+
+    def change(
+        self, connection: Connection, key: str, change: Callable[[State], State | None], forget: bool = False
+    ) -> State | None:
+        """Change a session's state row, or forget the session with its rows; None where that is not to be.
+
+        Inside a transaction, on the door's thread: a pass that began from the earlier state is void.
+        """
+        state = self.states(connection, [key]).get(key)
+        after = change(state) if state is not None else None
+        if after is None:
+            return None
+        work = Pass(key, state, after, forget=forget)
+        self._apply(connection, [work], {key})
+        self._note(connection, [] if forget else [after], [key] if forget else [], {key})
+        return after
 
     def _apply(self, connection: Connection, passes: list[Pass], stored: set[str]) -> None:
         old = [work.key for work in passes if (work.replace or work.forget) and work.key in stored]

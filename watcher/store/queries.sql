@@ -47,3 +47,110 @@ SELECT number FROM schema_migrations WHERE owner = $1;
 -- name: record_migration
 -- Notes a migration, in the transaction that makes it.
 INSERT INTO schema_migrations (owner, number, name, applied_at) VALUES ($1, $2, $3, $4);
+
+-- name: begin_run
+-- Notes that a job's run has begun.
+INSERT INTO job_runs (run_id, name, trigger, started_at, outcome) VALUES ($1, $2, $3, $4, 'running');
+
+-- name: finish_run
+-- Notes how a run ended.
+UPDATE job_runs SET finished_at = $2, outcome = $3, stats = $4, error = $5 WHERE run_id = $1;
+
+-- name: interrupt_runs
+-- What ran when the last service ended without a word.
+UPDATE job_runs SET outcome = 'interrupted', error = 'the service ended while it ran' WHERE outcome = 'running';
+
+-- name: last_runs
+-- When each job last began.
+SELECT name, max(started_at) FROM job_runs GROUP BY name;
+
+-- name: runs
+-- The latest runs, of one job or of all.
+SELECT run_id, name, trigger, started_at, finished_at, outcome, stats, error
+FROM job_runs
+WHERE $1 = '' OR name = $1
+ORDER BY started_at DESC, run_id
+LIMIT $2;
+
+-- name: drop_runs
+-- Forgets runs that ended before a time; each job's last one stays, since its next depends on it.
+DELETE FROM job_runs
+WHERE started_at < $1 AND outcome <> 'running'
+  AND started_at < (SELECT max(latest.started_at) FROM job_runs AS latest WHERE latest.name = job_runs.name);
+
+-- name: note_audit
+-- Notes who asked for what.
+INSERT INTO audit_log (entry_id, asked_at, action, actor, resource, params, status, duration_ms, unhandled_error)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: audit
+-- The latest entries.
+SELECT entry_id, asked_at, action, actor, resource, params, status, duration_ms, unhandled_error
+FROM audit_log
+ORDER BY asked_at DESC, entry_id
+LIMIT $1;
+
+-- name: drop_audit
+-- Forgets entries from before a time.
+DELETE FROM audit_log WHERE asked_at < $1;
+
+-- name: standing
+-- What one processor has of each session.
+SELECT session_file, status, processed_at FROM session_processor_state WHERE processor_name = $1;
+
+-- name: sessions
+-- Sessions by processor, status, user and a part of their key ('' for any), the latest first.
+SELECT processor_name, session_file, username, status, processed_at, items_extracted, processed_bytes, file_size,
+       bad_lines, attempts, last_error, next_attempt_at
+FROM session_processor_state
+WHERE ($1 = '' OR processor_name = $1) AND ($2 = '' OR status = $2) AND ($3 = '' OR username = $3)
+  AND ($4 = '' OR strpos(session_file, $4) > 0)
+ORDER BY processed_at DESC NULLS LAST, session_file, processor_name
+LIMIT $5;
+
+-- name: count_sessions
+-- How many there are of them.
+SELECT count(*)
+FROM session_processor_state
+WHERE ($1 = '' OR processor_name = $1) AND ($2 = '' OR status = $2) AND ($3 = '' OR username = $3)
+  AND ($4 = '' OR strpos(session_file, $4) > 0);
+
+-- name: session
+-- Everything that is noted of one session.
+SELECT processor_name, session_file, username, processed_at, items_extracted, file_hash, file_inode, file_size,
+       file_mtime_ns, file_ctime_ns, processed_bytes, bad_lines, processor_version, status, attempts, last_error,
+       next_attempt_at, carry
+FROM session_processor_state
+WHERE session_file = $1
+ORDER BY processor_name;
+
+-- name: keys
+-- Session keys that hold a text.
+SELECT DISTINCT session_file FROM session_processor_state WHERE strpos(session_file, $1) > 0 ORDER BY 1 LIMIT 50;
+
+-- name: keys_with_status
+-- Session keys with a status, at one processor ('' for any).
+SELECT DISTINCT session_file
+FROM session_processor_state
+WHERE status = $1 AND ($2 = '' OR processor_name = $2)
+ORDER BY 1;
+
+-- name: make_token
+-- A new token.
+INSERT INTO api_tokens (token_id, name, role, username, digest, created_at) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: token_named
+-- The token in force of a name.
+SELECT token_id FROM api_tokens WHERE name = $1 AND revoked_at IS NULL;
+
+-- name: token_of
+-- Whose token in force a digest is.
+SELECT name, role, username FROM api_tokens WHERE digest = $1 AND revoked_at IS NULL;
+
+-- name: tokens
+-- Every token.
+SELECT token_id, name, role, username, created_at, revoked_at FROM api_tokens ORDER BY created_at, token_id;
+
+-- name: revoke_token
+-- Ends a token.
+UPDATE api_tokens SET revoked_at = $2 WHERE token_id = $1;

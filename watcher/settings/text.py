@@ -1,10 +1,11 @@
-"""settings.toml, written from the table of settings: ``python -m watcher.settings_text``."""
+"""settings.toml, written from the table of settings: ``python -m watcher.settings.text``."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
-from watcher.settings import Loaded, load, rows
+from watcher.settings.load import Loaded, load
+from watcher.settings.rows import rows
 
 _HEAD = """\
 # Every setting with its default. What stands in the environment as WATCHER_<TABLE>__<KEY>

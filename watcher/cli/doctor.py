@@ -1,0 +1,29 @@
+"""``doctor``: everything that the service stands on, and what it says of itself if it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from watcher import doctor
+from watcher.cli.reach import service_of
+from watcher.errors import SettingsError, StateInUse
+from watcher.settings.follow import Sources
+
+
+def examine(sources: Sources) -> dict[str, Any]:
+    """Every check, the service's findings among them, and the verdict over all."""
+    try:
+        settings = sources.load().settings
+    except SettingsError as error:
+        checks = [doctor.Check("settings", "unhealthy", f"{error}.")]
+        return {"status": doctor.worst(checks), "checks": doctor.as_json(checks)}
+    checks = [doctor.Check("settings", "ok", "They are good; settings shows them with where they are from.")]
+    checks += doctor.examine(settings)
+    try:
+        service = service_of(settings)
+    except StateInUse:
+        service = None
+    if service is not None:
+        for finding in service.get("/api/health/detailed")["findings"]:
+            checks.append(doctor.Check(finding["name"], finding["level"], finding["message"]))
+    return {"status": doctor.worst(checks), "checks": doctor.as_json(checks)}

@@ -1,0 +1,64 @@
+"""``jobs``: what runs by the clock, how it went, and to run it now."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from watcher.cli import show
+from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
+from watcher.cli.reach import ask, order
+from watcher.cli.status import enabled
+from watcher.service import HEALTH_CHECK, HOUSEKEEPING, job_of
+from watcher.store import ledger
+
+app = group("jobs")
+
+
+@app.command("list")
+def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
+    """Every job, its last run and its next."""
+    chosen = in_force(settings, state)
+    names = [HEALTH_CHECK, HOUSEKEEPING, *map(job_of, enabled(chosen))]
+    found = ask(chosen, "/api/jobs", lambda query: {"jobs": ledger.jobs(query, names)})
+    print_json(found) if as_json else show.jobs(found["jobs"])
+
+
+@app.command("runs")
+def runs(
+    name: Annotated[str, typer.Argument(help="Only this job's.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the latest first.")] = 20,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """The latest runs of jobs, with what they did or why they failed."""
+
+    def local(query: Any) -> dict[str, Any]:
+        return {"runs": ledger.runs(query, name, limit), "audit": ledger.audit(query, limit)}
+
+    found = ask(in_force(settings, state), "/api/admin/scheduler-runs", local, name=name, limit=limit)
+    print_json(found) if as_json else show.job_runs(found["runs"])
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(help="The job: see jobs list.")],
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a job now, and wait for its end."""
+    chosen = in_force(settings, state)
+    found = order(
+        chosen,
+        f"jobs run {name}",
+        "/api/admin/run-job",
+        lambda core: {"name": name, "stats": core.run_alone(name)},
+        timeout=chosen.service.time_budget + 600.0,
+        name=name,
+    )
+    print_json(found) if as_json else show.stats(found["name"], found["stats"])
+    if found["stats"].get("errors"):
+        raise typer.Exit(1)

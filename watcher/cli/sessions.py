@@ -1,0 +1,150 @@
+"""``sessions``: what became of each, why not more, and what is to be done with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from watcher import orders, standing
+from watcher.cli import show
+from watcher.cli.options import AsJson, Processor, Sessions, SettingsPath, State, group, in_force, print_json
+from watcher.cli.reach import ask, order
+from watcher.cli.status import enabled
+from watcher.errors import SettingsError
+from watcher.registry import Refused, discover
+from watcher.sessions import Tree
+from watcher.settings.tables import Settings
+
+app = group("sessions")
+
+Name = Annotated[
+    list[str] | None,
+    typer.Argument(help="Session keys, paths below the sessions folder, or parts of them that mean one session."),
+]
+All = Annotated[str, typer.Option("--status", help="Every session with this status: failed or quarantined.")]
+
+
+@app.command("list")
+def list_(
+    text: Annotated[str, typer.Argument(help="Only sessions whose key holds this text.")] = "",
+    processor: Processor = "",
+    status: Annotated[str, typer.Option(help="Only this status: ok, failed, quarantined or gone.")] = "",
+    user: Annotated[str, typer.Option(help="Only this user's.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the latest first.")] = 50,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """The sessions that were looked at, the latest first."""
+    if status and status not in standing.STATUSES:
+        raise SettingsError(f"--status {status}: {', '.join(standing.STATUSES)} are accepted")
+    found = ask(
+        in_force(settings, state),
+        "/api/sessions",
+        lambda query: standing.listing(query, standing.Chosen(processor, status, user, text, limit)),
+        processor=processor,
+        status=status,
+        user=user,
+        text=text,
+        limit=limit,
+    )
+    print_json(found) if as_json else show.sessions(found)
+
+
+@app.command("show")
+def show_(
+    session: Annotated[str, typer.Argument(help="Its key, its path, or a part of them that means one session.")],
+    settings: SettingsPath = None,
+    state: State = None,
+    sessions: Sessions = None,
+    as_json: AsJson = False,
+) -> None:
+    """Everything that is known of one session: how far it was taken, and why not further."""
+    chosen = in_force(settings, state, sessions)
+    found = ask(chosen, "/api/sessions/one", lambda query: _one(query, chosen, session), session=session)
+    print_json(found) if as_json else show.session(found)
+
+
+@app.command()
+def retry(
+    session: Name = None,
+    status: All = "",
+    processor: Processor = "",
+    settings: SettingsPath = None,
+    state: State = None,
+    sessions: Sessions = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try sessions again that failed or were put aside."""
+    _order("retry", session, status, processor, settings, state, sessions, as_json)
+
+
+@app.command()
+def reprocess(
+    session: Name = None,
+    status: All = "",
+    processor: Processor = "",
+    settings: SettingsPath = None,
+    state: State = None,
+    sessions: Sessions = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make sessions' rows anew from their files: after a change of prices, for example."""
+    _order("reprocess", session, status, processor, settings, state, sessions, as_json)
+
+
+@app.command()
+def forget(
+    session: Name = None,
+    processor: Processor = "",
+    settings: SettingsPath = None,
+    state: State = None,
+    sessions: Sessions = None,
+    as_json: AsJson = False,
+) -> None:
+    """Erase what is known of sessions whose files are gone."""
+    _order("forget", session, "", processor, settings, state, sessions, as_json)
+
+
+def _one(query: Any, settings: Settings, text: str) -> dict[str, Any]:
+    tree = tree_of(settings)
+    versions = {
+        name: processor.version
+        for name, processor in discover().items()
+        if not isinstance(processor, Refused) and name in enabled(settings)
+    }
+    return standing.session(query, tree, versions, standing.find(query, tree, text))
+
+
+def tree_of(settings: Settings) -> Tree:
+    """The sessions folder of these settings."""
+    return Tree(settings.paths.sessions.resolve(), settings.paths.layout, settings.node.name)
+
+
+def _order(
+    which: orders.Order,
+    names: list[str] | None,
+    status: str,
+    processor: str,
+    path: Path | None,
+    state: Path | None,
+    sessions: Path | None,
+    as_json: bool,
+) -> None:
+    if status not in ("", "failed", "quarantined"):
+        raise SettingsError(f"--status {status}: failed and quarantined are accepted")
+    found = order(
+        in_force(path, state, sessions),
+        f"sessions {which}",
+        f"/api/sessions/{which}",
+        lambda core: {"answers": [asdict(one) for one in core.order_alone(which, names or [], status, processor)]},
+        session=names or [],
+        status=status,
+        processor=processor,
+    )
+    print_json(found) if as_json else show.answers(found["answers"])
+    if not any(answer["done"] for answer in found["answers"]):
+        raise typer.Exit(1)

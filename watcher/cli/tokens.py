@@ -1,0 +1,61 @@
+"""``tokens``: who may ask the service for what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from watcher.cli import show
+from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
+from watcher.cli.reach import ask, order
+from watcher.store import tokens
+
+app = group("tokens")
+
+
+@app.command("list")
+def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
+    """Every token that was made, without its text."""
+    found = ask(in_force(settings, state), "/api/admin/tokens", lambda query: {"tokens": tokens.listing(query)})
+    print_json(found) if as_json else show.tokens(found["tokens"])
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What it is known by in lists and audit.")],
+    role: Annotated[str, typer.Option(help="admin (everything), reader (see everything), user (only what is theirs).")],
+    user: Annotated[str | None, typer.Option(help="Whose it is, for the role user.")] = None,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a token. Its text is shown now, and never again."""
+    found = order(
+        in_force(settings, state),
+        "tokens create",
+        "/api/admin/tokens",
+        lambda core: tokens.make(core.query, name, role, user),
+        name=name,
+        role=role,
+        username=user,
+    )
+    print_json(found) if as_json else print(found["token"])
+
+
+@app.command()
+def revoke(
+    which: Annotated[str, typer.Argument(help="Its name, or its identity from tokens list.")],
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a token: whoever uses it is unknown from now on."""
+    found = order(
+        in_force(settings, state),
+        "tokens revoke",
+        "/api/admin/tokens/revoke",
+        lambda core: tokens.revoke(core.query, which),
+        which=which,
+    )
+    print_json(found) if as_json else print(f"{found['name']} is revoked.")

@@ -1,0 +1,227 @@
+"""The doctor: looks at everything that a service stands on, whether one runs or not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Any, Literal
+
+from watcher import census, health, mounts
+from watcher.lock import holder
+from watcher.registry import Refused, discover
+from watcher.settings.tables import Settings
+from watcher.store.migrations import is_current
+from watcher.store.open import FILE, open_database
+from watcher.store.sql import QUERIES
+
+Level = Literal["ok", "info", "warning", "unhealthy"]
+
+#: A clock that is further off than this from the file system's makes times wrong, in seconds.
+SKEW = 5.0
+_PACKAGE = "session-watcher"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    level: Level
+    #: What was found and, where it is not well, what to do.
+    message: str
+
+
+def examine(settings: Settings) -> list[Check]:
+    """Look at everything; nothing is changed but for probes that are removed again."""
+    checks: list[Check] = []
+    for name, look in _LOOKS:
+        try:
+            checks += look(settings)
+        except Exception as error:  # noqa: BLE001 — one look that fails is a finding, and the others go on
+            checks.append(Check(name, "unhealthy", f"This could not be looked at: {type(error).__name__}: {error}."))
+    return checks
+
+
+def as_json(checks: list[Check]) -> list[dict[str, Any]]:
+    """The checks for a program."""
+    return [asdict(check) for check in checks]
+
+
+def worst(checks: list[Check]) -> str:
+    """``ok``, ``degraded`` or ``unhealthy``."""
+    levels = {check.level for check in checks}
+    return "unhealthy" if "unhealthy" in levels else "degraded" if "warning" in levels else "ok"
+
+
+def _python(_settings: Settings) -> Iterator[Check]:
+    yield Check("python", "ok", f"Python {platform.python_version()} on {platform.system()} {platform.release()}.")
+
+
+def _dependencies(_settings: Settings) -> Iterator[Check]:
+    missing = []
+    for line in requires(_PACKAGE) or ():
+        requirement, _, marker = line.partition(";")
+        if "extra" in marker:
+            continue
+        name = requirement.strip()
+        for at, letter in enumerate(name):
+            if not (letter.isalnum() or letter in "-_."):
+                name = name[:at]
+                break
+        try:
+            version(name)
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        yield Check("dependencies", "unhealthy", f"{', '.join(missing)} are missing; install the package again.")
+    else:
+        yield Check(
+            "dependencies", "ok", f"All are installed; DuckDB {version('duckdb')}, watchdog {version('watchdog')}."
+        )
+
+
+def _processors(settings: Settings) -> Iterator[Check]:
+    for name, processor in discover().items():
+        if isinstance(processor, Refused):
+            yield Check("processors", "warning", f"{name} cannot be used: {processor.reason}.")
+        elif settings.processor(name).enabled:
+            yield Check("processors", "ok", f"{name} is enabled, version {processor.version}.")
+        else:
+            yield Check("processors", "info", f"{name} is not enabled ([processors.{name}] enabled).")
+
+
+def _sessions(settings: Settings) -> Iterator[Check]:
+    root = settings.paths.sessions
+    if not root.is_dir():
+        yield Check("sessions", "unhealthy", f"{root}: there is no such folder; make it, or set paths.sessions.")
+        return
+    if not os.access(root, os.R_OK | os.X_OK):
+        yield Check("sessions", "unhealthy", f"{root} cannot be read; let this user ({_user()}) read it.")
+        return
+    if not os.access(root, os.W_OK):
+        yield Check(
+            "sessions",
+            "warning",
+            f"{root} cannot be written, so whether events arrive cannot be proven, and more is swept; let this user "
+            f"({_user()}) write into it.",
+        )
+    else:
+        yield Check("sessions", "ok", f"{root} can be read and written.")
+    kind = mounts.file_system(os.path.realpath(root))
+    if mounts.is_network(kind):
+        yield Check(
+            "file system",
+            "info",
+            f"{root} lies on {kind}, which may change without an event here: it is polled every "
+            f"{settings.observer.poll_interval}.",
+        )
+    elif kind is not None:
+        yield Check("file system", "ok", f"{root} lies on {kind}; changes are told by the kernel.")
+
+
+def _watches(settings: Settings) -> Iterator[Check]:
+    limit = census.sysctl(census.MAX_WATCHES)
+    if "=" not in limit or not settings.paths.sessions.is_dir():
+        return
+    allowed = int(limit.rpartition("=")[2])
+    directories = census.directories(os.fsencode(settings.paths.sessions))
+    if directories * 1.2 > allowed:
+        yield Check(
+            "watch limit",
+            "warning",
+            f"There are {directories:,} directories to watch and {limit} for all programs together; raise it "
+            f"(sysctl {census.MAX_WATCHES}={max(524288, directories * 4)}).",
+        )
+    else:
+        yield Check("watch limit", "ok", f"{directories:,} directories to watch; {limit}.")
+
+
+def _state(settings: Settings) -> Iterator[Check]:
+    state = settings.paths.state
+    if not state.is_dir():
+        above = next((parent for parent in state.parents if parent.is_dir()), Path("/"))
+        if os.access(above, os.W_OK):
+            yield Check("state", "info", f"{state} is not there yet; it is made at the first start.")
+        else:
+            yield Check("state", "unhealthy", f"{state} is not there and cannot be made by this user ({_user()}).")
+        return
+    if not os.access(state, os.W_OK | os.X_OK):
+        yield Check("state", "unhealthy", f"{state} cannot be written by this user ({_user()}).")
+        return
+    yield Check("state", "ok", f"{state} can be written.")
+    for finding in health.of_disk(state, settings.health.min_free_disk) + health.of_damage(state):
+        yield Check(finding.name, finding.level, finding.message)
+    token = state / "token"
+    if token.exists() and token.stat().st_mode & 0o077:
+        yield Check("token", "warning", f"{token} can be read by others; make it private (chmod 600 {token}).")
+
+
+def _clock(settings: Settings) -> Iterator[Check]:
+    folder = settings.paths.sessions if os.access(settings.paths.sessions, os.W_OK) else None
+    if folder is None:
+        return
+    with tempfile.NamedTemporaryFile(prefix=".session-watcher-clock-", dir=folder) as probe:
+        before = time.time()
+        os.utime(probe.name)
+        skew = os.stat(probe.name).st_mtime - before
+    if abs(skew) > SKEW:
+        yield Check(
+            "clock",
+            "warning",
+            f"The clock of {folder} is {skew:+.0f} s off from this machine's; set both by NTP, or lag is misjudged.",
+        )
+    else:
+        yield Check("clock", "ok", f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, as in the sessions folder.")
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    other = holder(settings.paths.state)
+    if other is not None and other.url is not None:
+        yield Check("service", "ok", f"It runs as process {other.pid} and answers at {other.url}.")
+        return
+    if other is not None:
+        yield Check("service", "info", f"Process {other.pid} ({other.command}) has the state folder just now.")
+        return
+    yield Check("service", "info", "It is not running.")
+    if not settings.database.url and not (settings.paths.state / FILE).exists():
+        yield Check("database", "info", "There is none yet; it is made at the first start.")
+        return
+    database = open_database(settings, read_only=True)
+    try:
+        if not is_current(database):
+            yield Check("database", "info", "It is of an earlier version; the next start brings it up to date.")
+            return
+        connection = database.connect()
+        try:
+            tallies = connection.execute(QUERIES["tallies"])
+        finally:
+            connection.close()
+    finally:
+        database.close()
+    sessions = sum(row[2] for row in tallies)
+    yield Check("database", "ok", f"It opens, and holds {sessions:,} state rows.")
+    for finding in health.of_sessions(tallies):
+        yield Check(finding.name, finding.level, finding.message)
+
+
+def _user() -> str:
+    return f"uid {os.geteuid()}"
+
+
+_LOOKS: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
+    ("python", _python),
+    ("dependencies", _dependencies),
+    ("processors", _processors),
+    ("sessions", _sessions),
+    ("watch limit", _watches),
+    ("state", _state),
+    ("clock", _clock),
+    ("database", _database),
+)

@@ -1,0 +1,112 @@
+"""Orders: what people ask of single sessions. Each goes through the processors' doors, like everything else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+import msgspec
+
+from watcher.door import Abandoned
+from watcher.errors import OrderFailed
+from watcher.pipeline import Pipeline
+from watcher.sessions import Tree, path_of
+from watcher.state import State
+
+Order = Literal["retry", "reprocess", "forget"]
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an order for one session and processor."""
+
+    session: str
+    processor: str
+    done: bool
+    #: What happens now, or why nothing does.
+    message: str
+
+
+def give(order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, keys: Sequence[str]) -> list[Answer]:
+    """Carry an order out for these sessions and processors.
+
+    ``retry`` takes up again what failed or was put aside, ``reprocess`` makes a session's rows anew from its file,
+    ``forget`` erases a session whose file is gone: its rows and its state.
+
+    Raises:
+        OrderFailed: the database does not take it.
+    """
+    answers = []
+    for key in keys:
+        there = tree.signature(path_of(key)) is not None
+        for pipeline in pipelines.values():
+            answers.append(_CARRIED_OUT_BY[order](pipeline, key, there))
+    return answers
+
+
+def _retry(pipeline: Pipeline, key: str, there: bool) -> Answer:
+    def again(state: State) -> State | None:
+        if state.status not in ("failed", "quarantined"):
+            return None
+        return msgspec.structs.replace(state, status="failed", attempts=0, next_attempt_at=datetime.now(UTC))
+
+    if _change(pipeline, key, again) is None:
+        return Answer(key, pipeline.name, False, "it has not failed")
+    _offer(pipeline, key)
+    return Answer(key, pipeline.name, True, "it is tried again")
+
+
+def _reprocess(pipeline: Pipeline, key: str, there: bool) -> Answer:
+    def anew(state: State) -> State:
+        return msgspec.structs.replace(
+            state,
+            status="ok" if state.status == "gone" else state.status,
+            file_hash=None,
+            file_ctime_ns=None,
+            processed_bytes=0,
+            attempts=0,
+            next_attempt_at=datetime.now(UTC),
+            carry=None,
+        )
+
+    if not there:
+        return Answer(key, pipeline.name, False, "its file is gone, and its rows stay as they are")
+    if _change(pipeline, key, anew) is None:
+        _offer(pipeline, key)
+        return Answer(key, pipeline.name, True, "it was never taken, and is now")
+    _offer(pipeline, key)
+    return Answer(key, pipeline.name, True, "it is taken again from its start")
+
+
+def _forget(pipeline: Pipeline, key: str, there: bool) -> Answer:
+    if there:
+        return Answer(key, pipeline.name, False, "its file is still there and would be taken again; remove it first")
+    if _change(pipeline, key, lambda state: state, forget=True) is None:
+        return Answer(key, pipeline.name, False, "nothing is known of it")
+    return Answer(key, pipeline.name, True, "its rows are erased")
+
+
+_CARRIED_OUT_BY: dict[Order, Callable[[Pipeline, str, bool], Answer]] = {
+    "retry": _retry,
+    "reprocess": _reprocess,
+    "forget": _forget,
+}
+
+
+def _change(
+    pipeline: Pipeline, key: str, change: Callable[[State], State | None], forget: bool = False
+) -> State | None:
+    troubles: tuple[type[Exception], ...] = (*pipeline.database.Error, Abandoned, TimeoutError)
+    try:
+        return pipeline.door.call(lambda connection: pipeline.passes.change(connection, key, change, forget))
+    except troubles as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise OrderFailed(key, reason) from error
+
+
+def _offer(pipeline: Pipeline, key: str) -> None:
+    pipeline.queue.offer(key, time.monotonic(), last=0.0)

@@ -1,0 +1,7 @@
+"""Settings: names, defaults and help in one place (`tables`), from which everything else follows."""
+
+from watcher.settings.load import OPERATORS, Loaded, Source, load
+from watcher.settings.rows import SettingRow, rows
+from watcher.settings.tables import Settings, own, written
+
+__all__ = ["OPERATORS", "Loaded", "SettingRow", "Settings", "Source", "load", "own", "rows", "written"]

@@ -1,0 +1,199 @@
+"""Loading: the settings from every source, checked, and where each of them is from.
+
+Sources, the later wins: defaults, the file, the environment (``WATCHER_<TABLE>__<KEY>`` and
+the operators' ``SCHEDULER_…`` variables), the command line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pydantic import ConfigDict, Field, ValidationError, create_model
+
+from processors.contract import Seconds
+from watcher.errors import SettingsError
+from watcher.registry import Refused, discover
+from watcher.settings.tables import Settings, known, written
+
+Source = Literal["default", "file", "environment", "command line"]
+
+PREFIX = "WATCHER_"
+#: The file that is read where none is named.
+FILE = "settings.toml"
+#: The operators' variables, in seconds, and the setting that each one is.
+OPERATORS = {
+    "SCHEDULER_USAGE_PROCESSOR_INTERVAL": ("processors", "usage", "sweep_every"),
+    "SCHEDULER_VERIFICATION_DETECTOR_INTERVAL": ("processors", "verification", "sweep_every"),
+    "SCHEDULER_SESSION_COLLECTOR_INTERVAL": ("collector", "every"),
+    "SCHEDULER_CORPORATE_MEMORY_INTERVAL": ("corporate_memory", "every"),
+    "SCHEDULER_HEALTH_CHECK_INTERVAL": ("health", "every"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and where each of them is from."""
+
+    settings: Settings
+    sources: Mapping[tuple[str, ...], Source]
+
+
+def load(
+    path: Path | None = None, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None
+) -> Loaded:
+    """Read the settings from every source.
+
+    Args:
+        path: the file; by default ``settings.toml`` in the working folder, if there is one.
+        environ: by default the process's.
+        overrides: from the command line, as ``{"paths.state": …}``.
+
+    Raises:
+        SettingsError: one sentence with the place, the key, the value and what is accepted.
+    """
+    environ = os.environ if environ is None else environ
+    origins: dict[tuple[str, ...], tuple[Source, str]] = {}
+    values: dict[tuple[str, ...], Any] = {}
+    shape = model()
+    keys = {key: default for key, default, _ in known(shape())}
+    file = Path(FILE) if path is None and Path(FILE).exists() else path
+    found: list[tuple[Source, str, tuple[str, ...], Any]] = []
+    if file is not None:
+        found += [("file", str(file), key, value) for key, value in _from_file(file, keys)]
+    found += [("environment", name, key, value) for name, key, value in _from_environment(environ, keys)]
+    found += [("command line", "the command line", tuple(k.split(".")), v) for k, v in (overrides or {}).items()]
+    for source, place, key, value in found:
+        values[key], origins[key] = value, (source, place)
+    try:
+        settings = shape(**_nested(values))
+    except ValidationError as error:
+        raise SettingsError(_sentence(error, values, origins)) from None
+    return Loaded(settings, {key: source for key, (source, _) in origins.items()})
+
+
+def model() -> type[Settings]:
+    """The settings with a table for every processor that is registered."""
+    tables: dict[str, Any] = {
+        name: (processor.settings, Field(default_factory=processor.settings))
+        for name, processor in discover().items()
+        if not isinstance(processor, Refused)
+    }
+    processors = create_model("Processors", __config__=ConfigDict(extra="forbid", frozen=True), **tables)
+    made: Any = create_model("Settings", __base__=Settings, processors=(processors, Field(default_factory=processors)))
+    assert issubclass(made, Settings)
+    return cast(type[Settings], made)
+
+
+def _from_file(file: Path, known: Mapping[tuple[str, ...], Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    try:
+        with file.open("rb") as stream:
+            tree = tomllib.load(stream)
+    except FileNotFoundError:
+        raise SettingsError(f"{file}: there is no such file; name an existing one with --settings") from None
+    except IsADirectoryError:
+        raise SettingsError(f"{file}: is a folder; name a settings file") from None
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: is not TOML: {error}") from None
+    for key, value in _leaves(tree, (), known):
+        _must_be_known(key, known, str(file))
+        if key[0] == "paths" and key[1] != "layout" and isinstance(value, str) and value:
+            value = str(file.parent / Path(value).expanduser())
+        yield key, value
+
+
+def _leaves(
+    tree: Mapping[str, Any], above: tuple[str, ...], known: Mapping[tuple[str, ...], Any]
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in tree.items():
+        key = (*above, name)
+        deeper = any(k[: len(key)] == key and len(k) > len(key) for k in known)
+        if isinstance(value, dict) and key not in known and (deeper or (len(key) < 2 and not value)):
+            yield from _leaves(value, key, known)
+        else:
+            yield key, value
+
+
+def _from_environment(
+    environ: Mapping[str, str], known: Mapping[tuple[str, ...], Any]
+) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    for name, value in environ.items():
+        if name.upper().startswith(PREFIX):
+            key = tuple(name[len(PREFIX) :].lower().split("__"))
+            _must_be_known(key, known, name)
+            if key[0] == "paths" and key[1] != "layout":
+                value = str(Path(value).expanduser()) if value else value
+            yield name, key, _structured(value) if isinstance(known[key], (Mapping, list, tuple)) else value
+    for name, key in OPERATORS.items():
+        if name in environ:
+            interval = _interval(name, environ[name])
+            if key in known:
+                yield name, key, interval
+
+
+def _structured(value: str) -> Any:
+    """What a variable says of a list or a table, which it gives as JSON."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _interval(name: str, value: str) -> Seconds:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise SettingsError(f"{name} = {value!r}: a number of seconds more than 0 is accepted")
+    return Seconds(seconds)
+
+
+def _must_be_known(key: tuple[str, ...], known: Mapping[tuple[str, ...], Any], place: str) -> None:
+    if key in known:
+        return
+    name = ".".join(key)
+    near = difflib.get_close_matches(name, [".".join(k) for k in known], n=1, cutoff=0.7)
+    tables = sorted({".".join(k[:-1]) for k in known})
+    siblings = sorted(k[-1] for k in known if k[:-1] == key[:-1])
+    accepted = f"this table has {', '.join(siblings)}" if siblings else f"the tables are {', '.join(tables)}"
+    raise SettingsError(
+        f"{place}: {name} is not a setting; " + (f"did you mean {near[0]}?" if near else f"{accepted}.")
+    )
+
+
+def _nested(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = tree
+        for part in key[:-1]:
+            inner = inner.setdefault(part, {})
+        inner[key[-1]] = value
+    return tree
+
+
+def _sentence(
+    error: ValidationError,
+    values: Mapping[tuple[str, ...], Any],
+    origins: Mapping[tuple[str, ...], tuple[Source, str]],
+) -> str:
+    """The first mistake as one sentence."""
+    first = error.errors(include_url=False)[0]
+    said = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ").partition(", unable to")[0]
+    place_in = tuple(map(str, first["loc"]))
+    # A processor's settings are judged as a whole: the sentence begins with the key.
+    own_key, colon, rest = said.partition(": ")
+    if colon and own_key.isidentifier():
+        place_in, said = (*place_in, own_key), rest
+    key = next((k for k in origins if place_in[: len(k)] == k or k[: len(place_in)] == place_in), place_in)
+    _, place = origins.get(key, ("default", "settings"))
+    value = values.get(key, first.get("input"))
+    return f"{place}: {'.'.join(place_in)} = {written(value)}: accepted is {said[0].lower()}{said[1:]}"

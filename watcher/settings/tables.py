@@ -1,0 +1,190 @@
+"""The settings: every table and key with its default and a line on what it does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from processors.contract import Bytes, ProcessorSettings, Seconds
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paths(_Table):
+    """Where things are."""
+
+    sessions: Path = Field(Path("/data/user_sessions"), description="The folder that holds the transcripts.")
+    state: Path = Field(Path("/data/state"), description="The database, the token and backups live here.")
+    layout: Literal["auto", "users", "projects"] = Field(
+        "auto", description="A folder a user, or a person's own ~/.claude/projects; auto knows the latter by its name."
+    )
+
+
+class Node(_Table):
+    """Which machine this is."""
+
+    name: str = Field("", description="Put before every session key, where several machines share one database.")
+
+
+class Service(_Table):
+    """How the service runs."""
+
+    stop_timeout: Seconds = Field(Seconds(30), description="How long a stop waits for what runs.")
+    time_budget: Seconds = Field(Seconds(150), gt=0, description="How long a run that somebody asked for may take.")
+
+
+class DatabaseTable(_Table):
+    """Where the tables are kept."""
+
+    url: str = Field("", description="postgresql://… for a server; empty: DuckDB in the state folder.")
+
+
+class ObserverTable(_Table):
+    """How changes are noticed."""
+
+    kind: Literal["auto", "native", "polling"] = Field("auto", description="auto polls on network file systems.")
+    poll_interval: Seconds = Field(
+        Seconds(5), gt=0, description="How often is polled, or swept while the observer is deaf."
+    )
+    cookie_interval: Seconds = Field(Seconds(30), gt=0, description="How often the observer's hearing is tested.")
+
+
+class QueueTable(_Table):
+    """How changes wait."""
+
+    max_pending: int = Field(100_000, ge=1, description="Sessions that may wait; beyond it a sweep is owed.")
+    settle: Seconds = Field(Seconds(60), description="A whole last line without its end is taken after so long.")
+
+
+class RetryTable(_Table):
+    """When trouble is tried again."""
+
+    first: Seconds = Field(Seconds(30), gt=0, description="How long until a failed session is tried again.")
+    longest: Seconds = Field(Seconds(3600), gt=0, description="The delay doubles each time, up to this.")
+    max_attempts: int = Field(8, ge=1, description="After so many failures a session is quarantined.")
+
+
+class HealthTable(_Table):
+    """When health looks, and when it warns."""
+
+    every: Seconds = Field(
+        Seconds(300), gt=0, description="How often everything is looked at; what is found is logged."
+    )
+    min_free_disk: Bytes = Field(Bytes(1_000_000_000), description="Less free disk than this is a warning.")
+
+
+class Housekeeping(_Table):
+    """What is kept, and for how long."""
+
+    every: Seconds = Field(Seconds(86400), gt=0, description="How often the house is kept.")
+    keep_events: Seconds = Field(
+        Seconds(0), ge=0, description="Single tool uses and failures older than this are dropped; 0s keeps all."
+    )
+    keep_runs: Seconds = Field(Seconds(30 * 86400), ge=0, description="How long runs of jobs are remembered.")
+    keep_audit: Seconds = Field(Seconds(365 * 86400), ge=0, description="How long is remembered who asked for what.")
+    backups: int = Field(7, ge=0, description="One is made each time; so many are kept. 0: none is made.")
+    export: str = Field("", description="A folder for what is dropped, as JSON lines; empty: it is gone.")
+
+
+class Http(_Table):
+    """The local API."""
+
+    enabled: bool = Field(True, description="Whether the service answers; other commands need it while it runs.")
+    host: str = Field("127.0.0.1", description="The address it listens on.")
+    port: int = Field(8750, ge=0, le=65535, description="The port; 0 takes a free one.")
+    token: str = Field("", description="The bearer token; empty: one is made in the state folder.")
+
+
+class Log(_Table):
+    """What is logged, and how."""
+
+    format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; immutable, made by `load`."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    paths: Paths = Paths()
+    node: Node = Node()
+    service: Service = Service()
+    database: DatabaseTable = DatabaseTable()
+    observer: ObserverTable = ObserverTable()
+    queue: QueueTable = QueueTable()
+    retry: RetryTable = RetryTable()
+    #: Processor name to its settings, of the class that the processor names.
+    processors: Any = None
+    health: HealthTable = HealthTable()
+    housekeeping: Housekeeping = Housekeeping()
+    http: Http = Http()
+    log: Log = Log()
+
+    def processor(self, name: str) -> ProcessorSettings:
+        """The settings of one processor."""
+        chosen = getattr(self.processors, name)
+        assert isinstance(chosen, ProcessorSettings)
+        return chosen
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """One merged source: `load` reads file and environment itself, to know and tell where a value is from."""
+        return (init_settings,)
+
+
+def known(settings: Settings) -> Iterator[tuple[tuple[str, ...], Any, str]]:
+    """Every key with its value and help."""
+    for table in type(settings).model_fields:
+        value = getattr(settings, table)
+        if table != "processors":
+            for key, field in type(value).model_fields.items():
+                yield (table, key), getattr(value, key), field.description or ""
+            continue
+        for name in type(value).model_fields:
+            chosen = getattr(value, name)
+            for entry in dataclasses.fields(chosen):
+                yield (table, name, entry.name), getattr(chosen, entry.name), entry.metadata.get("help", "")
+
+
+def own(settings: Settings, name: str) -> dict[str, Any]:
+    """One processor's settings as plain values, for its child process."""
+    return {
+        field.name: _plain(getattr(settings.processor(name), field.name))
+        for field in dataclasses.fields(settings.processor(name))
+    }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Seconds):
+        return float(value)
+    if isinstance(value, Bytes):
+        return int(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def written(value: object) -> str:
+    """A value as it is written in the file."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (Seconds, Bytes, Path, str)):
+        return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{written(str(k))} = {written(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(written, value)) + "]"
+    return str(value)

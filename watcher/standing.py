@@ -1,0 +1,125 @@
+"""The standing of single sessions: what each processor has of them, and why not more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from watcher.errors import NoSuchSession
+from watcher.sessions import Signature, Tree, path_of
+from watcher.state import COLUMNS, State
+from watcher.store.sql import QUERIES
+
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+
+STATUSES = ("ok", "failed", "quarantined", "gone")
+_LISTED = (
+    "processor", "session", "user", "status", "processed_at", "items", "processed_bytes", "file_size", "bad_lines",
+    "attempts", "error", "next_attempt_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which sessions are meant; what is empty means any."""
+
+    processor: str = ""
+    status: str = ""
+    user: str = ""
+    #: A part of the session key.
+    text: str = ""
+    limit: int = 50
+
+
+def listing(query: Query, chosen: Chosen) -> dict[str, Any]:
+    """Sessions with what became of them, the latest first, and how many there are in all; ready for JSON."""
+    filters = [chosen.processor, chosen.status, chosen.user, chosen.text]
+    rows = query(QUERIES["sessions"], [*filters, chosen.limit])
+    ((total,),) = query(QUERIES["count_sessions"], filters)
+    return {
+        "total": total,
+        "sessions": [{name: _plain(value) for name, value in zip(_LISTED, row, strict=True)} for row in rows],
+    }
+
+
+def find(query: Query, tree: Tree, text: str) -> str:
+    """The one session that a person means: its key, its path below the sessions folder, or an unmistakable part.
+
+    Raises:
+        NoSuchSession: none is meant, or more than one.
+    """
+    if tree.signature(path_of(text)) is not None or query(QUERIES["session"], [text]):
+        return text
+    found = [str(key) for (key,) in query(QUERIES["keys"], [text])]
+    exact = [key for key in found if key.rpartition("/")[2] in (text, f"{text}.jsonl")]
+    if len(exact) == 1 or len(found) == 1:
+        return (exact or found)[0]
+    raise NoSuchSession(text, found)
+
+
+def session(query: Query, tree: Tree, versions: Mapping[str, int], key: str) -> dict[str, Any]:
+    """Everything that is known of one session, with a sentence for each processor; ready for JSON.
+
+    ``versions``: the processors that are enabled, with the versions they have now.
+    """
+    signature = tree.signature(path_of(key))
+    states = {row[0]: State(**dict(zip(COLUMNS, row, strict=True))) for row in query(QUERIES["session"], [key])}
+    described = []
+    for name in sorted({*states, *versions}):
+        state = states.get(name)
+        told = {} if state is None else {column: _plain(getattr(state, column)) for column in COLUMNS[3:-1]}
+        described.append({"processor": name, **told, "meaning": explain(state, signature, versions.get(name))})
+    return {
+        "session": key,
+        "user": tree.username(key),
+        "file": None
+        if signature is None
+        else {"size": signature[1], "modified_at": datetime.fromtimestamp(signature[2] / 1e9, UTC).isoformat()},
+        "processors": described,
+    }
+
+
+def explain(state: State | None, signature: Signature | None, version: int | None) -> str:
+    """Where a session stands with one processor, and what happens next; ``version`` None: it is not enabled."""
+    if version is None:
+        return "This processor is not enabled; what it has made stays."
+    if state is None:
+        if signature is None:
+            return "There is no such file, and nothing is known of it."
+        return "Never taken: it waits for its turn, or for the next sweep."
+    if state.status == "quarantined":
+        return (
+            f"Put aside after {state.attempts} attempts: {state.last_error}. It is tried again when its file changes, "
+            "when the processor gets a new version, or with sessions retry."
+        )
+    if state.status == "failed":
+        return f"Failed {_times(state.attempts)}: {state.last_error}. It is tried again {_at(state.next_attempt_at)}."
+    if signature is None:
+        return "Its file is gone; its rows stay. sessions forget erases them."
+    if state.status == "gone":
+        return "Its file was gone and is there again: it is taken at the next sweep."
+    if state.processor_version is not None and state.processor_version < version:
+        return "Made by an earlier version of the processor: it is taken again."
+    left = signature[1] - state.processed_bytes
+    bad = f" {state.bad_lines} lines could not be read." if state.bad_lines else ""
+    if left == 0:
+        return f"Taken whole.{bad}"
+    if left < 0:
+        return f"Its file has become shorter: it is taken anew at its turn.{bad}"
+    if state.next_attempt_at is not None:
+        return f"{left} bytes wait: its last line has no end yet, and is looked at {_at(state.next_attempt_at)}.{bad}"
+    return f"{left} bytes wait: for its turn, or for the end of its last line.{bad}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _at(moment: datetime | None) -> str:
+    return "at its turn" if moment is None else f"at {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _plain(value: object) -> object:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,145 @@
+"""The ledger: runs of jobs, and who asked for what. Written from any thread, one at a time."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from watcher.store.database import Connection, Database
+from watcher.store.sql import QUERIES
+
+log = structlog.get_logger("watcher.ledger")
+
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+
+
+class Ledger:
+    """Notes what happens beside the passes. A note that cannot be written is said, and stops nobody."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        #: What hinders notes at present, None if nothing does.
+        self.trouble: str | None = None
+
+    def begin(self, name: str, trigger: str) -> str:
+        """A run begins; its identity."""
+        run = secrets.token_hex(8)
+        self._write("begin_run", [run, name, trigger, datetime.now(UTC)])
+        return run
+
+    def finish(self, run: str, outcome: str, stats: Mapping[str, Any], error: str | None) -> None:
+        """A run has ended: ``ok`` or ``failed``."""
+        told = json.dumps(stats, ensure_ascii=False, default=str) if stats else None
+        self._write("finish_run", [run, datetime.now(UTC), outcome, told, error[:2000] if error else None])
+
+    def interrupt(self) -> None:
+        """Whatever is said to run does not: the process that ran it is gone."""
+        self._write("interrupt_runs", [])
+
+    def last_runs(self) -> dict[str, datetime]:
+        """When each job last began, as far as that can be read."""
+        return dict(self._write("last_runs", []) or [])
+
+    def audit(
+        self,
+        action: str,
+        actor: str,
+        resource: str | None,
+        params: Mapping[str, Any],
+        status: int,
+        duration_ms: int,
+        unhandled_error: str | None = None,
+    ) -> None:
+        """Somebody asked for something, and this is what came of it."""
+        told = json.dumps(params, ensure_ascii=False, default=str)[:4000] if params else None
+        entry = [secrets.token_hex(8), datetime.now(UTC), action, actor, resource, told, status, duration_ms]
+        self._write("note_audit", [*entry, unhandled_error[:2000] if unhandled_error else None])
+
+    def drop(self, keep_runs: float, keep_audit: float) -> None:
+        """Forget what is older than so many seconds."""
+        now = datetime.now(UTC)
+        self._write("drop_runs", [now - timedelta(seconds=keep_runs)])
+        self._write("drop_audit", [now - timedelta(seconds=keep_audit)])
+
+    def close(self) -> None:
+        """Give the connection back. Idempotent."""
+        with self._lock:
+            self._disconnect()
+
+    def _write(self, query: str, values: list[Any]) -> list[tuple[Any, ...]] | None:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._database.connect()
+                rows = self._connection.execute(QUERIES[query], values)
+            except self._database.Error as error:
+                self._disconnect()
+                if self.trouble is None:
+                    log.error("the ledger cannot be written", note=query, error=str(error))
+                self.trouble = str(error).strip().partition("\n")[0]
+                return None
+            self.trouble = None
+            return rows
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def runs(query: Query, name: str = "", limit: int = 50) -> list[dict[str, Any]]:
+    """The latest runs, ready for JSON."""
+    names = ("run_id", "name", "trigger", "started_at", "finished_at", "outcome", "stats", "error")
+    return [_plain(names, row) for row in query(QUERIES["runs"], [name, limit])]
+
+
+def jobs(
+    query: Query, names: Sequence[str], next_run: Callable[[str], datetime | None] = lambda _: None
+) -> list[dict[str, Any]]:
+    """Every job with its last run and when it runs next (where a schedule knows); ready for JSON."""
+    told = []
+    for name in names:
+        last = runs(query, name, 1)
+        following = next_run(name)
+        told.append(
+            {
+                "name": name,
+                "next_run_at": following.isoformat() if following else None,
+                "last": last[0] if last else None,
+            }
+        )
+    return told
+
+
+def audit(query: Query, limit: int = 50) -> list[dict[str, Any]]:
+    """The latest entries of who asked for what, ready for JSON."""
+    names = (
+        "entry_id",
+        "asked_at",
+        "action",
+        "actor",
+        "resource",
+        "params",
+        "status",
+        "duration_ms",
+        "unhandled_error",
+    )
+    return [_plain(names, row) for row in query(QUERIES["audit"], [limit])]
+
+
+def _plain(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    told = dict(zip(names, row, strict=True))
+    for name, value in told.items():
+        if isinstance(value, datetime):
+            told[name] = value.astimezone(UTC).isoformat()
+        elif name in ("stats", "params"):
+            told[name] = json.loads(value) if value else {}
+    return told
