@@ -8,13 +8,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-faults lint format bench bench-gate settings clean
+.PHONY: help run demo test test-unit test-faults lint format bench bench-gate settings clean
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: $(VENV)/.runs ## Run the service (SESSIONS=folder of transcripts, STATE=folder for the database).
 	@$(BIN)/session-watcher run --state "$(STATE)" $(if $(SESSIONS),--sessions "$(SESSIONS)")
+
+demo: $(VENV)/.runs ## A living sample, for a minute: no transcripts needed.
+	@$(BIN)/session-watcher demo
 
 test: $(VENV)/.tests lint ## Everything that needs no root, in under ten minutes.
 	$(BIN)/python -m pytest tests/unit $(PYTEST)
@@ -43,9 +46,11 @@ bench: $(VENV)/.tests ## How fast it is, as ratios to plain yardsticks.
 bench-gate: $(VENV)/.tests ## The same; fails where a ratio is 1.5 times worse than asked.
 	$(BIN)/python -m tests.bench.run --gate $(BENCH)
 
-settings: $(VENV)/.runs ## Write settings.toml anew from the program's own table.
+settings: $(VENV)/.runs ## Write settings.toml and docs/settings.md anew from the program's own table.
 	$(BIN)/python -m watcher.settings.text > settings.toml.part
 	mv settings.toml.part settings.toml
+	$(BIN)/python -m watcher.settings.text page > docs/settings.md.part
+	mv docs/settings.md.part docs/settings.md
 
 clean: ## Remove what was set up.
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -188,7 +189,9 @@ class Screen:
         if self._picture is not None and self._last is not None:
             console = Console(record=True, width=100, file=io.StringIO())
             console.print(self._last)
-            console.save_svg(str(self._picture), title="session-watcher demo")
+            drawn = console.export_svg(title="session-watcher demo")
+            # Whoever looks at it need not ask the world for a font.
+            self._picture.write_text(re.sub(r"@font-face\s*{[^}]*}\s*", "", drawn), encoding="utf-8")
 
     def show(self, story: Story, client: Client) -> None:
         """How it stands now."""

@@ -12,8 +12,9 @@ from typing import Any
 from watcher.cli.reach import service_of
 from watcher.cli.stop import Stop
 from watcher.errors import ServiceTrouble, SettingsError
+from watcher.http.client import Client
 from watcher.service import Core
-from watcher.settings import Settings
+from watcher.settings.tables import Settings
 
 #: A plain progress line comes this often where there is no terminal.
 PLAIN_EVERY = 5.0
@@ -24,11 +25,7 @@ def once(settings: Settings, names: list[str], quiet: bool) -> list[dict[str, An
     service = service_of(settings)
     if service is not None:
         wanted = names or [entry["processor"] for entry in service.get("/api/health/detailed")["processors"]]
-        patience = settings.service.time_budget + 30
-        return [
-            service.post("/api/admin/run-session-processor", timeout=patience, processor=name)["details"]
-            for name in wanted
-        ]
+        return [_asked(service, name, settings.service.time_budget + 30.0) for name in wanted]
     if not settings.paths.sessions.is_dir():
         raise SettingsError(f"{settings.paths.sessions}: there is no such folder; name one with --sessions")
     stop = Stop()
@@ -50,6 +47,22 @@ def once(settings: Settings, names: list[str], quiet: bool) -> list[dict[str, An
     finally:
         core.stop()
     return [asdict(detail) for detail in details]
+
+
+def _asked(service: Client, name: str, patience: float) -> dict[str, Any]:
+    """A run by the service, again until nothing was left for later for want of time."""
+    while True:
+        try:
+            found = service.post("/api/admin/run-session-processor", timeout=patience, processor=name)
+        except ServiceTrouble as error:
+            if error.code != 409:
+                raise
+            time.sleep(0.2)  # another run of it is under way: ours follows
+            continue
+        details: dict[str, Any] = found["details"]
+        if details["capped"] == 0:
+            return details
+        _line(f"{name}: {details['processed']} sessions, {details['capped']} to go")
 
 
 class _Progress:
