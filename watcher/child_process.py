@@ -147,11 +147,20 @@ def _judge_open(error: OSError) -> frames.Reply:
 def _say(error: BaseException) -> str:
     if isinstance(error, (Transient, Nonsense)):
         return str(error)
-    if isinstance(error, MemoryError):
+    if _is_starved(error):
         return "MemoryError: it asked for more memory than memory_limit allows"
     frames_of = traceback.extract_tb(error.__traceback__)
     where = f" ({os.path.basename(frames_of[-1].filename)}:{frames_of[-1].lineno})" if frames_of else ""
     return f"{type(error).__name__}: {error}{where}"[:1000]
+
+
+def _is_starved(error: BaseException) -> bool:
+    """Whether memory was refused: to Python itself, or to a library that was to be loaded."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (
+        isinstance(error, ImportError) and "failed to map segment from shared object" in str(error)
+    )
 
 
 def _patience(error: BaseException) -> float | None:

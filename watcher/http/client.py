@@ -22,11 +22,11 @@ class Client:
         # The service is on this machine: a proxy for the world has no business here.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def get(self, path: str, **query: Value) -> Any:
+    def get(self, path: str, /, **query: Value) -> Any:
         """The answer to a GET."""
         return self._call("GET", path, query, timeout=60.0)
 
-    def post(self, path: str, timeout: float = 60.0, **query: Value) -> Any:
+    def post(self, path: str, /, timeout: float = 60.0, **query: Value) -> Any:
         """The answer to a POST."""
         return self._call("POST", path, query, timeout)
 

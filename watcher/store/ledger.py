@@ -106,7 +106,7 @@ def jobs(
 ) -> list[dict[str, Any]]:
     """Every job with its last run and when it runs next (where a schedule knows); ready for JSON."""
     told = []
-    for name in names:
+    for name in sorted(names):
         last = runs(query, name, 1)
         following = next_run(name)
         told.append(
