@@ -57,6 +57,10 @@ class Transient(Exception):
         self.retry_after = retry_after
 
 
+#: No duration is longer, in seconds: clocks end somewhere.
+LONGEST = 36_500 * 86_400.0
+
+
 class Seconds(float):
     """A duration in seconds, written ``"90s"``, ``"15m"``, ``"1h"``, ``"500ms"`` or ``"1d"`` in settings."""
 
@@ -74,7 +78,9 @@ class Seconds(float):
         match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value.strip()) if isinstance(value, str) else None
         if match is None:
             raise ValueError('a duration such as "90s", "15m" or "1h"')
-        return cls(float(match[1]) * cls._UNITS[match[2]])
+        if (seconds := float(match[1]) * cls._UNITS[match[2]]) > LONGEST:
+            raise ValueError("a duration of at most 36500d")
+        return cls(seconds)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> dict[str, Any]:
@@ -84,7 +90,7 @@ class Seconds(float):
         for unit in ("d", "h", "m", "s"):
             if self and self % self._UNITS[unit] == 0:
                 return f"{self / self._UNITS[unit]:.0f}{unit}"
-        return f"{float(self):g}s" if self >= 1 or not self else f"{self * 1000:g}ms"
+        return f"{float(self):.12g}s" if self >= 1 or not self else f"{self * 1000:.12g}ms"
 
 
 class Bytes(int):
@@ -114,7 +120,7 @@ class Bytes(int):
         for unit in ("TB", "GB", "MB", "KB"):
             if self and self % self._UNITS[unit] == 0:
                 return f"{int(self) // self._UNITS[unit]}{unit}"
-        return f"{int(self) / 1000:g}KB"
+        return f"{int(self) / 1000:.15g}KB"
 
 
 def setting(default: Any, help: str) -> Any:

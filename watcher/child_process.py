@@ -91,6 +91,7 @@ class Visitor:
             first = False
             try:
                 extraction, rows = self._extract(job, piece, held.carry)
+                carry, after = self._writer.carry(extraction.carry), self._writer.after(extraction.after)
             except _OURS_RAISED as error:
                 yield frames.Failed(_say(error), signature, isinstance(error, Transient), _patience(error))
                 return
@@ -104,9 +105,9 @@ class Visitor:
                 reading.file_hash,
                 extraction.items,
                 extraction.bad_lines + piece.too_long,
-                self._writer.carry(extraction.carry),
+                carry,
                 rows,
-                self._writer.after(extraction.after),
+                after,
                 last=False,
             )
             if consumed < piece.end - piece.start:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,7 +19,7 @@ _TYPES: dict[ColumnType, Any] = {
     "integer": int | None,
     "real": float | None,
     "boolean": bool | None,
-    "timestamp": datetime | None,
+    "timestamp": Annotated[datetime, msgspec.Meta(tz=True)] | None,
 }
 # A NUL as JSON writes it, and not a backslash followed by "u0000".
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
@@ -79,10 +79,18 @@ class RowWriter:
         Raises:
             Nonsense: a row does not fit its table.
         """
-        return {name: self._table(name, table_rows, key) for name, table_rows in rows.items() if table_rows}
+        made = {}
+        for name, table_rows in rows.items():
+            if not isinstance(table_rows, Sequence):
+                raise Nonsense(f"rows of {name} are {type(table_rows).__name__}, not a sequence of rows")
+            if table_rows:
+                made[name] = self._table(name, table_rows, key)
+        return made
 
     def carry(self, carry: Mapping[str, Any]) -> bytes:
         """The processor's memory as JSON."""
+        if not isinstance(carry, Mapping):
+            raise Nonsense(f"carry is {type(carry).__name__}, not a mapping")
         try:
             encoded = self._encoder.encode(carry)
         except (TypeError, ValueError) as error:
@@ -93,10 +101,15 @@ class RowWriter:
 
     def after(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[tuple[str, list[Any]]]:
         """The statements to run after the rows."""
-        for name, _ in statements:
+        try:
+            named = [(str(name), list(parameters)) for name, parameters in statements]
+            msgspec.msgpack.encode(named)
+        except (TypeError, ValueError) as error:
+            raise Nonsense(f"after is {repr(statements)[:200]}, not statements with parameters: {error}") from None
+        for name, _ in named:
             if name not in self._schema.statements:
                 raise Nonsense(f"after names the statement {name!r}, which is not in the schema")
-        return [(name, list(parameters)) for name, parameters in statements]
+        return named
 
     def _table(self, name: str, rows: Sequence[Row], key: str) -> bytes:
         table = self._schema.tables[name]
@@ -109,7 +122,10 @@ class RowWriter:
             self._check_struct(name, table, kind)
         own_key = [column for column in table.key if column != table.session]
         if table.key:  # of rows with the same key the last one stays, as if they came one after the other
-            rows = list({tuple(getattr(row, column) for column in own_key): row for row in rows}.values())
+            try:
+                rows = list({tuple(getattr(row, column) for column in own_key): row for row in rows}.values())
+            except TypeError as error:
+                raise Nonsense(f"a row of {name} has a key that is none: {error}") from None
         try:
             lines = self._encoder.encode_lines(rows)
         except UnicodeEncodeError:
@@ -119,7 +135,10 @@ class RowWriter:
         if b"\\u0000" in lines:
             lines = _NUL.sub("\\1\ufffd".encode(), lines)
         # In JSON a line break inside text is always escaped, so these three bytes only stand between rows.
-        start = b'{"' + table.session.encode() + b'":' + self._encoder.encode(key) + b","
+        start = b'{"' + table.session.encode() + b'":' + self._encoder.encode(key)
+        if len(table.columns) == 1:
+            return (start + b"}\n") * len(rows)
+        start += b","
         return start + lines[1:].replace(b"\n{", b"\n" + start)
 
     def _check_struct(self, name: str, table: Table, kind: type) -> None:

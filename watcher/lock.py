@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
 from watcher.errors import StateInUse
+
+#: How often the lock is tried, a hundredth of a second apart.
+LOOKS = 20
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -36,12 +40,17 @@ class StateLock:
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = _read(descriptor)
-            os.close(descriptor)
-            raise StateInUse(str(self._path.parent), other.pid if other else None) from None
+        for left in reversed(range(LOOKS)):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if left:  # somebody may only be looking who holds it
+                    time.sleep(0.01)
+                    continue
+                other = _read(descriptor)
+                os.close(descriptor)
+                raise StateInUse(str(self._path.parent), other.pid if other else None) from None
         self._descriptor = descriptor
         self.describe(holder)
         return self

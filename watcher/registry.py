@@ -34,7 +34,8 @@ def discover() -> dict[str, Processor | Refused]:
             continue
         try:
             found[point.name] = _instance(point)
-        except Exception as error:  # noqa: BLE001 — a stranger's import may raise anything; health names it
+            _must_make_a_table(found[point.name])
+        except (Exception, SystemExit) as error:  # noqa: BLE001 — a stranger's import may raise anything
             found[point.name] = Refused(point.name, f"it cannot be used: {type(error).__name__}: {error}")
     return found
 
@@ -81,3 +82,22 @@ def _fault(registered: str, processor: object) -> str | None:
         if table.expires is not None and table.columns.get(table.expires) != "timestamp":
             return f"the table {name} has no timestamp column {table.expires!r} by which its rows could expire"
     return None
+
+
+def _must_make_a_table(processor: Processor | Refused) -> None:
+    """See that its settings can be those of a table; a child process, which has them already, need not.
+
+    Raises:
+        Exception: they cannot.
+    """
+    # Loaded when used: children look processors up too, and start the faster without it.
+    from pydantic import BaseModel, TypeAdapter
+
+    if hasattr(BaseModel, processor.name):
+        raise TypeError(f"its name {processor.name!r} cannot be that of a settings table")
+    assert not isinstance(processor, Refused)
+    try:
+        TypeAdapter(processor.settings).validate_python({})
+        processor.settings()
+    except Exception as error:  # noqa: BLE001 — a stranger's class may raise anything
+        raise TypeError(f"its settings cannot be made: {type(error).__name__}: {error}") from None

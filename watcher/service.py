@@ -117,7 +117,7 @@ class Core:
 
     def _add(self, processor: Processor) -> None:
         plan = self._plan(processor)
-        troubles: tuple[type[Exception], ...] = (*self.database.Error, KeyError, OSError)
+        troubles: tuple[type[Exception], ...] = (*self.database.Error, KeyError, ValueError, OSError)
         try:
             prepare(self.database, processor, plan.own, self.backups)
         except troubles as error:

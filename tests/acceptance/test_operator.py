@@ -207,10 +207,10 @@ READING = (
     ("sessions", "list", "a.jsonl", "--processor", "usage"),
     ("sessions", "show", "a.jsonl"),
     ("jobs", "list"),
-    ("jobs", "runs", "--limit", "3"),
     ("tokens", "list"),
     ("settings",),
     ("doctor",),
+    ("jobs", "runs", "--limit", "3"),  # after whatever is audited
 )
 
 

@@ -210,7 +210,11 @@ def main() -> NoReturn:
     """Run a command; what a person can mend is one sentence on stderr and exit code 2."""
     code = 0
     try:
-        app()
+        try:
+            app()
+        finally:
+            with suppress(BrokenPipeError):  # whoever read the output had enough of it
+                sys.stdout.flush()
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 0
     except WatcherError as error:
@@ -220,8 +224,7 @@ def main() -> NoReturn:
         where = f"{error.filename}: " if error.filename else ""
         print(f"session-watcher: {where}{error.strerror or error}", file=sys.stderr)
         code = 2
-    with suppress(BrokenPipeError):  # whoever read the output had enough of it
-        sys.stdout.flush()
+    with suppress(OSError):
         sys.stderr.flush()
     # Everything is closed by now, and taking the interpreter apart is a tenth of most commands' time.
     os._exit(code)

@@ -39,9 +39,9 @@ def sources(settings: Path | None, sessions: Path | None, state: Path | None) ->
     """Where a command's settings come from."""
     overrides: dict[str, Any] = {}
     if sessions is not None:
-        overrides["paths.sessions"] = sessions.expanduser()
+        overrides["paths.sessions"] = sessions
     if state is not None:
-        overrides["paths.state"] = state.expanduser()
+        overrides["paths.state"] = state
     return Sources(settings, overrides=overrides)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from csv import writer as csv_writer
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -15,13 +16,14 @@ from watcher.cli.show import number, plain
 #: What is left out where the terminal is too narrow, the first first.
 _LEAST = (
     "cache_creation_1h_tokens", "web_search_requests", "event_type", "session_id", "human_turns", "tool_calls",
-    "project", "cache_creation_tokens", "cache_read_tokens", "primary_model", "input_tokens",
+    "project", "cache_creation_tokens", "cache_read_tokens", "primary_model", "input_tokens", "active_seconds",
+    "tool_errors", "errors", "output_tokens", "sessions", "last_at", "assistant_messages",
 )  # fmt: skip
 #: Longer text is folded or cut, rather than that a column is left out for it.
 _LONGEST = 28
 _GAP = 2
 #: Into a pipe goes everything.
-_PIPED = 1000
+_PIPED = 100_000
 _HEADINGS = {
     "username": "user",
     "input_tokens": "input",
@@ -104,7 +106,7 @@ def _fit(columns: Sequence[str], rows: Sequence[dict[str, Any]], width: int) -> 
 
 def _width(columns: Sequence[str], cells: Sequence[dict[str, str]]) -> int:
     widest = [
-        max(min(_LONGEST, max(len(row[name]) for row in cells)), *map(len, _heading(name).split("\n")))
+        max(min(_LONGEST, max(cell_len(row[name]) for row in cells)), *map(len, _heading(name).split("\n")))
         for name in columns
     ]
     return sum(widest) + _GAP * (len(columns) - 1)

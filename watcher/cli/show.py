@@ -28,10 +28,12 @@ def runs(details: Sequence[dict[str, Any]]) -> None:
             Text(number(entry["errors"]), style="red" if entry["errors"] else ""),
             number(entry["items_extracted"]),
         )
-    console.print(table)
+    _print(console, table)
     for entry in details:
         for failure in entry["errors_detail"][:20]:
-            console.print(plain(f"{entry['processor']}: {failure['session']}: {failure['error']}", "red"))
+            console.print(
+                plain(f"{entry['processor']}: {failure['session']}: {failure['error']}", "red"), soft_wrap=True
+            )
 
 
 def status(found: dict[str, Any]) -> None:
@@ -70,7 +72,7 @@ def status(found: dict[str, Any]) -> None:
             "-" if waiting is None else number(waiting),
             _when(entry["last_processed_at"]),
         )
-    console.print(table)
+    _print(console, table)
     for trouble in found["troubled"]:
         what = trouble["error"] or f"{trouble['bad_lines']} lines could not be read"
         console.print(
@@ -245,7 +247,7 @@ def _table(*columns: str) -> Table:
 def _print(console: Console, table: Table) -> None:
     """A table as wide as the terminal; into a pipe goes all of it."""
     if not console.is_terminal:
-        console.width = 1000
+        console.width = 100_000
     console.print(table)
 
 

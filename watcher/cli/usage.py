@@ -25,12 +25,19 @@ def usage(
     return ask(  # type: ignore[no-any-return]
         settings,
         f"/api/usage/{report}",
-        lambda query: reports.as_json(reports.REPORTS[report](query, filters)),
+        lambda query: _reported(query, report, filters),
         since=since,
         until=until,
         user=user,
         model=model,
     )
+
+
+def _reported(query: Any, report: str, filters: reports.Filters) -> dict[str, Any]:
+    there = query("SELECT count(*) FROM information_schema.tables WHERE table_name = $1", ["usage_messages"])
+    if there == [(0,)]:
+        raise SettingsError("the processor usage has not run yet; see [processors.usage] enabled, and use run or once")
+    return reports.as_json(reports.REPORTS[report](query, filters))
 
 
 def _day(option: str, text: str | None) -> date | None:

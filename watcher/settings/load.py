@@ -11,16 +11,17 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from pydantic import ConfigDict, Field, ValidationError, create_model
 
-from processors.contract import Seconds
+from processors.contract import LONGEST, Seconds
 from watcher.errors import SettingsError
 from watcher.registry import Refused, discover
-from watcher.settings.tables import Settings, known, written
+from watcher.settings.tables import SECRET, Settings, known, written
 
 Source = Literal["default", "file", "environment", "command line"]
 
@@ -70,6 +71,10 @@ def load(
     found += [("environment", name, key, value) for name, key, value in _from_environment(environ, keys)]
     found += [("command line", "the command line", tuple(k.split(".")), v) for k, v in (overrides or {}).items()]
     for source, place, key, value in found:
+        if type(keys.get(key)) is int and isinstance(value, bool):
+            raise SettingsError(f"{place}: {'.'.join(key)} = {written(value)}: accepted is a whole number")
+        if key[0] == "paths" and key[1] != "layout":
+            value = _path(place, key, value, file.parent if source == "file" and file is not None else Path())
         values[key], origins[key] = value, (source, place)
     try:
         settings = shape(**_nested(values))
@@ -101,13 +106,11 @@ def _from_file(file: Path, known: Mapping[tuple[str, ...], Any]) -> Iterator[tup
         raise SettingsError(f"{file}: is a folder; name a settings file") from None
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # numbers too long, tables too deep
         raise SettingsError(f"{file}: is not TOML: {error}") from None
     for key, value in _leaves(tree, (), known):
-        _must_be_known(key, known, str(file))
-        if key[0] == "paths" and key[1] != "layout" and isinstance(value, str) and value:
-            value = str(file.parent / Path(value).expanduser())
-        yield key, value
+        if _must_be_known(key, known, str(file), value):
+            yield key, value
 
 
 def _leaves(
@@ -116,7 +119,7 @@ def _leaves(
     for name, value in tree.items():
         key = (*above, name)
         deeper = any(k[: len(key)] == key and len(k) > len(key) for k in known)
-        if isinstance(value, dict) and key not in known and (deeper or (len(key) < 2 and not value)):
+        if isinstance(value, dict) and key not in known and deeper:
             yield from _leaves(value, key, known)
         else:
             yield key, value
@@ -128,10 +131,8 @@ def _from_environment(
     for name, value in environ.items():
         if name.upper().startswith(PREFIX):
             key = tuple(name[len(PREFIX) :].lower().split("__"))
-            _must_be_known(key, known, name)
-            if key[0] == "paths" and key[1] != "layout":
-                value = str(Path(value).expanduser()) if value else value
-            yield name, key, _structured(value) if isinstance(known[key], (Mapping, list, tuple)) else value
+            if _must_be_known(key, known, name, value):
+                yield name, key, _structured(value) if isinstance(known[key], (Mapping, list, tuple)) else value
     for name, key in OPERATORS.items():
         if name in environ:
             interval = _interval(name, environ[name])
@@ -143,7 +144,7 @@ def _structured(value: str) -> Any:
     """What a variable says of a list or a table, which it gives as JSON."""
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
@@ -152,15 +153,28 @@ def _interval(name: str, value: str) -> Seconds:
         seconds = float(value)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds < float("inf"):
+    if not 0 < seconds <= LONGEST:
         raise SettingsError(f"{name} = {value!r}: a number of seconds more than 0 is accepted")
     return Seconds(seconds)
 
 
-def _must_be_known(key: tuple[str, ...], known: Mapping[tuple[str, ...], Any], place: str) -> None:
+def _path(place: str, key: tuple[str, ...], value: Any, base: Path) -> Path:
+    """A path as it is meant."""
+    with suppress(TypeError, RuntimeError):
+        if value:
+            return base / Path(value).expanduser()
+    raise SettingsError(f'{place}: {".".join(key)} = {written(value)}: accepted is a path such as "/data/state"')
+
+
+def _must_be_known(key: tuple[str, ...], known: Mapping[tuple[str, ...], Any], place: str, value: Any) -> bool:
+    """Whether it is a setting; False for one of a processor that cannot be used now."""
     if key in known:
-        return
-    name = ".".join(key)
+        return True
+    if key[0] == "processors" and isinstance(discover().get(".".join(key[1:2])), Refused):
+        return False
+    name = written(".".join(key))[1:-1]
+    if any(k[: len(key)] == key for k in known):
+        raise SettingsError(f"{place}: {name} = {written(value)}: accepted is a table, [{name}]")
     near = difflib.get_close_matches(name, [".".join(k) for k in known], n=1, cutoff=0.7)
     tables = sorted({".".join(k[:-1]) for k in known})
     siblings = sorted(k[-1] for k in known if k[:-1] == key[:-1])
@@ -196,4 +210,5 @@ def _sentence(
     key = next((k for k in origins if place_in[: len(k)] == k or k[: len(place_in)] == place_in), place_in)
     _, place = origins.get(key, ("default", "settings"))
     value = values.get(key, first.get("input"))
-    return f"{place}: {'.'.join(place_in)} = {written(value)}: accepted is {said[0].lower()}{said[1:]}"
+    shown = "(not shown)" if key in SECRET else written(value)
+    return f"{place}: {'.'.join(place_in)} = {shown}: accepted is {said[0].lower()}{said[1:]}"

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from watcher.settings.load import Loaded, Source, model
-from watcher.settings.tables import known, written
-
-_SECRET = {("http", "token"), ("database", "url")}
+from watcher.settings.tables import SECRET, known, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ def rows(loaded: Loaded) -> list[SettingRow]:
     defaults = {key: value for key, value, _ in known(model()())}
     listed = []
     for key, value, help_line in known(loaded.settings):
-        shown = '"(set)"' if key in _SECRET and value else written(value)
+        shown = '"(set)"' if key in SECRET and value else written(value)
         given = (origin for place, origin in loaded.sources.items() if place[: len(key)] == key)
         source: Source = next(given, "default")
         listed.append(SettingRow(".".join(key[:-1]), key[-1], shown, written(defaults[key]), help_line, source))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from processors.contract import Bytes, ProcessorSettings, Seconds
+
+#: Settings whose values are not shown.
+SECRET = {("http", "token"), ("database", "url")}
 
 
 class _Table(BaseModel):
@@ -182,7 +186,8 @@ def written(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (Seconds, Bytes, Path, str)):
-        return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+        # JSON's escapes are TOML's, but for one character.
+        return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{written(str(k))} = {written(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):

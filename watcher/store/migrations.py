@@ -30,8 +30,12 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 CREATE TABLE IF NOT EXISTS schema_views (
     owner VARCHAR PRIMARY KEY, digest VARCHAR NOT NULL
 );
+CREATE TABLE IF NOT EXISTS schema_view_names (
+    owner VARCHAR NOT NULL, name VARCHAR NOT NULL, place BIGINT NOT NULL, PRIMARY KEY (owner, name)
+);
 """
 _FILE = re.compile(r"^(\d{3})_(\w+)\.sql$")
+_PARTS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|;|[^'"\-;]+|.""", re.DOTALL)
 _VIEW = re.compile(r"CREATE OR REPLACE VIEW (\w+)", re.IGNORECASE)
 
 
@@ -40,7 +44,7 @@ def migrate(database: Database, backups: Path) -> None:
     connection = database.connect()
     try:
         known = database.tables()
-        if "schema_migrations" not in known:
+        if "schema_view_names" not in known:
             with connection.transaction():
                 _script(connection, _RECORDS)
         legacy = "session_extraction_state" in known or (
@@ -83,8 +87,17 @@ def prepare(database: Database, processor: Processor, settings: Mapping[str, obj
             return
         with connection.transaction():
             # Later views stand on earlier ones; PostgreSQL will not let a view's columns change in place.
-            for view in reversed(_VIEW.findall(script)):
+            made = connection.execute(
+                "SELECT name FROM schema_view_names WHERE owner = $1 ORDER BY place DESC", [processor.name]
+            )
+            for view in dict.fromkeys([*(name for (name,) in made), *reversed(_VIEW.findall(script))]):
                 connection.execute(f"DROP VIEW IF EXISTS {view}")
+            connection.execute("DELETE FROM schema_view_names WHERE owner = $1", [processor.name])
+            for place, view in enumerate(_VIEW.findall(script)):
+                connection.execute(
+                    "INSERT INTO schema_view_names (owner, name, place) VALUES ($1, $2, $3)",
+                    [processor.name, view, place],
+                )
             _script(connection, script)
             connection.execute("DELETE FROM schema_views WHERE owner = $1", [processor.name])
             connection.execute("INSERT INTO schema_views (owner, digest) VALUES ($1, $2)", [processor.name, digest])
@@ -114,20 +127,34 @@ def _one(connection: Connection, owner: str, number: int, name: str, script: str
 
 
 def _migrations(package: str) -> list[tuple[int, str, str]]:
-    found = []
+    """Every migration of a package, in order.
+
+    Raises:
+        ValueError: a file is named otherwise than ``NNN_name.sql``, or two have the same number.
+    """
+    found: dict[int, tuple[int, str, str]] = {}
     for file in files(package).joinpath("migrations").iterdir():
+        if not file.name.endswith(".sql"):
+            continue
         match = _FILE.match(file.name)
-        if match:
-            found.append((int(match[1]), match[2], file.read_text(encoding="utf-8")))
-    return sorted(found)
+        if match is None or int(match[1]) in found:
+            raise ValueError(f"migrations/{file.name} must be named NNN_name.sql, with a number of its own")
+        found[int(match[1])] = (int(match[1]), match[2], file.read_text(encoding="utf-8"))
+    return [found[number] for number in sorted(found)]
 
 
 def _script(connection: Connection, script: str) -> None:
-    """Run a script statement by statement (no statement of ours holds a semicolon in a string)."""
-    bare = re.sub(r"--[^\n]*", "", script)
-    for statement in bare.split(";"):
-        if statement.strip():
-            connection.execute(statement)
+    """Run a script statement by statement ; what stands in quotes is only text."""
+    statement = ""
+    for part in _PARTS.findall(script):
+        if part == ";":
+            if statement.strip():
+                connection.execute(statement)
+            statement = ""
+        elif not part.startswith("--"):
+            statement += part
+    if statement.strip():
+        connection.execute(statement)
 
 
 def _stamp() -> str:

@@ -1,0 +1,281 @@
+"""Commands: each explains itself, and a mistake is one sentence on stderr and an exit code of 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import typer
+
+from tests.processes import Place, call
+from tests.stranger import install
+from watcher import logs
+from watcher.cli.app import app, main
+from watcher.lock import Holder, StateLock
+from watcher.settings import load, rows
+from watcher.store.duck import DuckDatabase
+from watcher.store.migrations import migrate
+
+#: Of the design's commands, those that print data.
+DATA = {"once", "status", "usage", "settings", "sessions list", "sessions show", "jobs list", "memory list",
+        "memory show", "memory search", "memory contradictions", "memory bundle", "doctor"}  # fmt: skip
+#: It makes a tree, a state folder and settings of its own.
+WITHOUT_SETTINGS = {"demo"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in a folder of its own, on a state folder of its own, where it takes one."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(("WATCHER_", "SCHEDULER_", "FORCE_COLOR")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.setenv("WATCHER_PATHS__STATE", str(tmp_path / "state"))
+    # A command has its process, and what that logs, to itself; here both are ours.
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
+
+    def command(*words: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["session-watcher", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        return Said(code if isinstance(code, int) else 0 if code is None else 1, out, err)
+
+    return command
+
+
+def sentence(said: Said) -> str:
+    """The one sentence with which a command says that it could not."""
+    assert said.code == 2, said
+    assert said.out == "", "data is not mixed with excuses"
+    assert re.fullmatch(r"session-watcher: \S.*\n", said.err), said.err
+    return said.err
+
+
+def commands(command: Any = None, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command and group with the words that call it."""
+    command = command if command is not None else typer.main.get_command(app)
+    yield name, command
+    if hasattr(command, "list_commands"):
+        context = typer.Context(command)
+        for word in command.list_commands(context):
+            yield from commands(command.get_command(context, word), f"{name} {word}".strip())
+
+
+ALL = dict(commands())
+LEAVES = {name: command for name, command in ALL.items() if not hasattr(command, "list_commands")}
+
+
+def test_the_commands_are_there() -> None:
+    """Those that every other promise stands on."""
+    assert {"run", "once", "status", "usage", "settings"} <= set(ALL)
+
+
+def test_every_command_and_option_has_help() -> None:
+    """A line on each, written for people."""
+    for name, command in ALL.items():
+        assert command.help and command.help.strip().endswith((".", "?", ":")), name
+        for parameter in command.params:
+            assert (parameter.help or "").strip(), f"{name}: {parameter.name}"
+
+
+def test_every_command_takes_settings_and_data_comes_as_json() -> None:
+    """--settings everywhere, --json where data is printed."""
+    for name, command in LEAVES.items():
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert "--settings" in options or name in WITHOUT_SETTINGS, name
+        assert name not in DATA or "--json" in options, name
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_help_can_be_read(run: Run, name: str) -> None:
+    """--help ends well and names every option and command below."""
+    said = run(*name.split(), "--help")
+    assert said.code == 0 and said.err == ""
+    for parameter in ALL[name].params:
+        assert parameter.param_type_name != "option" or parameter.opts[0] in said.out, parameter.name
+    below = [
+        inner.removeprefix(name).split()[0] for inner in ALL if inner.startswith(f"{name} ".lstrip()) and inner != name
+    ]
+    assert all(word in said.out for word in below)
+
+
+def test_it_runs_as_a_module() -> None:
+    """``python -m watcher --help`` is the same program."""
+    done = subprocess.run([sys.executable, "-m", "watcher", "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and not done.stderr
+    assert "once" in done.stdout and "Usage:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["nonsense"], ["status", "--nonsense"], ["usage", "--since"], ["settings", "nonsense"], ["usage", "a", "b"]],
+)
+def test_a_command_line_that_makes_no_sense_is_told(run: Run, words: list[str]) -> None:
+    """Unknown commands and options, missing and surplus words: what is wrong with it, and 2; no traceback."""
+    said = run(*words)
+    assert said.code == 2 and said.out == "" and re.search(r"^(Error|session-watcher): \S", said.err, re.MULTILINE), (
+        said
+    )
+
+
+@pytest.mark.parametrize("words", [["status"], ["usage"], ["settings", "check"], ["once"], ["run"]])
+def test_wrong_settings_stop_every_command(run: Run, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing or broken file, an unknown key, a wrong variable: one sentence, and nothing was touched."""
+    assert "missing.toml" in sentence(run(*words, "--settings", "missing.toml"))
+    Path("broken.toml").write_text("[http")
+    assert "broken.toml" in sentence(run(*words, "--settings", "broken.toml"))
+    Path("settings.toml").write_text("[http]\nprot = 1\n")
+    assert "http.port" in sentence(run(*words))
+    Path("settings.toml").unlink()
+    monkeypatch.setenv("SCHEDULER_USAGE_PROCESSOR_INTERVAL", "")
+    assert "SCHEDULER_USAGE_PROCESSOR_INTERVAL" in sentence(run(*words))
+    assert not Path("state").exists()
+
+
+def test_the_home_of_nobody_is_told(run: Run) -> None:
+    """A path that cannot be is a mistake like any other."""
+    assert "nobody-of-that-name" in sentence(run("status", "--state", "~nobody-of-that-name/state"))
+
+
+def test_settings_shows_every_setting_and_its_source(run: Run) -> None:
+    """As a table and as JSON; ``settings check`` only says whether they are good."""
+    names = [f"{row.table}.{row.key}" for row in rows(load(None, {}))]
+    found = json.loads(run("settings", "--json").out)
+    assert [f"{row['table']}.{row['key']}" for row in found] == names
+    assert [row["key"] for row in found if row["source"] == "environment"] == ["state"]
+    said = run("settings")
+    assert said.code == 0 and all(name in said.out.split() for name in names)
+    said = run("settings", "check")
+    assert said.code == 0 and said.out.strip() and not said.err
+
+
+def test_where_nothing_is_yet_it_is_said(run: Run) -> None:
+    """Before the first run ``status`` has nothing to tell, and ``usage`` says what to do; neither makes a database."""
+    assert run("status").code == 0
+    assert json.loads(run("status", "--json").out)["processors"] == []
+    assert "once" in sentence(run("usage"))
+    assert not Path("state").exists()
+
+
+def test_what_cannot_be_asked_is_told(run: Run) -> None:
+    """Reports and days that do not exist: named, with what is accepted."""
+    said = sentence(run("usage", "weather"))
+    assert "weather" in said and "daily" in said and "sessions" in said
+    for option in ("--since", "--until"):
+        for day in ("yesterday", "2026-13-01", "2026-02-30", ""):
+            said = sentence(run("usage", option, day))
+            assert option in said and "2026-01-31" in said
+
+
+def test_a_tree_that_is_not_there_is_told(run: Run) -> None:
+    """``once`` has nothing to look at: what to give it, and nothing was made."""
+    said = sentence(run("once", "--sessions", "nowhere"))
+    assert "nowhere" in said and "--sessions" in said and not Path("state").exists()
+
+
+def test_a_processor_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """``once`` has nobody to ask: who could be."""
+    (tmp_path / "sessions").mkdir()
+    done = Place(tmp_path / "sessions", tmp_path / "state").run("once", "--processor", "nobody")
+    said = sentence(Said(done.returncode, done.stdout, done.stderr))
+    assert "nobody" in said and "usage" in said
+
+
+def test_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """A full disk behind stdout: one sentence, and not the code of success."""
+    environment = {**os.environ, "WATCHER_PATHS__STATE": str(tmp_path), "PYTHONUNBUFFERED": ""}
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "watcher", "status"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert "No space left" in sentence(Said(done.returncode, "", done.stderr))
+
+
+def test_a_database_that_is_none_is_told(run: Run) -> None:
+    """It is named, and left as it was found."""
+    file = Path("state/watcher.duckdb")
+    file.parent.mkdir()
+    file.write_bytes(b"this is no database\n" * 1000)
+    for words in (["status"], ["usage"]):
+        assert "watcher.duckdb" in sentence(run(*words))
+    assert file.read_bytes() == b"this is no database\n" * 1000
+
+
+def test_a_state_folder_that_is_none_is_told(run: Run) -> None:
+    """A file stands where the folder should be."""
+    Path("state").write_text("")
+    for words in (["status"], ["usage"]):
+        assert "state" in sentence(run(*words))
+
+
+def test_a_database_without_tables_is_told(run: Run) -> None:
+    """One that a first start has made and not filled: there is little to tell, and that is no crash."""
+    Path("state").mkdir()
+    duckdb.connect("state/watcher.duckdb").close()
+    said = run("status")
+    assert (said.code, said.err) == (0, "") and said.out.strip()
+
+
+def test_usage_of_a_processor_that_never_ran_is_told(run: Run) -> None:
+    """Where usage is not enabled there are no tables to report from: one sentence."""
+    Path("state").mkdir()
+    database = DuckDatabase(Path("state/watcher.duckdb"))
+    migrate(database, Path("state/backups"))
+    database.close()
+    assert run("status").code == 0
+    assert "usage" in sentence(run("usage"))
+
+
+def test_a_folder_in_use_is_told(run: Run) -> None:
+    """Something without an API holds it: whose process it is; a service that does not answer: where it should."""
+    lock = StateLock(Path("state")).acquire(Holder(os.getpid(), "once"))
+    for words in (["status"], ["usage"]):
+        assert f"process {os.getpid()}" in sentence(run(*words))
+    lock.describe(Holder(os.getpid(), "run", "http://127.0.0.1:1"))
+    for words in (["status"], ["usage"]):
+        assert "http://127.0.0.1:1 does not answer" in sentence(run(*words))
+    lock.release()
+
+
+def test_once_ends_with_1_if_a_session_failed(tmp_path: Path) -> None:
+    """What failed is said with its reason, and the rest is done."""
+    (tmp_path / "sessions" / "ann").mkdir(parents=True)
+    (tmp_path / "sessions" / "ann" / "s.jsonl").write_bytes(call("m1"))
+    place = Place(tmp_path / "sessions", tmp_path / "state")
+    plugin = str(install(tmp_path / "plugin", "raise ValueError('no good')"))
+    place.environment["PYTHONUNBUFFERED"] = ""  # what is printed waits in a buffer, as it does for everyone
+    place.environment["PYTHONPATH"] = os.pathsep.join(filter(None, [plugin, os.environ.get("PYTHONPATH")]))
+    done = place.run("once", "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and told["ok"] is False
+    by_name = {entry["processor"]: entry for entry in told["processors"]}
+    assert by_name["stranger"]["errors"] == 1
+    assert (by_name["usage"]["errors"], by_name["usage"]["processed"]) == (0, 1)
+    assert "no good" in by_name["stranger"]["errors_detail"][0]["error"]
