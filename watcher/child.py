@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +74,9 @@ class Child:
 
     def start(self) -> None:
         """Start the process if none is up; it loads while we go on."""
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             return
+        self.kill()  # one that ended while nothing was asked of it
         hello = frames.Hello(
             self.settings.processor,
             self.settings.root,
@@ -98,7 +99,9 @@ class Child:
         self._channel = ours
         self._buffer.clear()
 
-    def run(self, jobs: Sequence[frames.Job], stop: Callable[[], bool]) -> Iterator[tuple[frames.Job, frames.Reply]]:
+    def run(
+        self, jobs: Sequence[frames.Job], stop: Callable[[], bool]
+    ) -> Generator[tuple[frames.Job, frames.Reply], None, None]:
         """Each job's replies, in order; the last of a job is a `Window` with ``last`` or any other reply.
 
         Raises:

@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import msgspec
 
@@ -90,8 +91,7 @@ class Visitor:
                 yield held
             first = False
             try:
-                extraction, rows = self._extract(job, piece, held.carry)
-                carry, after = self._writer.carry(extraction.carry), self._writer.after(extraction.after)
+                extraction, rows, carry, after = self._extract(job, piece, held.carry)
             except _OURS_RAISED as error:
                 yield frames.Failed(_say(error), signature, isinstance(error, Transient), _patience(error))
                 return
@@ -118,9 +118,11 @@ class Visitor:
             held.settles_at = settles_at
         yield held
 
-    def _extract(self, job: frames.Job, piece: Piece, carry: bytes) -> tuple[Extraction, dict[str, bytes]]:
+    def _extract(
+        self, job: frames.Job, piece: Piece, carry: bytes
+    ) -> tuple[Extraction, dict[str, bytes], bytes, list[tuple[str, list[Any]]]]:
         if not piece.data:
-            return Extraction(carry=msgspec.json.decode(carry)), {}
+            return Extraction(), {}, carry, []
         work = Work(
             Session(job.key, job.username),
             Lines(piece.data, is_utf8(piece.data)),
@@ -130,7 +132,8 @@ class Visitor:
         )
         extraction = self._processor.extract(work)
         self._writer.check(extraction, piece.data)
-        return extraction, self._writer.rows(extraction.rows, job.key)
+        rows = self._writer.rows(extraction.rows, job.key)
+        return extraction, rows, self._writer.carry(extraction.carry), self._writer.after(extraction.after)
 
 
 # A processor may raise whatever it likes, also what is no Exception (SystemExit): all of it is its failure.

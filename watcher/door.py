@@ -158,10 +158,9 @@ class Door:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             if self._abandon.is_set():
-                while self._waiting:
-                    left = self._waiting.popleft()
-                    if isinstance(left, _Errand):
-                        left.fail(Abandoned())
+                for left in self._waiting:
+                    left.fail(Abandoned()) if isinstance(left, _Errand) else left.done(Abandoned())
+                self._waiting.clear()
             if not self._waiting:
                 return None
             self._gather()

@@ -195,22 +195,30 @@ class Pipeline:
 
     def _run_through(self, budget: float, stop: Callable[[], bool]) -> RunDetails:
         before, since = self.tally(), time.monotonic()
-        found = self.sweep("asked for")
+        first = found = self.sweep("asked for")
         deadline = time.monotonic() + budget
-        left = set(found.offered)
-        while (left := self.queue.pending(left)) and time.monotonic() < deadline and not stop() and self.alive():
-            if len(left) > MANY:  # looking at so many after every change would hold up those who work
-                time.sleep(GLANCE)
-            else:
-                self.queue.rest(GLANCE)
+
+        def over() -> bool:
+            return time.monotonic() >= deadline or stop() or not self.alive()
+
+        while True:
+            left = set(found.offered)
+            while (left := self.queue.pending(left)) and not over():
+                if len(left) > MANY:  # looking at so many after every change would hold up those who work
+                    time.sleep(GLANCE)
+                else:
+                    self.queue.rest(GLANCE)
+            if not found.forgotten or over():
+                break
+            found = self.sweep("more than the queue held")
         after = self.tally()
         failures = {key: error for worker in self._all() for key, error in worker.failures(since).items()}
         return RunDetails(
             self.name,
             scanned=found.scanned,
             processed=after.processed - before.processed,
-            skipped=found.scanned - len(found.offered) + after.skipped - before.skipped,
-            capped=len(left),
+            skipped=first.scanned - len(first.offered) + first.vanished + after.skipped - before.skipped,
+            capped=len(left) + found.forgotten,
             errors=len(failures),
             items_extracted=after.items - before.items,
             errors_detail=[{"session": key, "error": error} for key, error in failures.items()],

@@ -16,4 +16,4 @@ class Retry:
 
     def delay(self, attempts: int, random: Random) -> float:
         """Seconds to wait after so many failed attempts (from 1)."""
-        return min(self.longest, self.first * 2.0 ** min(attempts - 1, 60)) * random.uniform(0.75, 1.25)
+        return min(self.longest, self.first * 2.0 ** min(attempts - 1, 60) * random.uniform(0.75, 1.25))

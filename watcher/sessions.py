@@ -32,6 +32,11 @@ def path_of(key: str) -> bytes:
     return unquote_to_bytes(key.rpartition(":")[2])
 
 
+def node_of(key: str) -> str:
+    """Whose tree a session key belongs to, as it stands in the key."""
+    return key.rpartition(":")[0]
+
+
 def _percent(match: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8", "surrogateescape"))
 
@@ -56,6 +61,8 @@ class Listing:
     directories: int
     #: Paths that could not be read, with the reason.
     unreadable: list[str]
+    #: What stands before the keys' colon.
+    node: str = ""
 
 
 class Tree:
@@ -119,7 +126,7 @@ class Tree:
                 continue
             except OSError as error:
                 unreadable.append(f"{os.fsdecode(folder)}: {error.strerror}")
-        return Listing(files, directories, unreadable)
+        return Listing(files, directories, unreadable, node_of(self.key(b"")))
 
 
 class NotASession(Exception):

@@ -96,13 +96,16 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     def failed(self, error: str, signature: Seen, attempts: int, again_at: datetime | None, version: int) -> State:
         """After a failure; quarantined where it is not to be tried again by itself."""
+        older = self.processor_version is not None and self.processor_version < version
         return msgspec.structs.replace(
             self.seen(signature),
+            processed_bytes=0 if older else self.processed_bytes,
+            file_hash=None if older else self.file_hash,
             status="quarantined" if again_at is None else "failed",
             attempts=attempts,
             last_error=error[:2000],
             next_attempt_at=again_at,
-            processor_version=version if self.processed_at is None else self.processor_version,
+            processor_version=version if older or self.processed_at is None else self.processor_version,
         )
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from watcher.queue import ChangeQueue
-from watcher.sessions import Listing, Signature
+from watcher.sessions import Listing, Signature, node_of
 from watcher.store.database import Database
 from watcher.store.sql import QUERIES
 
@@ -23,6 +23,10 @@ class Found:
     scanned: int
     offered: frozenset[str]
     unreadable: list[str]
+    #: Of those offered, how many are not in the tree.
+    vanished: int = 0
+    #: How many the queue had no room for.
+    forgotten: int = 0
 
 
 class Sweep:
@@ -57,19 +61,23 @@ class Sweep:
         wall = self._wall_clock()
         moment = datetime.fromtimestamp(wall, UTC)
         offered: set[str] = set()
+        vanished = forgotten = 0
         known = set()
         for row in rows:
             key = row[0]
+            if node_of(key) != listing.node:
+                continue
             known.add(key)
             seen = files.get(key)
             if self._differs(row, seen, moment):
-                self._offer(key, seen, now, wall)
+                vanished += seen is None
+                forgotten += not self._offer(key, seen, now, wall)
                 offered.add(key)
         for key, seen in files.items():
             if key not in known:
-                self._offer(key, seen, now, wall)
+                forgotten += not self._offer(key, seen, now, wall)
                 offered.add(key)
-        return Found(len(files), frozenset(offered), listing.unreadable)
+        return Found(len(files), frozenset(offered), listing.unreadable, vanished, forgotten)
 
     def _differs(self, row: tuple[Any, ...], seen: Signature | None, moment: datetime) -> bool:
         _, *signature, version, status, next_attempt_at = row
@@ -82,9 +90,8 @@ class Sweep:
             or (next_attempt_at is not None and next_attempt_at <= moment)
         )
 
-    def _offer(self, key: str, seen: Signature | None, now: float, wall: float) -> None:
+    def _offer(self, key: str, seen: Signature | None, now: float, wall: float) -> bool:
         if seen is None:
-            self._queue.offer(key, now, last=0.0)
-            return
+            return self._queue.offer(key, now, last=0.0)
         age = max(0.0, wall - seen[2] / 1e9)
-        self._queue.offer(key, now, last=now - age)
+        return self._queue.offer(key, now, last=now - age)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -57,6 +58,8 @@ class _Visit:
     username: str
     #: The file as it was before anybody read it.
     seen: Seen | None = None
+    #: The file as the child saw it.
+    read_as: Seen | None = None
     undecided: int = 0
     read: bool = False
     again: bool = False
@@ -179,8 +182,9 @@ class Worker:
         except self._ours as error:
             self._struggle(keys, error)
         else:
-            self.trouble = None
-            self.stumbles = 0
+            if self.paused_until <= self._clock():
+                self.trouble = None
+                self.stumbles = 0
         return 0.0
 
     def _tell(self) -> None:
@@ -212,11 +216,14 @@ class Worker:
             states = self._passes.states(self._connection, keys)
             visits = {key: _Visit(states.get(key), self._tree.username(key)) for key in keys}
             jobs = [self._job(key, visit) for key, visit in visits.items()]
-            for job, reply in self._child.run(jobs, self._stopping.is_set):
-                self.beat = self._clock()
-                if not isinstance(reply, frames.Window) or reply.last:
-                    left.discard(job.key)
-                self._hear(job, visits[job.key], reply)
+            with closing(self._child.run(jobs, self._stopping.is_set)) as replies:
+                for job, reply in replies:
+                    self.beat = self._clock()
+                    if not isinstance(reply, frames.Window) or reply.last:
+                        left.discard(job.key)
+                    self._hear(job, visits[job.key], reply)
+                    if self.paused_until > self._clock():
+                        break  # the others wait too, instead of meeting the same trouble
         except Stopped:
             pass
         finally:
@@ -227,7 +234,7 @@ class Worker:
                     self._queue.done(key)
                     self._queue.offer(key, now)
                 else:
-                    visit.again = True
+                    visit.again = visit.read = True
                     self._finish(key, visit)
 
     def _job(self, key: str, visit: _Visit) -> frames.Job:
@@ -263,6 +270,7 @@ class Worker:
             self._gone(job.key, visit)
         elif isinstance(reply, frames.Trouble):
             self.trouble = reply.error
+            self.stumbles += 1
             self.paused_until = self._clock() + PAUSE
             visit.again = True
         elif reply.transient:
@@ -277,12 +285,10 @@ class Worker:
         state = base.taken(window, self._version)
         visit.base = state
         visit.read = window.last
+        visit.read_as = window.signature
         visit.again = visit.again or window.more
-        self.tally.bytes += window.processed_bytes - window.start
-        self.tally.bad_lines += window.bad_lines
-        self.tally.items += window.items
         work = Pass(key, before, state, window.start == 0, window.rows, window.after)
-        self._submit(key, visit, work, succeeded=window.last)
+        self._submit(key, visit, work, window)
 
     def _unchanged(self, key: str, visit: _Visit, reply: frames.Unchanged) -> None:
         state = visit.base
@@ -327,11 +333,12 @@ class Worker:
         signature: Seen | None,
         counts: bool = True,
         delay: float | None = None,
+        refused: bool = False,
     ) -> None:
         """Note a failure in the state row; what was taken before stands."""
         state = before or State(processor_name=self.name, session_file=key, username=visit.username)
         attempts = state.attempts + counts
-        quarantined = attempts >= self._retry.max_attempts
+        quarantined = counts and attempts >= self._retry.max_attempts
         if delay is None:
             delay = self._retry.delay(max(attempts, 1), self._random)
         again_at = None if quarantined else datetime.now(UTC) + timedelta(seconds=delay)
@@ -339,12 +346,15 @@ class Worker:
         self.tally.failed += 1
         self._failures.append((self._clock(), key, error[:500]))
         log.warning("session failed", processor=self.name, session=key, attempts=attempts, error=error[:300])
-        visit.base = after
+        if not refused:  # later windows of one that was refused are void
+            visit.base = after
         self._submit(key, visit, Pass(key, before, after), at_once=True)
         if not quarantined:
             self._queue.defer(key, self._clock() + delay)
 
-    def _submit(self, key: str, visit: _Visit, work: Pass, succeeded: bool = False, at_once: bool = False) -> None:
+    def _submit(
+        self, key: str, visit: _Visit, work: Pass, window: frames.Window | None = None, at_once: bool = False
+    ) -> None:
         with self._lock:
             visit.undecided += 1
 
@@ -353,18 +363,26 @@ class Worker:
                 self._refused(key, visit, work, answer)
             elif answer == "void":
                 visit.again = True
-            elif succeeded:
-                self.tally.processed += 1
-                self._successes += 1
-                self._slowdowns = 0
-                self._transient.pop(key, None)
-                if work.after.next_attempt_at is not None:
-                    self._queue.defer(key, self._clock() + _seconds_until(work.after.next_attempt_at))
+            elif window is not None:
+                self._committed(key, work, window)
             with self._lock:
                 visit.undecided -= 1
             self._finish(key, visit)
 
         self._door.submit(work, decided, at_once)
+
+    def _committed(self, key: str, work: Pass, window: frames.Window) -> None:
+        self.tally.bytes += window.processed_bytes - window.start
+        self.tally.bad_lines += window.bad_lines
+        self.tally.items += window.items
+        if not window.last:
+            return
+        self.tally.processed += 1
+        self._successes += 1
+        self._slowdowns = 0
+        self._transient.pop(key, None)
+        if work.after.next_attempt_at is not None:
+            self._queue.defer(key, self._clock() + _seconds_until(work.after.next_attempt_at))
 
     def _refused(self, key: str, visit: _Visit, work: Pass, error: Exception) -> None:
         """The database did not take the rows: this pass failed, and what followed it is void."""
@@ -372,12 +390,12 @@ class Worker:
             visit.again = True
             return
         message = f"its rows were refused: {str(error).strip().partition(chr(10))[0]}"
-        self._failed(key, visit, work.before, message, work.after.signature)
+        self._failed(key, visit, work.before, message, visit.read_as, refused=True)
 
     def _finish(self, key: str, visit: _Visit) -> None:
         """Let the session go once it is read and everything of it is decided."""
         with self._lock:
-            if visit.undecided or not (visit.read or visit.again):
+            if visit.undecided or not visit.read:  # the child is still at it, whatever was decided meanwhile
                 return
             again, visit.again, visit.read = visit.again, False, False
         if again:  # a queue that is closed takes nothing more
