@@ -15,6 +15,7 @@ from processors.contract import Processor, ProcessorSettings
 from watcher.child import Child, ChildSettings
 from watcher.door import Door
 from watcher.errors import SweepUnderWay
+from watcher.pace import Pace
 from watcher.queue import ChangeQueue
 from watcher.retry import Retry
 from watcher.sessions import Listing, Tree
@@ -93,6 +94,7 @@ class Pipeline:
         self.passes = PassStore(database, processor.name, processor.schema)
         self.door = Door(database, self.passes, processor.name, cadence.linger)
         self.version, self._tree, self.database = processor.version, tree, database
+        self._pace = Pace()
         self.workers = self._hire()
         #: Workers that were made from an earlier plan, and end.
         self._retired: list[Worker] = []
@@ -124,6 +126,7 @@ class Pipeline:
                 self.database,
                 self.passes,
                 plan.retry,
+                self._pace,
                 second_look=plan.cadence.second_look,
                 workers=plan.cadence.workers,
             )

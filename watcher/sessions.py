@@ -63,6 +63,8 @@ class Listing:
     unreadable: list[str]
     #: What stands before the keys' colon.
     node: str = ""
+    #: What the keys of sessions begin with that could not be looked at: they are neither there nor gone.
+    unknown: tuple[str, ...] = ()
 
 
 class Tree:
@@ -105,6 +107,7 @@ class Tree:
         """Every session in the tree; links are not followed, only regular files count."""
         files: dict[str, Signature] = {}
         unreadable: list[str] = []
+        unknown: list[str] = []
         root = os.fsencode(self.root)
         prefix = len(root.rstrip(b"/")) + 1
         pending = [root]
@@ -126,7 +129,8 @@ class Tree:
                 continue
             except OSError as error:
                 unreadable.append(f"{os.fsdecode(folder)}: {error.strerror}")
-        return Listing(files, directories, unreadable, node_of(self.key(b"")))
+                unknown.append(self.key(folder[prefix:] + b"/" if folder != root else b""))
+        return Listing(files, directories, unreadable, node_of(self.key(b"")), tuple(unknown))
 
 
 class NotASession(Exception):

@@ -69,6 +69,8 @@ class Sweep:
                 continue
             known.add(key)
             seen = files.get(key)
+            if seen is None and key.startswith(listing.unknown):
+                continue
             if self._differs(row, seen, moment):
                 vanished += seen is None
                 forgotten += not self._offer(key, seen, now, wall)

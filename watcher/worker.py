@@ -20,6 +20,7 @@ import structlog
 from watcher import frames
 from watcher.child import Child, ChildStartError, Stopped
 from watcher.door import Abandoned, Door
+from watcher.pace import Pace
 from watcher.queue import ChangeQueue
 from watcher.retry import Retry
 from watcher.sessions import Tree, path_of
@@ -79,6 +80,7 @@ class Worker:
         database: Database,
         passes: PassStore,
         retry: Retry,
+        pace: Pace | None = None,
         *,
         second_look: float = 2.0,
         workers: int = 1,
@@ -92,8 +94,8 @@ class Worker:
         self.trouble: str | None = None
         #: How often in a row it got nowhere for trouble of ours.
         self.stumbles = 0
-        #: Not before then does it take another session (a rate limit, a provider that is down).
-        self.paused_until = 0.0
+        self._resting_until = 0.0
+        self._pace = pace if pace is not None else Pace()
         #: When it last got anywhere, on its clock.
         self.beat = clock()
         self._version, self._tree, self._queue = version, tree, queue
@@ -104,14 +106,15 @@ class Worker:
         self._random = random or Random()
         self._connection: Connection | None = None
         self._lock = threading.Lock()
-        self._missing: dict[str, float] = {}
-        self._slowdowns = 0
-        self._successes = 0
-        self._transient: dict[str, int] = {}
         self._failures: deque[tuple[float, str, str]] = deque(maxlen=1000)
         self._stopping = threading.Event()
         self._idle_since = clock()
         self._thread = threading.Thread(target=self._run, name=f"worker:{name}", daemon=True)
+
+    @property
+    def paused_until(self) -> float:
+        """Not before then does it take another session: trouble of ours, or a provider that is down for all."""
+        return max(self._resting_until, self._pace.paused_until)
 
     def start(self) -> None:
         """Begin."""
@@ -140,7 +143,7 @@ class Worker:
                 except Exception as error:
                     log.exception("the worker stumbled", processor=self.name)
                     self.trouble = f"an internal error, see the log: {type(error).__name__}: {error}"
-                    self.paused_until = self._clock() + PAUSE
+                    self._resting_until = self._clock() + PAUSE
                     self.stumbles += 1
                     continue
                 if wait <= 0:
@@ -205,7 +208,7 @@ class Worker:
             self._connection = None
         self._child.close()
         self.stumbles += 1
-        self.paused_until = self._clock() + PAUSE
+        self._resting_until = self._clock() + PAUSE
 
     def _look(self, keys: list[str]) -> None:
         visits: dict[str, _Visit] = {}
@@ -259,7 +262,7 @@ class Worker:
 
     def _hear(self, job: frames.Job, visit: _Visit, reply: frames.Reply) -> None:
         if not isinstance(reply, frames.Gone):
-            self._missing.pop(job.key, None)
+            self._pace.there(job.key)
         if isinstance(reply, frames.Window):
             self._take(job.key, visit, reply)
             return
@@ -271,7 +274,7 @@ class Worker:
         elif isinstance(reply, frames.Trouble):
             self.trouble = reply.error
             self.stumbles += 1
-            self.paused_until = self._clock() + PAUSE
+            self._resting_until = self._clock() + PAUSE
             visit.again = True
         elif reply.transient:
             self._slow_down(job.key, visit, reply)
@@ -301,26 +304,24 @@ class Worker:
     def _gone(self, key: str, visit: _Visit) -> None:
         state = visit.base
         if state is None or state.status == "gone":
-            self._missing.pop(key, None)
+            self._pace.there(key)
             return
         now = self._clock()
-        first = self._missing.setdefault(key, now)
+        first = self._pace.missing_since(key, now)
         if now - first < self._second_look:
             self._queue.defer(key, first + self._second_look)
             return
-        del self._missing[key]
+        self._pace.there(key)
         self.tally.gone += 1
         self._submit(key, visit, Pass(key, state, state.gone()))
 
     def _slow_down(self, key: str, visit: _Visit, reply: frames.Failed) -> None:
         """The provider is in trouble: the whole processor slows; it is nobody's fault while nobody succeeds."""
-        others_succeeded = self._transient.get(key, self._successes) != self._successes
-        self._transient[key] = self._successes
-        self._slowdowns += 1
-        delay = self._retry.delay(self._slowdowns, self._random)
+        slowdowns, others_succeeded = self._pace.slow_down(key)
+        delay = self._retry.delay(slowdowns, self._random)
         if reply.retry_after is not None:
             delay = max(delay, reply.retry_after)
-        self.paused_until = self._clock() + delay
+        self._pace.pause(self._clock() + delay)
         self.trouble = reply.error
         self._failed(key, visit, visit.base, reply.error, reply.signature, counts=others_succeeded, delay=delay)
 
@@ -378,9 +379,7 @@ class Worker:
         if not window.last:
             return
         self.tally.processed += 1
-        self._successes += 1
-        self._slowdowns = 0
-        self._transient.pop(key, None)
+        self._pace.succeeded(key)
         if work.after.next_attempt_at is not None:
             self._queue.defer(key, self._clock() + _seconds_until(work.after.next_attempt_at))
 

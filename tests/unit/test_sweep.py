@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -169,6 +171,28 @@ def test_what_cannot_be_read_is_named(ground: Ground) -> None:
     """A folder that was not looked into is said."""
     found = ground.sweep(lambda: Listing({"ann/a.jsonl": Signature((1, 2, 3, 4))}, 2, ["bob: Permission denied"]))
     assert (found.scanned, found.unreadable) == (1, ["bob: Permission denied"])
+
+
+def test_what_lies_in_a_closed_folder_is_neither_there_nor_gone(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sessions are left as they are, until the folder can be read again."""
+    for key in ("ann/a.jsonl", "bob/b.jsonl", "bobby/c.jsonl"):
+        ground.write(key)
+        ground.know(key)
+    shutil.rmtree(ground.root / "bobby")
+    real = os.scandir
+
+    def scandir(path: bytes) -> Any:
+        if os.path.basename(path) == b"bob":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert ground.offered() == {"bobby/c.jsonl"}
+    monkeypatch.setattr(os, "scandir", real)
+    shutil.rmtree(ground.root / "bob")
+    assert ground.offered() == {"bob/b.jsonl", "bobby/c.jsonl"}
 
 
 def test_another_nodes_sessions_are_not_ours_to_judge(ground: Ground) -> None:
