@@ -20,11 +20,11 @@ demo: $(VENV)/.runs ## A living sample, for a minute: no transcripts needed.
 	@$(BIN)/session-watcher demo
 
 test: $(VENV)/.tests lint ## Everything that needs no root, in under ten minutes.
-	$(BIN)/python -m pytest tests/unit $(PYTEST)
+	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal $(PYTEST)
 	$(BIN)/python -m pytest tests/contract tests/acceptance -n 2 --dist worksteal --durations 8 $(PYTEST)
 
 test-unit: $(VENV)/.tests ## The unit tests only, in seconds.
-	$(BIN)/python -m pytest tests/unit $(PYTEST)
+	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal $(PYTEST)
 
 test-faults: $(VENV)/.tests ## Kills, full disks, kernel limits, unmounts: needs root.
 	@[ "$$(id -u)" = 0 ] || { echo "make test-faults mounts, fills and kills: run it as root." >&2; exit 2; }

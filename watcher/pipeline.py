@@ -15,6 +15,7 @@ from processors.contract import Processor, ProcessorSettings
 from watcher.child import Child, ChildSettings
 from watcher.door import Door
 from watcher.errors import SweepUnderWay
+from watcher.outcome import Tally
 from watcher.pace import Pace
 from watcher.queue import ChangeQueue
 from watcher.retry import Retry
@@ -22,7 +23,7 @@ from watcher.sessions import Listing, Tree
 from watcher.store.database import Database
 from watcher.store.passes import PassStore
 from watcher.sweep import Found, Sweep
-from watcher.worker import Tally, Worker
+from watcher.worker import Worker
 
 #: So many tries in a row that got nowhere are not going to be luckier soon.
 STUCK = 5
