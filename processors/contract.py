@@ -41,7 +41,8 @@ ENTRY_POINTS = "session_watcher.processors"
 ColumnType = Literal["text", "integer", "real", "boolean", "timestamp"]
 
 #: A row: a mapping from column to value, or a ``msgspec.Struct`` whose fields are
-#: the table's columns (the fast way). The session column is filled in by the spine.
+#: the table's columns (the fast way). The session column is filled in by the spine; a
+#: Struct that is not frozen may have a field for it, which is the fastest.
 Row = Any
 
 

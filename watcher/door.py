@@ -28,7 +28,7 @@ T = TypeVar("T")
 #: What one transaction holds at most, and what may wait in memory.
 GROUP_PASSES = 256
 GROUP_BYTES = 12 << 20
-WAITING_BYTES = 48 << 20
+WAITING_BYTES = 28 << 20
 #: When nothing more has come for so long, a door that lingers takes what there is.
 LULL = 0.03
 
@@ -58,9 +58,19 @@ class _Errand:
 class Door:
     """One processor's writer: a thread of its own, fed by `submit`."""
 
-    def __init__(self, database: Database, passes: PassStore, name: str, linger: float = 0.0) -> None:
-        """``linger``: for so many seconds it waits for more, as long as more keeps coming."""
-        self._linger = linger
+    def __init__(
+        self,
+        database: Database,
+        passes: PassStore,
+        name: str,
+        linger: float = 0.0,
+        expected: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """``linger``: for so many seconds it waits for more, as long as more keeps coming.
+
+        ``expected`` says how many sessions are on their way, those included that wait at the door.
+        """
+        self._linger, self._expected = linger, expected
         self._database = database
         self._passes = passes
         self._name = name
@@ -206,7 +216,7 @@ class Door:
         until = time.monotonic() + self._linger
         while time.monotonic() < until and not self._closing:
             before = len(self._waiting)
-            if before >= GROUP_PASSES or self._bytes >= GROUP_BYTES:
+            if before >= GROUP_PASSES or self._bytes >= GROUP_BYTES or self._expected() <= before:
                 return
             self._changed.wait_for(lambda before=before: len(self._waiting) > before or self._closing, LULL)  # type: ignore[misc]
             if len(self._waiting) == before:

@@ -93,7 +93,7 @@ class Pipeline:
         cadence = plan.cadence
         self.queue = ChangeQueue(cadence.quiet, cadence.max_wait, cadence.max_pending)
         self.passes = PassStore(database, processor.name, processor.schema)
-        self.door = Door(database, self.passes, processor.name, cadence.linger)
+        self.door = Door(database, self.passes, processor.name, cadence.linger, self.queue.on_their_way)
         self.version, self._tree, self.database = processor.version, tree, database
         self._pace = Pace()
         self.workers = self._hire()

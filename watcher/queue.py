@@ -42,6 +42,10 @@ class ChangeQueue:
         """Sessions taken and not yet done."""
         return len(self._running)
 
+    def on_their_way(self) -> int:
+        """Sessions that wait or run."""
+        return len(self._waiting) + len(self._running)
+
     def offer(self, key: str, now: float, last: float | None = None) -> bool:
         """Say that a session changed (at ``last``, if that is known to be earlier than now).
 

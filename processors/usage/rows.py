@@ -45,6 +45,8 @@ class Call(msgspec.Struct, gc=False, omit_defaults=True):
     cost_usd: float | None = None
     occurred_at: datetime | None = None
     counted: bool | None = None
+    #: Filled in by the spine.
+    session_file: str = ""
 
 
 class Use(msgspec.Struct, gc=False, omit_defaults=True):
@@ -72,6 +74,8 @@ class Use(msgspec.Struct, gc=False, omit_defaults=True):
     command_name: str | None = None
     occurred_at: datetime | None = None
     counted: bool | None = None
+    #: Filled in by the spine.
+    session_file: str = ""
 
 
 class File(msgspec.Struct, gc=False):

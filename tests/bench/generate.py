@@ -24,7 +24,7 @@ class Writer:
 
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(seed)
-        self._text = "".join(self._stretch() for _ in range(50))
+        self._text = "".join(self._stretch(elsewhere=n % 7 == 3) for n in range(50))
         self._number = 0
 
     def session(self, name: str, size: int) -> bytes:
@@ -41,9 +41,8 @@ class Writer:
                 length += len(line)
         return b"".join(made)
 
-    def _stretch(self) -> str:
-        letters = _WORDS + _ELSEWHERE if self._rng.random() < 0.2 else _WORDS
-        return "".join(self._rng.choices(letters, k=4000))
+    def _stretch(self, elsewhere: bool) -> str:
+        return "".join(self._rng.choices(_WORDS + _ELSEWHERE if elsewhere else _WORDS, k=4000))
 
     def _words(self, mean: int) -> str:
         at = self._rng.randrange(100_000)

@@ -24,7 +24,7 @@ log = structlog.get_logger("watcher.store")
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # The default would let the cache grow to most of the machine.
-    "memory_limit": "1GB",
+    "memory_limit": "512MB",
     # A larger write-ahead log makes for fewer checkpoints under load; it is replayed at 50 MB/s and more.
     "checkpoint_threshold": "64MB",
     # Rows come in through descriptors whose names are used again.
