@@ -252,12 +252,13 @@ MISTAKES = (
 
 
 def plain(found: Any) -> Any:
-    """Without what only a running service can say: its health, and when jobs run next."""
+    """Without what only a running service can say (its health, and when jobs run next), and the time of day."""
     if isinstance(found, dict):
         left_out = {"service", "next_run_at", "running"}
         return {key: plain(value) for key, value in found.items() if key not in left_out}
     if isinstance(found, list):
-        rows = [one for one in found if not (isinstance(one, dict) and one.get("name") in ("service", "database"))]
+        said = ("service", "database", "clock")
+        rows = [one for one in found if not (isinstance(one, dict) and one.get("name") in said)]
         return [plain(one) for one in rows]
     return found
 

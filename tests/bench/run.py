@@ -14,7 +14,10 @@ from pathlib import Path
 import structlog
 
 from processors.contract import Bytes
+from tests.bench.commands import commands, many_rows
 from tests.bench.measures import MEASURES, Measure, Size, as_json
+
+ALL = {**MEASURES, "commands": commands, "many_rows": many_rows}
 
 #: So many times worse than asked is a failure.
 ALLOWANCE = 1.5
@@ -23,7 +26,7 @@ ALLOWANCE = 1.5
 def main() -> int:
     """Measure; 1 where the gate is shut."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.run", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"what to measure: {', '.join(MEASURES)} (all)")
+    parser.add_argument("names", nargs="*", help=f"what to measure: {', '.join(ALL)} (all)")
     parser.add_argument("--gate", action="store_true", help=f"fail where a ratio is {ALLOWANCE} times worse than asked")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON at the end")
     parser.add_argument("--folder", type=Path, help="where the corpus is kept for the next run (a temporary folder)")
@@ -31,8 +34,8 @@ def main() -> int:
     parser.add_argument("--sessions", default=2000, type=int, help="sessions of the corpus (2000)")
     given = parser.parse_args()
     for name in given.names:
-        if name not in MEASURES:
-            parser.error(f"{name} is not measured; there are {', '.join(MEASURES)}")
+        if name not in ALL:
+            parser.error(f"{name} is not measured; there are {', '.join(ALL)}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with tempfile.TemporaryDirectory(prefix="session-watcher-bench-") as temporary:
         folder = given.folder or Path(temporary)
@@ -40,8 +43,8 @@ def main() -> int:
         size = Size(folder.resolve(), int(given.size), given.sessions)
         print(f"{'':48} {'ours':>10} {'yardstick':>10} {'ratio':>8} {'asked':>8}", file=sys.stderr)
         found: list[Measure] = []
-        for name in given.names or MEASURES:
-            for measure in MEASURES[name](size):
+        for name in given.names or ALL:
+            for measure in ALL[name](size):
                 found.append(measure)
                 print(row(measure), file=sys.stderr, flush=True)
     if given.json:

@@ -45,5 +45,21 @@ def look(folder: str, state: str) -> None:
     database.close()
 
 
+def open_database(_folder: str, state: str) -> None:
+    """Import what a reading command imports, open the database, and ask it for something."""
+    import watcher.cli.app
+    import watcher.cli.show
+    import watcher.cli.status
+    from watcher.settings import load
+    from watcher.store.duck import DuckDatabase
+
+    assert watcher.cli.app and watcher.cli.show and watcher.cli.status
+    load()
+    database = DuckDatabase(Path(state) / "watcher.duckdb", read_only=True)
+    connection = database.connect()
+    print(connection.execute("SELECT count(*) FROM session_processor_state"))
+    database.close()
+
+
 if __name__ == "__main__":
-    {"decode": decode, "look": look}[sys.argv[1]](sys.argv[2], sys.argv[3])
+    {"decode": decode, "look": look, "open": open_database}[sys.argv[1]](sys.argv[2], sys.argv[3])
