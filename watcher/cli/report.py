@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from watcher.cli.show import number, plain
+from watcher.cli.show import number, plain, safe
 
 #: What is left out where the terminal is too narrow, the first first.
 _LEAST = (
@@ -22,8 +22,6 @@ _LEAST = (
 #: Longer text is folded or cut, rather than that a column is left out for it.
 _LONGEST = 28
 _GAP = 2
-#: Into a pipe goes everything.
-_PIPED = 100_000
 _HEADINGS = {
     "username": "user",
     "input_tokens": "input",
@@ -68,8 +66,29 @@ def report(found: dict[str, Any]) -> None:
     rows = [dict(zip(columns, row, strict=True)) for row in found["rows"]]
     if totals := found.get("totals"):
         rows.append({**dict.fromkeys(columns, ""), columns[0]: "all", **totals})
-    if not console.is_terminal:
-        console.width = _PIPED
+    if console.is_terminal:
+        _draw(console, columns, rows, bool(totals))
+    else:
+        _write(columns, rows)
+    for model in found.get("unknown_models", []):
+        console.print(plain(f"No price is known for {model}; set it under [processors.usage] prices.", "yellow"))
+
+
+def _write(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Everything, line by line, aligned by spaces: nothing has to fit, so nothing has to be laid out."""
+    cells = [[safe(_cell(name, row[name], exact=True)) for name in columns] for row in rows]
+    headings = [_heading(name).replace("\n", " ") for name in columns]
+    widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]
+    for row in (headings, *cells):
+        padded = []
+        for name, width, cell in zip(columns, widths, row, strict=True):
+            space = " " * (width - cell_len(cell))
+            padded.append(space + cell if name in _MEASURES else cell + space)
+        print((" " * _GAP).join(padded).rstrip())
+
+
+def _draw(console: Console, columns: Sequence[str], rows: Sequence[dict[str, Any]], totals: bool) -> None:
+    """As much as fits the terminal."""
     shown, cells = _fit(columns, rows, console.width)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in shown:
@@ -82,11 +101,9 @@ def report(found: dict[str, Any]) -> None:
             overflow="ellipsis" if name in ("session_id", "project") else "fold",
         )
     for at, row in enumerate(cells):
-        last = totals is not None and at == len(cells) - 1
+        last = totals and at == len(cells) - 1
         table.add_row(*(plain(row[name]) for name in shown), style="bold" if last else "")
     console.print(table)
-    for model in found.get("unknown_models", []):
-        console.print(plain(f"No price is known for {model}; set it under [processors.usage] prices.", "yellow"))
 
 
 def _fit(columns: Sequence[str], rows: Sequence[dict[str, Any]], width: int) -> tuple[list[str], list[dict[str, str]]]:

@@ -232,7 +232,12 @@ def checks(found: dict[str, Any]) -> None:
 
 def plain(text: str, style: str = "") -> Text:
     """Text from a transcript: neither markup nor a word to the terminal."""
-    return Text("".join(letter if letter.isprintable() else "\ufffd" for letter in text), style=style)
+    return Text(safe(text), style=style)
+
+
+def safe(text: str) -> str:
+    """Text without what a terminal would take for an order."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _table(*columns: str) -> Table:
