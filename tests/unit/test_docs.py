@@ -1,0 +1,69 @@
+"""The documentation is held to the code: what is not written down, or written down and not there, fails here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from watcher.cli.app import app
+from watcher.registry import discover
+from watcher.settings import load
+from watcher.settings.text import page
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+
+
+def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command by its words."""
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if hasattr(command, "list_commands"):
+            yield from commands(command, (*words, name))
+        else:
+            yield (*words, name)
+
+
+def test_every_setting_is_in_the_documentation() -> None:
+    """The page is the one that the program would write."""
+    written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert written == page(load(Path(os.devnull), {}, {})), "make settings writes it anew"
+
+
+def test_every_command_is_in_the_documentation() -> None:
+    """Under the words by which it is called; groups may be named with their commands after them."""
+    for words in commands(typer.main.get_command(app)):
+        *group, last = words
+        pattern = r"session-watcher " + " ".join(group) + r"[ `]*[\w|-]*\b" + re.escape(last) + r"\b"
+        assert re.search(pattern, TEXT) or re.search(rf"make {last}\b", TEXT), " ".join(words)
+
+
+def test_the_commands_that_it_names_are_there() -> None:
+    """Nothing is promised that the program does not know."""
+    there = {" ".join(words) for words in commands(typer.main.get_command(app))}
+    firsts = {words.split()[0] for words in there}
+    for first, second in re.findall(r"session-watcher ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?", TEXT):
+        assert first in firsts, first
+        if second and any(words.startswith(f"{first} ") for words in there):
+            assert f"{first} {second}" in there, f"{first} {second}"
+
+
+def test_every_processor_is_in_the_documentation() -> None:
+    """Whoever finds one in the settings can read what it is for."""
+    for name in discover():
+        assert f"`{name}`" in TEXT, name
+
+
+def test_its_links_lead_somewhere() -> None:
+    """Files that one page names to the next are there."""
+    for path in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name}: {target}"
