@@ -17,7 +17,7 @@ def take_in(settings: Settings, path: Path) -> dict[str, Any]:
         settings,
         "import-legacy",
         "/api/admin/import-legacy",
-        lambda core: asdict(legacy.take_in(path, core.database)),
+        lambda core: asdict(legacy.take_in(path.absolute(), core.database)),
         path=str(path.absolute()),
     )
     return found
