@@ -23,8 +23,8 @@ from watcher.store.ledger import jobs
 
 log = structlog.get_logger("watcher.live")
 
-#: How often an owed sweep is looked for, and the settings file looked at.
-DEBTS, SETTINGS = 1.0, 1.0
+#: How often an owed sweep is looked for, and the settings file looked at, in seconds.
+TICK = 1.0
 #: So far apart do jobs begin after a start.
 APART = 10.0
 #: Tables that a running service cannot take up: they are in force from the next start.
@@ -70,8 +70,7 @@ class LiveService:
         for number, (name, every) in enumerate(_cadences(self.core.settings), start=1):
             first = first_run(datetime.now(UTC), last.get(name), every, number * APART)
             self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name), first)
-        if self._file is not None:
-            self.schedule.every("settings", SETTINGS, self._look_at_settings)
+        self.schedule.every("tick", TICK, self._tick)
         self.schedule.start()
 
     def stop(self) -> bool:
@@ -131,14 +130,12 @@ class LiveService:
     def _sweep_by_the_clock(self, pipeline: Pipeline, offset: float) -> None:
         name, every = job_of(pipeline.name), float(pipeline.plan.settings.sweep_every)
         self.schedule.every(name, every, partial(self._sweep, pipeline, "clock"), every + offset)
-        self.schedule.every(f"debts:{pipeline.name}", DEBTS, pipeline.settle_debt)
 
     def _sweep_soon(self, pipeline: Pipeline, trigger: str) -> None:
         self.schedule.soon(f"{job_of(pipeline.name)}:{trigger}", partial(self._sweep, pipeline, trigger))
 
     def _sweep_no_more(self, processor: str) -> None:
         self.schedule.remove(job_of(processor))
-        self.schedule.remove(f"debts:{processor}")
 
     def _sweep(self, pipeline: Pipeline, trigger: str) -> None:
         def work() -> Mapping[str, Any]:
@@ -160,16 +157,20 @@ class LiveService:
         findings = list(found.values())
         return {"status": verdict(findings), "findings": [asdict(one) for one in findings]}
 
-    def _look_at_settings(self) -> None:
-        assert self._file is not None
-        loaded = self._file.step(time.monotonic())
-        if loaded is None:
-            return
+    def _tick(self) -> None:
+        """One small look at everything that may have come up: a busy schedule is a core that is never at rest."""
+        for pipeline in self.core.pipelines.values():
+            if pipeline.owes():
+                self.schedule.soon(f"debt:{pipeline.name}", pipeline.settle_debt)
+        if self._file is not None and (loaded := self._file.step(time.monotonic())) is not None:
+            self._take_up(loaded, self._file)
+
+    def _take_up(self, loaded: Loaded, file: SettingsFile) -> None:
         try:
             self.take(loaded)
         except Exception as error:
             log.exception("changed settings could not be taken up")
-            self._file.put_off(f"they could not be taken up: {error}")
+            file.put_off(f"they could not be taken up: {error}")
 
     def _changed(self, path: bytes) -> None:
         key, now = self.core.tree.key(path), time.monotonic()

@@ -176,9 +176,13 @@ class Pipeline:
         finally:
             self._sweeping.release()
 
+    def owes(self) -> bool:
+        """Whether a sweep is owed and can be made: not while a full queue would only overflow again."""
+        return self.queue.owed is not None and not self.queue.crowded() and not self._sweeping.locked()
+
     def settle_debt(self) -> None:
-        """Sweep if events may have been lost; not while a full queue would only overflow again."""
-        if (owed := self.queue.owed) and not self.queue.crowded():
+        """Sweep if events may have been lost."""
+        if (owed := self.queue.owed) and self.owes():
             try:
                 self.sweep(owed)
             except SweepUnderWay:
