@@ -155,6 +155,8 @@ def test_once_says_what_failed_and_exits_1(place: Place) -> None:
         ({}, ("usage", "daily", "--since", "yesterday"), "a day such as"),
         ({}, ("once", "--processor", "nobody"), "no enabled processor"),
         ({}, ("once", "--settings", "nowhere.toml"), "no such file"),
+        ({"WATCHER_HTTP__HOST": "0.0.0.0"}, ("run",), "set http.token"),
+        ({"WATCHER_HTTP__HOST": "::"}, ("run",), "set http.token"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_2(

@@ -9,7 +9,7 @@ import structlog
 from watcher.cli.stop import Stop
 from watcher.errors import SettingsError
 from watcher.http.app import build
-from watcher.http.serve import Server, bind, url_of
+from watcher.http.serve import Server, bind, must_be_safe, url_of
 from watcher.http.token import token_of
 from watcher.live import LiveService
 from watcher.lock import Holder
@@ -23,6 +23,8 @@ def run(loaded: Loaded, file: SettingsFile) -> int:
     """Run the service; 0 after an orderly end."""
     stop = Stop()
     settings = loaded.settings
+    if settings.http.enabled:
+        must_be_safe(settings.http.host, settings.http.token)
     service = LiveService(loaded, file)
     server: Server | None = None
     url = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 
@@ -30,6 +31,23 @@ def bind(host: str, port: int) -> socket.socket:
             "set another port, or http.enabled = false"
         ) from None
     return listener
+
+
+def must_be_safe(host: str, token: str) -> None:
+    """Beyond this machine it is served only to those who know a token that the operator chose.
+
+    Raises:
+        SettingsError: it would be open to the network by accident.
+    """
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if not local and not token:
+        raise SettingsError(
+            f"http.host = {host}: others could reach the service there; set http.token to a long secret first, "
+            "or listen on 127.0.0.1"
+        )
 
 
 def url_of(listener: socket.socket) -> str:
