@@ -66,6 +66,8 @@ class Visitor:
                 return
             try:
                 yield from self._windows(job, descriptor, status, signature, now_ns)
+            except MemoryError as error:  # a line so long that it does not even fit while it is read
+                yield frames.Failed(_say(error), signature)
             except OSError as error:
                 yield frames.Failed(f"reading failed: {error.strerror or error}", signature)
         finally:

@@ -96,8 +96,9 @@ def of_sessions(tallies: Sequence[tuple[Any, ...]]) -> list[Finding]:
         Finding(
             "warning",
             "quarantined",
-            f"{count} sessions are quarantined by {name}: see sessions list --status quarantined for the reasons; "
-            "they are tried again when their file changes, or with sessions retry.",
+            f"{count} {'session is' if count == 1 else 'sessions are'} quarantined by {name}: "
+            "sessions list --status quarantined has the reasons; each is tried again when its file changes, or with "
+            "sessions retry.",
             {"processor": name, "sessions": count},
         )
         for name, status, count, *_ in tallies

@@ -150,6 +150,16 @@ def test_one_that_died_in_its_sleep_is_nobodys_fault(child: Install, tmp_path: P
     assert reader(said(one, jobs(tmp_path, ["b"]))["b"]) != first
 
 
+def test_a_line_that_does_not_fit_while_it_is_read_is_a_failure_with_its_reason(child: Install, tmp_path: Path) -> None:
+    """No processor has seen it yet, and no process dies of it without a word; the next session is taken."""
+    one = child(memory=60_000_000)
+    work = jobs(tmp_path, ["endless", "b"])
+    os.truncate(tmp_path / "ann" / "endless.jsonl", 100_000_000)
+    found = said(one, work)
+    assert "memory_limit" in fault(found["endless"])
+    assert isinstance(found["b"], frames.Window)
+
+
 def test_a_session_that_lies_elsewhere_is_gone_not_read(child: Install, tmp_path: Path) -> None:
     """A link, a folder, nothing: no regular file, and no failure."""
     (tmp_path / "secret").write_text("{}\n")
