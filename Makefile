@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-unit test-faults lint format bench bench-gate settings clean
+.PHONY: help run demo test test-unit test-faults lint format eval bench bench-gate settings clean
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ lint: $(VENV)/.tests ## ruff and mypy --strict.
 format: $(VENV)/.tests ## Put the code into shape.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+eval: $(VENV)/.tests ## How well knowledge is found, on labelled turns (EVAL="--wrong" shows what was missed).
+	$(BIN)/python -m tests.eval.run $(EVAL)
 
 bench: $(VENV)/.tests ## How fast it is, as ratios to plain yardsticks.
 	$(BIN)/python -m tests.bench.run $(BENCH)

@@ -26,8 +26,8 @@ from tests.transcript_lines import (
 _TOOLS = ("Bash", "Read", "Edit", "Grep", "Skill", "Task", "Agent", "mcp__tracker__search", "mcp__db__run_query", "LS")
 _MODELS = (OPUS, OPUS, SONNET, HAIKU, "model-of-next-year", "<synthetic>")
 _WORDS = (
-    "Weeks begin on Monday.",
-    "no, use cents",
+    "Our weeks always begin on Monday, because payroll counts them so.",
+    "no, our amounts are always whole cents, never euros",
     "héllo \U0001f600",
     "half \ud83d face",
     "a\0b",
@@ -36,7 +36,7 @@ _WORDS = (
 )
 _NOT_HUMAN = ("<bash-input>ls</bash-input>", "[Request interrupted by user]", "<system-reminder>x</system-reminder>")
 _ERRORS = (
-    "The user doesn't want to proceed with this tool use.",
+    "The user doesn't want to proceed with this tool use. To tell you how to proceed, the user said:\nour carts never hold more than 99 lines",
     "[Request interrupted by user for tool use]",
     "Exit code 1\nfailed",
     "Error: Exit code 127",
@@ -233,9 +233,14 @@ def _small(rng: Random, talk: Talk, pool: Pool, at: str) -> Object:
             {"type": "file-history-snapshot", "messageId": name(label), "snapshot": {}},
             talk.progress(at, label, type="bash_progress", output="x", message=4),
             talk.record("system", at, label, subtype="compact_boundary", content="Conversation compacted"),
-            talk.plain("queue-operation", at, operation="enqueue", content="and the docs"),
+            talk.plain("queue-operation", at, operation="enqueue", content="our docs are always written for users"),
             talk.plain("mode", mode="plan"),
-            talk.record("attachment", at, label, attachment={"type": "queued_command", "prompt": "go on"}),
+            talk.record(
+                "attachment",
+                at,
+                label,
+                attachment={"type": "queued_command", "prompt": "our docs are always written for users"},
+            ),
             talk.record("kind-of-next-year", at, label, message="x", data=7),
         )
     )

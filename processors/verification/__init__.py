@@ -1,0 +1,170 @@
+"""``verification``: what people corrected, confirmed or defined, with the sentence that proves it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from processors.contract import Extraction, ProcessorSettings, Schema, Seconds, Table, Work, setting
+from processors.transcript import clean
+from processors.verification.candidates import Extractor, Found, folded, stands
+from processors.verification.memory import Memory, without_secrets
+from processors.verification.redaction import redact
+from processors.verification.rules import Rules
+from processors.verification.window import next_window
+
+#: More turns than this do not fit into what is carried from pass to pass.
+MOST_CONTEXT = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationSettings(ProcessorSettings):
+    """``[processors.verification]``."""
+
+    quiet: Seconds = setting(Seconds(120), "How long a session must be left alone before it is read.")
+    max_wait: Seconds = setting(Seconds(900), "A session that never rests is read this long after its first change.")
+    sweep_every: Seconds = setting(Seconds(900), "How often the whole tree is compared with what was processed.")
+    deadline: Seconds = setting(Seconds(900), "A single extraction that takes longer is ended and counts as failed.")
+    include_users: list[str] = setting([], "Whose sessions are mined for knowledge; empty: everybody's.")
+    exclude_users: list[str] = setting([], "Whose sessions are not, even if they are included.")
+    window_chars: int = setting(24_000, "A long stretch of a conversation is cut into passes of this many characters.")
+    context_turns: int = setting(4, "So many turns before each are looked at to understand it, from 0 to 8.")
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        super().__post_init__()
+        if not 1 <= self.window_chars <= 1_000_000:
+            raise ValueError("window_chars: a whole number from 1 to 1000000")
+        if not 0 <= self.context_turns <= MOST_CONTEXT:
+            raise ValueError(f"context_turns: a whole number from 0 to {MOST_CONTEXT}")
+
+    def mines(self, username: str) -> bool:
+        """Whether this person's sessions are looked at."""
+        return username not in self.exclude_users and (not self.include_users or username in self.include_users)
+
+
+class InboxRow(msgspec.Struct, gc=False):
+    """A candidate, as it waits."""
+
+    candidate_id: str
+    username: str
+    session_id: str | None
+    turn_id: str | None
+    occurred_at: datetime | None
+    detection_type: str
+    title: str
+    content: str
+    user_quote: str
+    domain: str
+    entities: str
+    source: str
+    extractor: str
+    secrets: int
+    state: str = "new"
+    item_id: str | None = None
+
+
+SCHEMA = Schema(
+    package="processors.verification",
+    tables={
+        "knowledge_inbox": Table(
+            columns={
+                "session_file": "text",
+                "candidate_id": "text",
+                "username": "text",
+                "session_id": "text",
+                "turn_id": "text",
+                "occurred_at": "timestamp",
+                "detection_type": "text",
+                "title": "text",
+                "content": "text",
+                "user_quote": "text",
+                "domain": "text",
+                "entities": "text",
+                "source": "text",
+                "extractor": "text",
+                "secrets": "integer",
+                "state": "text",
+                "item_id": "text",
+            },
+            key=("session_file", "candidate_id"),
+        )
+    },
+)
+
+
+class Verification:
+    """The processor."""
+
+    name = "verification"
+    version = 1
+    settings = VerificationSettings
+    schema = SCHEMA
+
+    def __init__(self, extractor: Extractor | None = None) -> None:
+        self._extractor: Extractor = Rules() if extractor is None else extractor
+
+    def extract(self, work: Work) -> Extraction:
+        """See `processors.contract.Processor.extract`."""
+        if not work.settings.mines(work.session.username):
+            return Extraction()
+        memory = Memory(work.carry)
+        window = next_window(work.lines, memory.queued, work.settings.window_chars)
+        rows: list[InboxRow] = []
+        turns = [without_secrets(turn) if turn.human else turn for turn in window.turns]
+        for found in self._extractor.find(memory.context, turns, work.settings.context_turns):
+            if not stands(found.candidate.quote, found.turn):
+                memory.dropped += 1
+                continue
+            row = _row(found, work.session.username, self._extractor.name)
+            if memory.is_new(row.candidate_id):
+                memory.redacted += row.secrets
+                rows.append(row)
+        memory.queued = window.queued
+        memory.remember(turns, work.settings.context_turns)
+        return Extraction(
+            rows={"knowledge_inbox": rows},
+            items=len(rows),
+            bad_lines=window.bad_lines,
+            consumed=window.consumed,
+            carry=memory.carry(),
+        )
+
+
+def _row(found: Found, username: str, extractor: str) -> InboxRow:
+    candidate, turn = found.candidate, found.turn
+    secrets = 0
+
+    def kept(text: str) -> str:
+        nonlocal secrets
+        text, count = redact(clean(folded(text)))
+        secrets = max(secrets, count)
+        return text
+
+    # Of the words themselves, so that the same words are the same evidence whoever finds them.
+    quote = kept(candidate.quote)
+    name = hashlib.sha256(quote.casefold().encode("utf-8", "replace")).hexdigest()[:16]
+    return InboxRow(
+        f"c_{name}",
+        username,
+        _clean(turn.session_id),
+        _clean(turn.turn_id),
+        turn.at,
+        candidate.detection_type,
+        kept(candidate.title),
+        kept(candidate.content),
+        quote,
+        candidate.domain,
+        json.dumps([kept(one) for one in candidate.entities], ensure_ascii=False),
+        "session",
+        extractor,
+        secrets,
+    )
+
+
+def _clean(text: str | None) -> str | None:
+    return clean(text) if text is not None else None

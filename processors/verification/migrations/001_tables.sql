@@ -1,0 +1,22 @@
+-- What was found in sessions and notes and waits to become knowledge: the intake drains it.
+-- The state begins as 'new'; who drains it writes how far it came (and into which item).
+CREATE TABLE knowledge_inbox (
+    session_file   VARCHAR NOT NULL,
+    candidate_id   VARCHAR NOT NULL,
+    username       VARCHAR NOT NULL,
+    session_id     VARCHAR,
+    turn_id        VARCHAR,
+    occurred_at    TIMESTAMPTZ,
+    detection_type VARCHAR NOT NULL,
+    title          VARCHAR NOT NULL,
+    content        VARCHAR NOT NULL,
+    user_quote     VARCHAR NOT NULL,
+    domain         VARCHAR NOT NULL,
+    entities       VARCHAR NOT NULL,
+    source         VARCHAR NOT NULL,
+    extractor      VARCHAR NOT NULL,
+    secrets        BIGINT NOT NULL,
+    state          VARCHAR NOT NULL,
+    item_id        VARCHAR,
+    PRIMARY KEY (session_file, candidate_id)
+);

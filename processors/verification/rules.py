@@ -1,0 +1,137 @@
+"""The ``rules`` extractor: finds candidates by how things are said. Offline, without a key, always the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from processors.verification.candidates import LONGEST_QUOTE, Candidate, Found, stands
+from processors.verification.kinds import contradiction, kind_of, says_yes, supposition
+from processors.verification.memory import as_context
+from processors.verification.negatives import is_approval, is_literal, is_pasted, is_pick, is_template
+from processors.verification.signals import (
+    AGAINST,
+    DEFINITIONS,
+    FAULTS,
+    FOR,
+    LOOKS,
+    MARKS,
+    OURS,
+    REASONS,
+    RULES,
+    STATEMENTS,
+    weigh,
+)
+from processors.verification.spoken import Sentence, plain, sentences
+from processors.verification.turns import Turn
+from processors.verification.wording import content_of, domain_of, entities_of, title_of
+
+#: A sentence that weighs as much is taken.
+ENOUGH = 2.0
+#: After a yes to something that the agent supposed, less is enough.
+ENOUGH_CONFIRMED = 0.8
+#: Shorter turns say nothing of their own.
+SHORTEST = 25
+
+
+class Rules:
+    """Judges each turn of a person by its sentences and by what the agent said before."""
+
+    name = "rules"
+
+    def find(self, before: Sequence[Turn], turns: Sequence[Turn], context: int) -> Iterator[Found]:
+        """See `candidates.Extractor`."""
+        said = list(before)
+        for turn in turns:
+            if turn.human and not turn.pick:
+                last = [as_context(one) for one in said[len(said) - context :]] if context else []
+                candidate = judge(turn, last)
+                if candidate is not None:
+                    yield Found(candidate, turn)
+            said.append(turn)
+
+
+def judge(turn: Turn, before: Sequence[Turn]) -> Candidate | None:
+    """What a person's turn holds that others could use, None if nothing."""
+    agent = _agent(turn, before)
+    text = turn.text
+    if is_pasted(text) or is_template(text) or (agent and is_pick(text, agent)):
+        return None
+    supposed = supposition(agent) if says_yes(plain(text)) else None
+    parts = sentences(text)
+    if supposed is not None and (confirmed := _confirmed(turn, parts, supposed, agent)):
+        return confirmed
+    if len(plain(text)) < SHORTEST or is_approval(text):
+        return None
+    against = contradiction(text, agent)
+    weights = [_weight(part, against if number < 2 else 0.0) for number, part in enumerate(parts)]
+    best = max(range(len(parts)), key=weights.__getitem__, default=None)
+    if best is None or weights[best] < ENOUGH or _is_wish(parts):
+        return None
+    chosen = [part for part, weight in zip(parts, weights, strict=True) if weight >= ENOUGH]
+    return _candidate(turn, parts[best], chosen, agent)
+
+
+def _agent(turn: Turn, before: Sequence[Turn]) -> str:
+    """What the turn answers: the agent's question, or what it said last."""
+    if turn.question is not None:
+        return turn.question
+    return next((one.text for one in reversed(before) if not one.human), "")
+
+
+def _weight(part: Sentence, against: float) -> float:
+    """How much speaks for one sentence."""
+    words = part.plain
+    if len(words) < 15 or is_literal(words):
+        return 0.0
+    stated = weigh(words, STATEMENTS)
+    told = weigh(words, RULES, OURS, MARKS, DEFINITIONS, REASONS)
+    weight = stated + told - weigh(words, *AGAINST)
+    # A contradiction alone is aimed at the task; with a statement or a reason it corrects.
+    if against and stated:
+        weight += min(against, 2.5) * (0.7 if told else 0.4)
+    return weight
+
+
+def _is_wish(parts: Sequence[Sentence]) -> bool:
+    """Whether a turn as a whole is about how something looks, or that something does not work."""
+    looks = any(weigh(part.plain, LOOKS) - weigh(part.plain, MARKS, OURS) > 1.0 for part in parts[:2])
+    return looks or weigh(parts[0].plain, FAULTS) - weigh(parts[0].plain, MARKS, OURS) > 1.0
+
+
+def _confirmed(turn: Turn, parts: Sequence[Sentence], supposed: str, agent: str) -> Candidate | None:
+    """A fact that the agent supposed and the person confirmed, perhaps with more."""
+    if any(weigh(part.plain, *AGAINST) > weigh(part.plain, *FOR) + 0.5 for part in parts[:1]):
+        return None
+    told = [part for part in parts if weigh(part.plain, *FOR) - weigh(part.plain, *AGAINST) >= ENOUGH_CONFIRMED]
+    told = [part for part in told if len(part.plain) >= SHORTEST]
+    if not told and not any(weigh(part.plain, *AGAINST) for part in parts):
+        told = [part for part in parts if len(part.plain) >= SHORTEST]
+    if told:
+        return _candidate(turn, told[0], told, agent)
+    if not is_approval(turn.text):
+        return None
+    quote = " ".join(turn.text.split())
+    return Candidate(
+        "confirmation",
+        title_of(supposed.rstrip("?")),
+        content_of([supposed]),
+        quote[:LONGEST_QUOTE],
+        domain_of(supposed, agent),
+        entities_of(supposed),
+    )
+
+
+def _candidate(turn: Turn, best: Sentence, chosen: Sequence[Sentence], agent: str) -> Candidate:
+    told = " ".join(part.text for part in chosen)
+    whole = " ".join(turn.text.split())
+    # All of it if it stands together, else the sentence that says most.
+    quote = told if len(told) <= LONGEST_QUOTE and stands(told, turn) else best.text[:LONGEST_QUOTE]
+    words = whole if len(whole) <= LONGEST_QUOTE else told
+    return Candidate(
+        kind_of(turn.text, agent),
+        title_of(best.text),
+        content_of([part.text for part in chosen]),
+        quote,
+        domain_of(words, agent[-600:]),
+        entities_of(told),
+    )

@@ -1,0 +1,36 @@
+"""Candidates are found as well as the labelled turns say: a floor under what is really reached."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from processors.verification.candidates import DETECTION_TYPES, DOMAINS, folded
+from tests.eval.run import FILES, judged
+
+#: The least precision and recall of detection.
+FLOORS = {"turns": (0.95, 0.9), "blind": (0.7, 0.7)}
+
+
+@pytest.mark.parametrize("name", sorted(FLOORS))
+def test_it_reaches_its_floor(name: str) -> None:
+    """On the turns that the rules were written beside, and on those that they never saw."""
+    score = judged(FILES[name])
+    precision, recall = FLOORS[name]
+    assert score.precision >= precision and score.recall >= recall, str(score)
+
+
+@pytest.mark.parametrize("name", sorted(FLOORS))
+def test_the_labels_are_whole(name: str) -> None:
+    """Half of the turns hold something; every quote stands in its turn; the same things are said twice nowhere."""
+    rows = [json.loads(line) for line in FILES[name].read_text(encoding="utf-8").splitlines()]
+    assert len(rows) >= 120 and sum(row["label"] != "none" for row in rows) * 2 == len(rows)
+    assert max(Counter(row["id"] for row in rows).values()) == max(Counter(row["turn"] for row in rows).values()) == 1
+    for row in rows:
+        if row["label"] == "none":
+            assert row["quote"] is None
+        else:
+            assert row["label"] in DETECTION_TYPES and row["domain"] in DOMAINS
+            assert folded(row["quote"]) in folded(row["turn"])
