@@ -27,8 +27,8 @@ log = structlog.get_logger("watcher.observer")
 COOKIE_BACK = 5.0
 #: Watches and directories are counted this long after directories came or went, and again if they differ.
 RECOUNT = 1.0
-#: Counting may take one part in so many of the time.
-COUNTING_SHARE = 20.0
+#: Counting may take one part in so many of the time while something differs, and while nothing does.
+COUNTING_SHARE, RESTING_SHARE = 20.0, 400.0
 #: A difference is believed if no directory came or went between two looks, or if it stays this long.
 BELIEVED = 5.0
 #: Beginning anew for the better is done this long after the last beginning at the earliest.
@@ -179,9 +179,11 @@ class Hearing:
             self._believed = True
             if surplus < 0:
                 self.short, self.counted = self._shortage(), True
-        soon = max(RECOUNT, (time.perf_counter() - began) * COUNTING_SHARE)
+        took = time.perf_counter() - began
+        soon = max(RECOUNT, took * COUNTING_SHARE)
         self._recount_at = now + soon
-        self._count_at = now + (self._cookie_interval if self._differ_since is None or self._believed else soon)
+        late = max(self._cookie_interval, took * RESTING_SHARE)
+        self._count_at = now + (late if self._differ_since is None or self._believed else soon)
 
     def _improvement(self, now: float) -> Failure | None:
         """Why beginning anew would make it hear more, if it would."""

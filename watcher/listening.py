@@ -22,6 +22,7 @@ from watchdog.observers.api import BaseObserver, EventDispatcher
 from watchdog.observers.polling import PollingObserver
 
 from watcher.ear import EVENTS
+from watcher.mounts import MountTable
 
 log = structlog.get_logger("watcher.observer")
 
@@ -63,6 +64,35 @@ class _Overflows(logging.Filter):
             logging.getLogger(name).removeFilter(self)
 
 
+class _KeptWatches:
+    """Whether the kernel still watches anything for some descriptors.
+
+    It writes out all watches to show the first, so it is asked when something was mounted or unmounted,
+    and else for a small part of the time.
+    """
+
+    #: One part in so many.
+    SHARE = 400.0
+
+    def __init__(self, descriptors: tuple[int, ...]) -> None:
+        self._descriptors, self._mounts = descriptors, MountTable()
+        self._again_at = 0.0
+
+    def gone(self) -> bool:
+        """Whether they were all taken away; looked at when it is time."""
+        began = time.perf_counter()
+        if not self._descriptors or (began < self._again_at and not self._mounts.changed()):
+            return False
+        gone = not any(map(_has_watch, self._descriptors))
+        ended = time.perf_counter()
+        self._again_at = ended + (ended - began) * self.SHARE
+        return gone
+
+    def close(self) -> None:
+        """Look no more. Idempotent."""
+        self._mounts.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Listening:
     """A watchdog observer at work."""
@@ -73,12 +103,13 @@ class Listening:
     #: inotify descriptors that came with it.
     descriptors: tuple[int, ...]
     overflows: _Overflows
+    kept: _KeptWatches
 
     def failure(self) -> str | None:
         """What can be seen to have ended: a thread of it, or all its watches."""
         if dead := [f"{type(thread).__name__} ({thread.name})" for thread in self.threads if not thread.is_alive()]:
             return f"watchdog's thread died: {', '.join(dead)}"
-        if self.descriptors and not any(map(_has_watch, self.descriptors)):
+        if self.kept.gone():
             # Unmounted and mounted again in between: the root looks the same.
             return "the kernel has taken its watches away; was the root unmounted, or is it closed to the service?"
         return None
@@ -100,6 +131,7 @@ class Listening:
         """End it; the threads that had not ended in time, which are left to themselves."""
         late = _stop(self.native, self.threads, timeout)
         self.overflows.detach()
+        self.kept.close()
         return late
 
 
@@ -130,7 +162,8 @@ def listen(
         threads = _watchdog_threads(threads_before)
         ours.update(threads)
         descriptors = _inotify_descriptors() - descriptors_before
-    return Listening(kind, native, tuple(threads), tuple(sorted(descriptors)), overflows)
+    found = tuple(sorted(descriptors))
+    return Listening(kind, native, tuple(threads), found, overflows, _KeptWatches(found))
 
 
 def _stop(native: BaseObserver, threads: tuple[threading.Thread, ...], timeout: float) -> list[threading.Thread]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 
 #: File systems that others may write to without this kernel knowing: no events come from there.
 NETWORK = frozenset(
@@ -40,3 +41,26 @@ def file_system(path: str, table: str = "/proc/mounts") -> str | None:
 def is_network(kind: str | None) -> bool:
     """Whether files on such a file system change without an event here; true of everything in FUSE."""
     return kind is not None and (kind in NETWORK or kind.startswith("fuse."))
+
+
+class MountTable:
+    """Tells when something was mounted or unmounted; asking costs next to nothing."""
+
+    def __init__(self, table: str = "/proc/self/mountinfo") -> None:
+        self._poll = select.poll()
+        try:
+            self._descriptor: int | None = os.open(table, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._descriptor = None  # not Linux, or no descriptor is left
+        else:
+            self._poll.register(self._descriptor, select.POLLPRI)
+
+    def changed(self) -> bool:
+        """Whether it has changed since this was last asked; True where that cannot be told."""
+        return self._descriptor is None or bool(self._poll.poll(0))
+
+    def close(self) -> None:
+        """Let it go. Idempotent."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
