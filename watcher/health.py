@@ -41,7 +41,7 @@ def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
     """Threads that died or are late, commits that fail, processors that cannot work, queues that overflowed."""
     found: list[Finding] = []
     name = pipeline.name
-    if not pipeline.door.alive():
+    if pipeline.started and not pipeline.door.alive():
         found.append(Finding("unhealthy", "door_dead", f"The door of {name} has died; restart the service."))
     if pipeline.door.trouble:
         found.append(
@@ -53,7 +53,7 @@ def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
             )
         )
     for worker in pipeline.workers:
-        if not worker.alive():
+        if pipeline.started and not worker.alive():
             found.append(Finding("unhealthy", "worker_dead", f"A worker of {name} has died; restart the service."))
         elif now - worker.beat > pipeline.plan.settings.deadline + LATE:
             found.append(
@@ -112,7 +112,11 @@ def of_disk(state: Path, min_free: int) -> list[Finding]:
         free = shutil.disk_usage(state).free
     except OSError as error:
         return [
-            Finding("unhealthy", "state_folder", f"The state folder {state} cannot be looked at: {error.strerror}.")
+            Finding(
+                "unhealthy",
+                "state_folder",
+                f"The state folder {state} cannot be looked at: {error.strerror}; see to it.",
+            )
         ]
     if free >= min_free:
         return []
@@ -155,7 +159,7 @@ def of_settings(trouble: str | None, waiting: Sequence[str]) -> list[Finding]:
     """A changed file that is refused, and changes that a running service cannot take up."""
     found = []
     if trouble is not None:
-        message = f"Changed settings are refused, and the earlier ones are in force: {trouble}."
+        message = f"Changed settings are refused, and the earlier ones are in force: {trouble}. Mend the file."
         found.append(Finding("warning", "settings_refused", message))
     if waiting:
         message = f"{', '.join(waiting)}: changed, and in force from the next start; restart the service."

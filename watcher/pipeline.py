@@ -99,7 +99,8 @@ class Pipeline:
         self.workers = self._hire()
         #: Workers that were made from an earlier plan, and end.
         self._retired: list[Worker] = []
-        self._started = False
+        #: Whether it is to work: before that no thread of it runs.
+        self.started = False
         self._sweep = Sweep(processor.name, processor.version, look, self.queue, database, time.time)
         self._sweeping = threading.Lock()
         self._running = threading.Lock()
@@ -144,13 +145,13 @@ class Pipeline:
             worker.stop()
         self._retired += self.workers
         self.workers = self._hire()
-        if self._started:
+        if self.started:
             for worker in self.workers:
                 worker.start()
 
     def start(self) -> None:
         """Open the door, then let the workers work."""
-        self._started = True
+        self.started = True
         self.door.start()
         for worker in self.workers:
             worker.start()

@@ -250,13 +250,24 @@ class Core:
         found = [finding for pipeline in self.pipelines.values() for finding in health.of_pipeline(pipeline, now)]
         found += health.of_jobs(self.jobs.running(now), self.jobs.failures(), self.ledger.trouble)
         found += self.behind
-        found += [health.Finding("warning", "processor_refused", f"{r.name}: {r.reason}") for r in self.refused]
+        found += [
+            health.Finding(
+                "warning", "processor_refused", f"{r.name}: {r.reason}. Mend or uninstall it; the others go on."
+            )
+            for r in self.refused
+        ]
         found += health.of_disk(self.settings.paths.state, self.settings.health.min_free_disk)
         found += health.of_damage(self.settings.paths.state)
         try:
             found += health.of_sessions(self.query(QUERIES["tallies"]))
         except self.database.Error as error:
-            found.append(health.Finding("unhealthy", "database", f"The database cannot be read: {error}."))
+            found.append(
+                health.Finding(
+                    "unhealthy",
+                    "database",
+                    f"The database cannot be read: {error}. See to the disk, or restore a backup.",
+                )
+            )
         return found
 
     def look_behind(self) -> None:
