@@ -36,8 +36,10 @@ _WORDS = (
 )
 _NOT_HUMAN = ("<bash-input>ls</bash-input>", "[Request interrupted by user]", "<system-reminder>x</system-reminder>")
 _ERRORS = (
-    "The user doesn't want to proceed with this tool use. To tell you how to proceed, the user said:\n"
-    "our carts never hold more than 99 lines",
+    (
+        "The user doesn't want to proceed with this tool use. To tell you how to proceed, the user said:\n"
+        "our carts never hold more than 99 lines"
+    ),
     "[Request interrupted by user for tool use]",
     "Exit code 1\nfailed",
     "Error: Exit code 127",
