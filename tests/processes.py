@@ -40,6 +40,7 @@ class Place:
             "WATCHER_HTTP__PORT": "0",
             "WATCHER_PROCESSORS__USAGE__QUIET": "200ms",
             "WATCHER_PROCESSORS__ERRORS__QUIET": "200ms",
+            "WATCHER_PROCESSORS__VERIFICATION__QUIET": "200ms",
             "WATCHER_HEALTH__MIN_FREE_DISK": "1KB",
             **self.environment,
         }

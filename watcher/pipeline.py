@@ -156,8 +156,8 @@ class Pipeline:
         for worker in self.workers:
             worker.start()
 
-    def sweep(self, reason: str) -> Found:
-        """Compare the tree with what was taken, and offer what differs.
+    def sweep(self, reason: str, at_once: bool = False) -> Found:
+        """Compare the tree with what was taken, and offer what differs; ``at_once``: without leaving it to rest.
 
         Raises:
             SweepUnderWay: one is going on.
@@ -167,7 +167,7 @@ class Pipeline:
         try:
             self.queue.collect_debt()
             try:
-                found = self._sweep.run(time.monotonic())
+                found = self._sweep.run(time.monotonic(), at_once)
             except BaseException:
                 self.queue.owe(f"a sweep failed ({reason})")
                 raise
@@ -204,7 +204,7 @@ class Pipeline:
 
     def _run_through(self, budget: float, stop: Callable[[], bool]) -> RunDetails:
         before, since = self.tally(), time.monotonic()
-        first = found = self.sweep("asked for")
+        first = found = self.sweep("asked for", at_once=True)
         deadline = time.monotonic() + budget
 
         def over() -> bool:
@@ -219,7 +219,7 @@ class Pipeline:
                     self.queue.rest(GLANCE)
             if not found.forgotten or over():
                 break
-            found = self.sweep("more than the queue held")
+            found = self.sweep("more than the queue held", at_once=True)
         after = self.tally()
         failures = {key: error for worker in self._all() for key, error in worker.failures(since).items()}
         return RunDetails(

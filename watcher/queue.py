@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_LONG_AGO = float("-inf")
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -46,21 +48,24 @@ class ChangeQueue:
         """Sessions that wait or run."""
         return len(self._waiting) + len(self._running)
 
-    def offer(self, key: str, now: float, last: float | None = None) -> bool:
+    def offer(self, key: str, now: float, last: float | None = None, at_once: bool = False) -> bool:
         """Say that a session changed (at ``last``, if that is known to be earlier than now).
 
-        An offer during the session's pass stays and runs after it. False if the queue is
-        full: the key is forgotten, and a sweep is owed.
+        An offer during the session's pass stays and runs after it. ``at_once``: somebody asks
+        for it, and it is not left to rest. False if the queue is full: the key is forgotten,
+        and a sweep is owed.
         """
         last = now if last is None else min(last, now)
         with self._changed:
             if self._closed:
                 return False
             known = self._waiting.get(key)
-            if known is not None:
+            if known is not None and at_once:
+                self._wait(key, _Waiting(now, _LONG_AGO))
+            elif known is not None:
                 known.last = max(known.last, last)
             elif len(self._waiting) < self._max_pending:
-                self._wait(key, _Waiting(now, last))
+                self._wait(key, _Waiting(now, _LONG_AGO if at_once else last))
             else:
                 self.forgotten += 1
                 self._owe(f"the queue was full ({self._max_pending} sessions)")

@@ -44,11 +44,11 @@ class Sweep:
         self._name, self._version, self._look = name, version, look
         self._queue, self._database, self._wall_clock = queue, database, wall_clock
 
-    def run(self, now: float) -> Found:
+    def run(self, now: float, at_once: bool = False) -> Found:
         """Offer every session that differs from its state row; ``now`` is on the queue's clock.
 
         A file that is still being written is offered with the age it has, so that it is
-        left to rest like one whose event came.
+        left to rest like one whose event came; ``at_once``, it is not.
         """
         connection = self._database.connect()
         try:
@@ -73,11 +73,11 @@ class Sweep:
                 continue
             if self._differs(row, seen, moment):
                 vanished += seen is None
-                forgotten += not self._offer(key, seen, now, wall)
+                forgotten += not self._offer(key, seen, now, wall, at_once)
                 offered.add(key)
         for key, seen in files.items():
             if key not in known:
-                forgotten += not self._offer(key, seen, now, wall)
+                forgotten += not self._offer(key, seen, now, wall, at_once)
                 offered.add(key)
         return Found(len(files), frozenset(offered), listing.unreadable, vanished, forgotten)
 
@@ -92,8 +92,8 @@ class Sweep:
             or (next_attempt_at is not None and next_attempt_at <= moment)
         )
 
-    def _offer(self, key: str, seen: Signature | None, now: float, wall: float) -> bool:
+    def _offer(self, key: str, seen: Signature | None, now: float, wall: float, at_once: bool) -> bool:
         if seen is None:
             return self._queue.offer(key, now, last=0.0)
         age = max(0.0, wall - seen[2] / 1e9)
-        return self._queue.offer(key, now, last=now - age)
+        return self._queue.offer(key, now, last=now - age, at_once=at_once)

@@ -64,8 +64,6 @@ class InboxRow(msgspec.Struct, gc=False):
     source: str
     extractor: str
     secrets: int
-    state: str = "new"
-    item_id: str | None = None
 
 
 SCHEMA = Schema(
@@ -88,8 +86,6 @@ SCHEMA = Schema(
                 "source": "text",
                 "extractor": "text",
                 "secrets": "integer",
-                "state": "text",
-                "item_id": "text",
             },
             key=("session_file", "candidate_id"),
         )

@@ -22,7 +22,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "retry": {"first": "300ms", "max_attempts": 2},
     "processors.usage": {"quiet": "100ms", "sweep_every": "1h"},
     "processors.errors": {"quiet": "100ms", "sweep_every": "1h"},
+    "processors.verification": {"quiet": "100ms", "sweep_every": "1h"},
 }
+#: Every processor there is.
+ALL = ("errors", "usage", "verification")
 
 
 @dataclass
@@ -95,7 +98,7 @@ def test_from_a_session_that_is_not_counted_to_seeing_it_counted(place: Operated
         retried = place.run("sessions", "retry", "a.jsonl")
         assert retried.returncode == 0 and "tried again" in retried.stdout
         wait_for(lambda: place.calls() == 2, "it to be counted", running.log)
-        assert place.states("a.jsonl") == {"usage": "ok", "errors": "ok"}
+        assert place.states("a.jsonl") == dict.fromkeys(ALL, "ok")
         assert not place.said("quarantined")
         # Nothing is left to try again, which is said, and is no success.
         again = place.run("sessions", "retry", "a.jsonl")
@@ -111,14 +114,19 @@ def in_force(place: Operated, table: str, key: str) -> str:
     return "".join(row["value"] for row in rows if (row["table"], row["key"]) == (table, key))
 
 
+def waiting(place: Operated) -> dict[str, int]:
+    """How many sessions wait for each processor that works."""
+    return {one["processor"]: one["waiting"] for one in place.health()["processors"]}
+
+
 def test_cadences_change_while_it_runs_and_nothing_that_waits_is_lost(place: Operated, service: Running) -> None:
     """quiet, concurrency, enabled and sweep_every are taken up within seconds."""
     place.write(processors__usage={"quiet": "1h", "max_wait": "2h"}, processors__errors={"enabled": False})
     wait_for(lambda: in_force(place, "processors.usage", "quiet") == '"1h"', "the longer quiet", service.log)
-    wait_for(lambda: len(place.health()["processors"]) == 1, "errors to be put away", service.log)
+    wait_for(lambda: "errors" not in waiting(place), "errors to be put away", service.log)
     for n in range(20):
         (place.sessions / "ann" / f"{n}.jsonl").write_bytes(call(f"m{n}"))
-    wait_for(lambda: place.health()["processors"][0]["waiting"] == 20, "all of them to wait", service.log)
+    wait_for(lambda: waiting(place)["usage"] == 20, "all of them to wait", service.log)
     place.write(processors__usage={"quiet": "100ms", "concurrency": 3}, processors__errors={"enabled": True})
     wait_for(lambda: place.calls() == 20, "what waited", service.log, 20)
     wait_for(lambda: place.states("ann/7.jsonl")["errors"] == "ok", "errors to take them too", service.log, 20)
@@ -277,12 +285,12 @@ def test_commands_that_change_do_the_same_running_and_stopped(place: Operated, r
         refused = place.json("sessions", "forget", "a.jsonl")["answers"]
         assert {(one["done"], "still there" in one["message"]) for one in refused} == {(False, True)}
         forgotten = place.json("sessions", "forget", "gone.jsonl")["answers"]
-        assert [one["done"] for one in forgotten] == [True, True] and place.calls() == 2
+        assert [one["done"] for one in forgotten] == [True] * len(ALL) and place.calls() == 2
         assert place.run("sessions", "show", "gone.jsonl").returncode == 2
         answers = place.json("sessions", "reprocess", "a.jsonl", "--processor", "usage")["answers"]
         assert [(one["processor"], one["done"]) for one in answers] == [("usage", True)]
         assert place.json("once")["ok"]
-        wait_for(lambda: place.states("a.jsonl") == {"usage": "ok", "errors": "ok"}, "it to be made anew")
+        wait_for(lambda: place.states("a.jsonl") == dict.fromkeys(ALL, "ok"), "it to be made anew")
         assert place.calls() == 2
         ran = place.json("jobs", "run", "session-processor:usage")
         assert ran["stats"]["scanned"] == 1 and ran["stats"]["errors"] == 0

@@ -24,10 +24,15 @@ from tests.harness import Subject, settings_for
 from tests.listener import until
 from tests.processes import Place, call
 from watcher.live import LiveService
+from watcher.registry import discover
 from watcher.settings import Loaded
 from watcher.state import COLUMNS, State
 from watcher.store.duck import DuckDatabase
 from watcher.store.migrations import migrate
+
+#: Measured is ``usage`` alone, as its yardsticks are.
+OTHERS = sorted(discover().keys() - {"usage"})
+ALONE = {f"processors.{name}.enabled": False for name in OTHERS}
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def scratch(size: Size) -> Iterator[Path]:
 
 def place(sessions: Path, state: Path) -> Place:
     """Commands on a tree, with ``usage`` alone."""
-    return Place(sessions, state, {"WATCHER_PROCESSORS__ERRORS__ENABLED": "false"})
+    return Place(sessions, state, {f"WATCHER_PROCESSORS__{name.upper()}__ENABLED": "false" for name in OTHERS})
 
 
 def took(command: list[str], environment: dict[str, str]) -> float:
@@ -114,7 +119,7 @@ def append(size: Size) -> Iterator[Measure]:
         with path.open("wb") as file:
             for _ in range(max(1, size.bytes // 2 // len(piece))):
                 file.write(piece)
-        subject = Subject(root, folder / "state", {"processors.errors.enabled": False})
+        subject = Subject(root, folder / "state", ALONE)
         subject.catch_up(["usage"])
         ours, hashed = [], []
         for turn in range(4 * size.turns):
@@ -139,7 +144,7 @@ def latency(size: Size) -> Iterator[Measure]:
     quiet = 0.2
     with scratch(size) as folder:
         (folder / "sessions" / "ann").mkdir(parents=True)
-        overrides = {"processors.usage.quiet": f"{quiet * 1000:.0f}ms", "processors.errors.enabled": False}
+        overrides = {"processors.usage.quiet": f"{quiet * 1000:.0f}ms", **ALONE}
         service = LiveService(Loaded(settings_for(folder / "sessions", folder / "state", **overrides), {}))
         service.start()
         door = service.core.pipelines["usage"].door
@@ -186,7 +191,7 @@ def burst(size: Size) -> Iterator[Measure]:
     count = max(100, size.sessions * 5)
     with scratch(size) as folder:
         small_sessions(folder / "sessions", count)
-        subject = Subject(folder / "sessions", folder / "state", {"processors.errors.enabled": False})
+        subject = Subject(folder / "sessions", folder / "state", ALONE)
         subject.open()
         began = time.perf_counter()
         subject.catch_up(["usage"])
@@ -208,7 +213,7 @@ def idle(size: Size) -> Iterator[Measure]:
 
             def through() -> bool:
                 found = ours.health()["processors"]
-                return len(found) == 2 and all(one["since_start"]["processed"] == files for one in found)
+                return len(found) == len(discover()) and all(one["since_start"]["processed"] == files for one in found)
 
             until(through, "everything to be read", 900)
             until(lambda: not process.children(recursive=True), "the children to be put away", 120)

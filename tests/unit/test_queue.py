@@ -77,6 +77,20 @@ def test_an_offer_with_an_earlier_last_change_is_ready_sooner() -> None:
     assert changes.take(101.0) == ["young"]
 
 
+def test_what_somebody_asks_for_is_not_left_to_rest() -> None:
+    """Whether it waits already or not; an event after that lets it rest again."""
+    changes = ChangeQueue(quiet=100.0, max_wait=1000.0, max_pending=10)
+    changes.offer("a", 0.0)
+    assert changes.take(1.0, 5) == []
+    changes.offer("a", 1.0, at_once=True)
+    changes.offer("b", 1.0, at_once=True)
+    assert sorted(changes.take(1.0, 5)) == ["a", "b"]
+    changes.done("b")
+    changes.offer("b", 2.0, at_once=True)
+    changes.offer("b", 3.0)
+    assert changes.take(3.0, 5) == [] and changes.take(103.0, 5) == ["b"]
+
+
 def test_tuning_retimes_what_waits() -> None:
     """A changed cadence takes effect without losing what waits."""
     changes = queue(quiet=100.0, max_wait=1000.0)

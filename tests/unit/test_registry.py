@@ -191,7 +191,7 @@ def test_one_whose_tables_cannot_be_made_is_refused(install: Install, tmp_path: 
     install(GOOD, migration="CREATE TABLE odd (session_file VARCHAR, lines BIGINT); SELECT nothing_of_the_kind;")
     core = Core(settings_for(tmp_path, tmp_path / "state"), "test", live=False)
     try:
-        assert set(core.pipelines) == {"usage", "errors"}
+        assert set(core.pipelines) == {"usage", "errors", "verification"}
         assert any("odd" in finding.message for finding in core.findings())
     finally:
         core.stop()

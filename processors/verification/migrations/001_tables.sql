@@ -1,5 +1,5 @@
 -- What was found in sessions and notes and waits to become knowledge: the intake drains it.
--- The state begins as 'new'; who drains it writes how far it came (and into which item).
+-- How far it has been drained, the intake notes in a table of its own.
 CREATE TABLE knowledge_inbox (
     session_file   VARCHAR NOT NULL,
     candidate_id   VARCHAR NOT NULL,
@@ -16,7 +16,5 @@ CREATE TABLE knowledge_inbox (
     source         VARCHAR NOT NULL,
     extractor      VARCHAR NOT NULL,
     secrets        BIGINT NOT NULL,
-    state          VARCHAR NOT NULL,
-    item_id        VARCHAR,
     PRIMARY KEY (session_file, candidate_id)
 );
