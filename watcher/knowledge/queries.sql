@@ -116,7 +116,7 @@ SELECT {ITEM},
 FROM knowledge_items
 WHERE (owner IS NULL OR owner = $2)
   AND ($3 = '' OR status = $3) AND ($4 = '' OR domain = $4)
-  AND (NOT $5 OR status IN ('approved', 'mandatory'))
+  AND (NOT $5 OR owner = $2 OR status IN ('approved', 'mandatory'))
   AND ($6 = '' OR lower(title || ' ' || content || ' ' || entities) LIKE $6)
 ORDER BY (status = 'pending') DESC, confidence DESC, created_at DESC, item_id
 LIMIT $7 OFFSET $8;
@@ -235,3 +235,7 @@ WHERE item_id = ANY($1)
   AND NOT EXISTS (SELECT 1 FROM verification_evidence e WHERE e.item_id = i.item_id)
   AND NOT EXISTS (SELECT 1 FROM knowledge_history h
                   WHERE h.item_id = i.item_id AND h.to_status IN ('approved', 'mandatory'));
+
+-- name: exported
+-- Everything that is not somebody's own, in the order in which it came.
+SELECT {ITEM} FROM knowledge_items WHERE owner IS NULL ORDER BY created_at, item_id;

@@ -15,7 +15,7 @@ from watcher.knowledge.writer import ITEM, QUERIES
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 STATUSES = ("pending", "approved", "mandatory", "rejected", "revoked", "expired", "superseded")
-_EVIDENCE = (
+EVIDENCE = (
     "evidence_id", "username", "session_file", "session_id", "turn_id", "occurred_at", "detection_type", "user_quote",
     "source", "extractor", "source_gone",
 )  # fmt: skip
@@ -50,19 +50,21 @@ def items(query: Query, wanted: Wanted, viewer: str | None = None) -> dict[str, 
         [now, viewer, wanted.status, wanted.domain, wanted.served, pattern, wanted.limit, wanted.offset],
     )
     return {
-        "items": [{**_item(row[: len(ITEM) + 1]), "votes": int(row[-2])} for row in rows],
+        "items": [{**item_of(row[: len(ITEM) + 1]), "votes": int(row[-2])} for row in rows],
         "total": int(rows[0][-1]) if rows else 0,
     }
 
 
-def item(query: Query, which: str, viewer: str | None = None) -> dict[str, Any]:
+def item(query: Query, which: str, viewer: str | None = None, served: bool = False) -> dict[str, Any]:
     """Everything about one item: the text that agents read, the proof, who decided what.
 
     Raises:
-        NoSuchItem: there is none, or it is somebody else's own.
+        NoSuchItem: there is none, it is somebody else's own, or it is not ``served`` where only that may be seen.
     """
     told = found(query, which, viewer)
-    evidence = [_told(_EVIDENCE, row) for row in query(QUERIES["evidence"], [which])]
+    if served and told["owner"] is None and told["status"] not in ("approved", "mandatory"):
+        raise NoSuchItem(which)
+    evidence = [_told(EVIDENCE, row) for row in query(QUERIES["evidence"], [which])]
     related = query(QUERIES["relations"], [which])
     visible = {one: _visible(query, one, viewer) for one, _, _ in related}
     return {
@@ -89,7 +91,7 @@ def found(query: Query, which: str, viewer: str | None = None) -> dict[str, Any]
         NoSuchItem: there is none, or it is somebody else's own.
     """
     rows = query(QUERIES["item"], [datetime.now(UTC).timestamp(), which])
-    told = _item(rows[0]) if rows else None
+    told = item_of(rows[0]) if rows else None
     if told is None or told["owner"] not in (None, viewer):
         raise NoSuchItem(which)
     return told
@@ -122,7 +124,8 @@ def _visible(query: Query, which: str, viewer: str | None) -> str | None:
         return None
 
 
-def _item(row: Sequence[Any]) -> dict[str, Any]:
+def item_of(row: Sequence[Any]) -> dict[str, Any]:
+    """An item's own columns and its confidence, ready for JSON."""
     told = _told((*ITEM, "confidence"), row)
     told["entities"] = json.loads(told["entities"])
     told["confidence"] = round(told["confidence"], 3)

@@ -87,7 +87,7 @@ class Review:
         """
 
         def put(connection: Connection) -> dict[str, Any]:
-            values = _edited(_BLANK, edit)
+            values = edited(edit)
             item = name_of(values["title"], values["content"])
             if connection.execute("SELECT 1 FROM knowledge_items WHERE item_id = $1", [item]):
                 raise ReviewRefused(f"{item} says this already; see memory show {item}")
@@ -245,7 +245,7 @@ class Review:
         audience = a["audience"] if a["audience"] == b["audience"] else "all"
         entities = list(dict.fromkeys([*a["entities"], *b["entities"]]))
         edit = Edit(title, content, a["domain"], entities, audience)
-        values = _edited(_BLANK, edit)
+        values = edited(edit)
         merged = name_of(values["title"], values["content"])
         if merged in (a["item_id"], b["item_id"]):
             raise ReviewRefused("this is what one of the two says; keep that one instead")
@@ -325,6 +325,15 @@ def _own(connection: Connection, which: str, owner: str) -> None:
     )
     if others:
         raise ReviewRefused(f"{which} was said by others too ({len(others)}); it cannot be one person's own")
+
+
+def edited(edit: Edit) -> dict[str, Any]:
+    """The columns of a new item, checked like a change.
+
+    Raises:
+        ReviewRefused: they make no sense.
+    """
+    return _edited(_BLANK, edit)
 
 
 def _columns(item: dict[str, Any]) -> dict[str, Any]:
