@@ -12,9 +12,8 @@ import typer
 
 from watcher.cli import show_memory
 from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
-from watcher.cli.reach import ask, order, service_of
+from watcher.cli.reach import ask, elsewhere, order, service_of
 from watcher.errors import SettingsError
-from watcher.http.client import Client
 from watcher.knowledge import exchange, reading
 from watcher.knowledge.bundle import bundle as bundle_of
 from watcher.knowledge.pull import pull as pull_into
@@ -350,10 +349,4 @@ def _bundle(
             lambda query: bundle_of(query, groups or []),
             group=groups or [],
         )
-    if token_file is None:
-        raise SettingsError("--url needs --token-file: a file that holds a token for that service")
-    try:
-        token = token_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--token-file {token_file}: {getattr(error, 'strerror', None) or error}") from None
-    return Client(url.rstrip("/"), token).get("/api/memory/bundle", group=groups or [])
+    return elsewhere(url, token_file).get("/api/memory/bundle", group=groups or [])

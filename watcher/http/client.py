@@ -17,7 +17,7 @@ class Client:
     """Calls one service's API."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._url = url
+        self.url = url
         self._token = token
         # The service is on this machine: a proxy for the world has no business here.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -38,7 +38,7 @@ class Client:
         given = {name: value for name, value in query.items() if value is not None}
         words = urllib.parse.urlencode(given, doseq=True)
         request = urllib.request.Request(
-            f"{self._url}{path}{'?' + words if words else ''}",
+            f"{self.url}{path}{'?' + words if words else ''}",
             data=body,
             method=method,
             headers={
@@ -57,7 +57,7 @@ class Client:
             raise ServiceTrouble(told, error.code) from None
         except (urllib.error.URLError, TimeoutError, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise ServiceTrouble(f"the service at {self._url} does not answer: {reason}") from None
+            raise ServiceTrouble(f"the service at {self.url} does not answer: {reason}") from None
 
 
 def _detail(error: urllib.error.HTTPError) -> str:

@@ -37,15 +37,17 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         status: Status = "",
         domain: Domain = "",
         text: Word = "",
+        served: bool = False,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 50,
         offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     ) -> dict[str, Any]:
-        wanted = reading.Wanted(status, domain, text, caller.role == "user", limit, offset)
+        wanted = reading.Wanted(status, domain, text, served or caller.role == "user", limit, offset)
         return reading.items(core.query, wanted, caller.username)
 
     @routes.get("/items/{item}")
-    def _show(item: Name, caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
-        return _answered(lambda: reading.item(core.query, item, caller.username, caller.role == "user"))
+    def _show(item: Name, served: bool = False, caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
+        only_served = served or caller.role == "user"
+        return _answered(lambda: reading.item(core.query, item, caller.username, only_served))
 
     @routes.post("/items", dependencies=[Depends(keeper.admin("memory_add"))])
     def _add(
