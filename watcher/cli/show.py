@@ -73,6 +73,8 @@ def status(found: dict[str, Any]) -> None:
             when(entry["last_processed_at"]),
         )
     print_table(console, table)
+    if found["knowledge"] is not None and (told := _known(found["knowledge"])):
+        console.print(told)
     for trouble in found["troubled"]:
         what = trouble["error"] or f"{trouble['bad_lines']} lines could not be read"
         console.print(
@@ -254,6 +256,22 @@ def print_table(console: Console, table: Table) -> None:
     if not console.is_terminal:
         console.width = 100_000
     console.print(table)
+
+
+def _known(counts: dict[str, Any]) -> str:
+    """What waits for a reviewer, and what agents are given; nothing where there is nothing."""
+    served = counts["items"]["approved"] + counts["items"]["mandatory"]
+    told = [
+        f"{number(count)} {what}"
+        for count, what in (
+            (counts["items"]["pending"], "to be reviewed (memory list)"),
+            (counts["contradictions"], "contradictions (memory contradictions)"),
+            (counts["inbox"], "in the inbox"),
+            (served, "served to agents"),
+        )
+        if count
+    ]
+    return f"Knowledge: {', '.join(told)}." if told else ""
 
 
 def _outcome(outcome: str) -> Text:
