@@ -28,6 +28,7 @@ from watcher.errors import ServiceTrouble, SettingsError
 from watcher.http.client import Client
 from watcher.http.token import token_of
 from watcher.lock import holder
+from watcher.registry import Refused, discover
 
 #: One turn of the demonstration, in seconds.
 TURN = 0.25
@@ -46,16 +47,13 @@ state = "state"
 first = "500ms"
 max_attempts = 2
 
-[processors.usage]
-quiet = "300ms"
-memory_limit = "{memory}"
-
-[processors.errors]
-quiet = "300ms"
-memory_limit = "{memory}"
-
 [http]
 port = 0
+"""
+_PROCESSOR = """
+[processors.{name}]
+quiet = "300ms"
+memory_limit = "{memory}"
 """
 
 
@@ -259,7 +257,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _write_settings(folder: Path, memory: str) -> None:
-    wanted = _SETTINGS.format(memory=memory)
+    names = [name for name, processor in discover().items() if not isinstance(processor, Refused)]
+    wanted = _SETTINGS + "".join(_PROCESSOR.format(name=name, memory=memory) for name in names)
     path = folder / "settings.toml"
     if not path.exists() or path.read_text(encoding="utf-8") != wanted:
         path.write_text(wanted, encoding="utf-8")
