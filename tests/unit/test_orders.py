@@ -181,10 +181,10 @@ def test_every_order_for_every_state(ground: Ground) -> None:
                 assert ground.calls(answer.session) == calls, (state, order)
     ground.settle()
     for state in STATES:
-        for order, (done, _, afterwards, calls) in EXPECTED[state].items():
+        for name, (done, _, afterwards, calls) in EXPECTED[state].items():
             if done:
-                key = key_of(state, order)
-                assert (ground.stands(key), ground.calls(key)) == (afterwards, calls), (state, order)
+                key = key_of(state, name)
+                assert (ground.stands(key), ground.calls(key)) == (afterwards, calls), (state, name)
 
 
 def test_a_retry_gives_all_attempts_again(ground: Ground) -> None:
