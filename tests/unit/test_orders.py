@@ -124,6 +124,7 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
     made.end()
 
 
+WITH_A_SERVICE = pytest.mark.parametrize("ground", [True], indirect=True, ids=["running"])
 FAILED, STILL, GONE, ANEW, TRIED = "not failed", "still there", "file is gone", "again from its start", "tried again"
 #: For each state and order: whether it is done, words of the answer, and how the session stands once it was.
 EXPECTED: dict[str, dict[str, tuple[bool, str, tuple[str, int] | None, int]]] = {
@@ -187,6 +188,7 @@ def test_every_order_for_every_state(ground: Ground) -> None:
                 assert (ground.stands(key), ground.calls(key)) == (afterwards, calls), (state, name)
 
 
+@WITH_A_SERVICE
 def test_a_retry_gives_all_attempts_again(ground: Ground) -> None:
     """One that fails again counts from one."""
     ground.given |= {**SCARCE, "retry.max_attempts": 3}
@@ -198,6 +200,7 @@ def test_a_retry_gives_all_attempts_again(ground: Ground) -> None:
     assert ground.stands(key) == ("failed", 1)
 
 
+@WITH_A_SERVICE
 def test_orders_by_status_reach_those_sessions_and_no_other(ground: Ground) -> None:
     """Everything that failed, or was put aside; and of one processor only."""
     ground.bring_about("quarantined", "ok", orders=("retry",))
@@ -208,6 +211,7 @@ def test_orders_by_status_reach_those_sessions_and_no_other(ground: Ground) -> N
     assert ground.order("retry", status="quarantined") == []
 
 
+@WITH_A_SERVICE
 def test_what_is_erased_is_erased_from_every_table(ground: Ground) -> None:
     """Rows and state; what it shared with another session counts there from now on."""
     key, fork = key_of("gone", "forget"), "zoe/fork.jsonl"  # the earlier key counts
@@ -225,6 +229,7 @@ def test_what_is_erased_is_erased_from_every_table(ground: Ground) -> None:
         ground.order("forget", key)
 
 
+@WITH_A_SERVICE
 def test_orders_that_mean_nothing_are_refused(ground: Ground) -> None:
     """No session, no such session, no such processor, another machine's: one sentence, and nothing was done."""
     core = ground.bring_about("ok", orders=("retry",))

@@ -186,9 +186,7 @@ def _must_be_known(key: tuple[str, ...], known: Mapping[tuple[str, ...], Any], p
     tables = sorted({".".join(k[:-1]) for k in known})
     siblings = sorted(k[-1] for k in known if k[:-1] == key[:-1])
     accepted = f"this table has {', '.join(siblings)}" if siblings else f"the tables are {', '.join(tables)}"
-    raise SettingsError(
-        f"{place}: {name} is not a setting; " + (f"did you mean {near[0]}?" if near else f"{accepted}.")
-    )
+    raise SettingsError(f"{place}: {name} is not a setting; " + (f"did you mean {near[0]}?" if near else accepted))
 
 
 def _nested(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
