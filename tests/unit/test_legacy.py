@@ -36,7 +36,7 @@ def test_both_earlier_shapes_are_taken_in(tmp_path: Path, shape: str) -> None:
     assert take_in(path, database) == TakenIn(found=2, taken=0, known=2)
     assert path.read_bytes() == kept
     sql = "SELECT processor_name, session_file, items_extracted, processed_at, status FROM session_processor_state"
-    moment = datetime(2026, 1, 2, 3, 4, 5).astimezone(UTC)  # noqa: DTZ001 (it was the machine's local time)
+    moment = datetime(2026, 1, 2, 3, 4, 5).astimezone(UTC)  # it was the machine's local time
     assert sorted(database.connect().execute(sql)) == [
         ("verification", "ann/a.jsonl", 7, moment, "ok"),
         ("verification", "ann/b.jsonl", 0, None, "ok"),
@@ -83,7 +83,7 @@ def test_what_is_no_legacy_database_is_refused(tmp_path: Path, what: str) -> Non
         if what == "a current one":
             assert take_in(path, database) == TakenIn(0, 0, 0)
             return
-        with pytest.raises(LegacyRefused, match="legacy.duckdb"):
+        with pytest.raises(LegacyRefused, match=r"legacy\.duckdb"):
             take_in(path, database)
     finally:
         database.close()
