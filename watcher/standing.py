@@ -103,6 +103,8 @@ def explain(state: State | None, signature: Signature | None, version: int | Non
             f"Put aside after {state.attempts} attempts: {state.last_error}. It is tried again when its file changes, "
             "when the processor gets a new version, or with sessions retry."
         )
+    if state.status == "failed" and state.attempts == 0:
+        return f"It had failed ({state.last_error}), and is tried again at its turn, as was asked for."
     if state.status == "failed":
         return f"Failed {_times(state.attempts)}: {state.last_error}. It is tried again {_at(state.next_attempt_at)}."
     if signature is None:

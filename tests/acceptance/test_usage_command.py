@@ -204,7 +204,7 @@ def test_the_sessions_report_is_the_plain_sum(answers: dict[str, Answers]) -> No
         groups: dict[str, list[Told]] = {}
         for one in history():
             groups.setdefault(one.session, []).append(one)
-        expected = {
+        expected: dict[str, tuple[Any, ...]] = {
             name: (of[0].user, len(of), sum(one.failed for one in of), *sums(of)[2:])
             for name, of in groups.items()
             if Filters(filters.since, filters.until, filters.user).holds(max(of, key=lambda one: one.day))

@@ -12,6 +12,7 @@ import pytest
 from tests.harness import Subject, settings_for
 from tests.listener import until
 from tests.processes import call, lines
+from watcher import standing
 from watcher.errors import NoSuchSession, OrderRefused
 from watcher.orders import ORDERS, Answer, Order
 from watcher.service import Core
@@ -186,6 +187,21 @@ def test_every_order_for_every_state(ground: Ground) -> None:
             if done:
                 key = key_of(state, name)
                 assert (ground.stands(key), ground.calls(key)) == (afterwards, calls), (state, name)
+
+
+@pytest.mark.parametrize("ground", [False], indirect=True, ids=["stopped"])
+@pytest.mark.parametrize("order", ["retry", "reprocess"])
+def test_what_was_ordered_is_told_until_it_is_done(ground: Ground, order: Order) -> None:
+    """Where nobody carries it out yet: that it is tried again, no more that it was put aside or how often it failed."""
+    ground.bring_about("quarantined", "failed", orders=(order,))
+    for state in ("quarantined", "failed"):
+        key = key_of(state, order)
+        ground.order(order, key)
+        assert ground.core is not None
+        core = ground.core
+        (one,) = standing.session(core.query, core.tree, core.versions(), key)["processors"]
+        assert one["status"] == "failed" and "tried again at its turn, as was asked for" in one["meaning"]
+        assert "memory_limit" in one["meaning"]
 
 
 @WITH_A_SERVICE

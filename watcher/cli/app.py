@@ -220,11 +220,6 @@ def main() -> NoReturn:
     except WatcherError as error:
         print(f"session-watcher: {error}", file=sys.stderr)
         code = 2
-    except UnicodeEncodeError as error:
-        if error.encoding != "utf-8":
-            raise
-        print(f"session-watcher: {ascii(error.object)[:200]} is no text (UTF-8); write it so", file=sys.stderr)
-        code = 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"session-watcher: {where}{error.strerror or error}", file=sys.stderr)
