@@ -418,3 +418,35 @@ def test_every_order_is_in_the_audit_once(place: Operated, service: Running) -> 
         ("sessions_reprocess", 200, "admin"),
         ("sessions_retry", 404, "admin"),
     ]
+
+
+def test_the_operators_variables_set_the_pace(place: Operated) -> None:
+    """In seconds, over whatever the file says, also when it changes; a bad one is one sentence that names it."""
+    jobs = {
+        "session-processor:usage": "SCHEDULER_USAGE_PROCESSOR_INTERVAL",
+        "session-processor:verification": "SCHEDULER_VERIFICATION_DETECTOR_INTERVAL",
+        "health-check": "SCHEDULER_HEALTH_CHECK_INTERVAL",
+    }
+    place.environment = dict.fromkeys(jobs.values(), "1.5")
+    place.write(health={"every": "1h"})
+    running = place.start()
+
+    def turns(job: str) -> int:
+        runs = place.ask(f"/api/admin/scheduler-runs?name={job}")["runs"]
+        return len([run for run in runs if run["trigger"] == "clock"])
+
+    try:
+        wait_for(lambda: all(turns(job) >= 2 for job in jobs), "two turns of each", running.log)
+        place.write(processors__usage={"sweep_every": "2h", "quiet": "150ms"}, health={"every": "2h"})
+        wait_for(lambda: in_force(place, "processors.usage", "quiet") == '"150ms"', "the other settings", running.log)
+        assert in_force(place, "processors.usage", "sweep_every") == '"1.5s"'
+        before = {job: turns(job) for job in jobs}
+        wait_for(lambda: all(turns(job) >= before[job] + 2 for job in jobs), "two turns more", running.log)
+        assert turns("session-processor:errors") == 0, "an hour has not passed"
+        assert running.stop() == 0
+    finally:
+        running.kill()
+    for name in jobs.values():
+        place.environment = {name: "soon"}
+        done = place.run("run")
+        assert done.returncode == 2 and name in done.stderr and done.stderr.count("\n") == 1
