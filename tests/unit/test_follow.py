@@ -135,7 +135,7 @@ def test_what_could_not_be_taken_up_is_tried_again(path: Path) -> None:
 
 def test_at_the_end_what_stands_in_the_file_is_in_force_or_refused(path: Path) -> None:
     """Random changes of every kind, at random paces: never anything but the last good settings that rested."""
-    for seed in range(30):
+    for seed in range(8):
         rng = random.Random(seed)
         followed, good = Followed(path, port(1000)), 1000
         for step in range(25):
