@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def ended(sentence: str) -> str:
+    """A sentence with its end, where it has none yet."""
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
+
+
 class WatcherError(Exception):
     """Something that a person can mend; its text is all they need to read."""
 

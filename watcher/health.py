@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from watcher.errors import ended
 from watcher.pipeline import Pipeline
 
 Level = Literal["info", "warning", "unhealthy"]
@@ -178,7 +179,7 @@ def of_settings(trouble: str | None, waiting: Sequence[str]) -> list[Finding]:
     """A changed file that is refused, and changes that a running service cannot take up."""
     found = []
     if trouble is not None:
-        message = f"Changed settings are refused, and the earlier ones are in force: {trouble}. Mend the file."
+        message = f"Changed settings are refused, and the earlier ones are in force: {ended(trouble)} Mend the file."
         found.append(Finding("warning", "settings_refused", message))
     if waiting:
         message = f"{', '.join(waiting)}: changed, and in force from the next start; restart the service."

@@ -22,7 +22,7 @@ from watcher.lock import Holder, StateLock
 from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
-from watcher.sessions import Listing, Tree
+from watcher.sessions import Listing, Tree, node_of
 from watcher.settings import Settings, own
 from watcher.store.database import Database
 from watcher.store.ledger import Ledger
@@ -189,6 +189,9 @@ class Core:
         keys = [standing.find(self.query, self.tree, text) for text in texts]
         if status:
             keys += [str(key) for (key,) in self.query(QUERIES["keys_with_status"], [status, processor])]
+        own = node_of(self.tree.key(b""))
+        if strange := next((key for key in keys if node_of(key) != own), None):
+            raise OrderRefused(f"{strange} is another machine's session; ask on the machine that has its file")
         answers = orders.give(order, chosen, self.tree, list(dict.fromkeys(keys)))
         if order == "forget" and not processor:
             answers += [

@@ -16,7 +16,7 @@ from watcher.live import LiveService
 from watcher.service import job_of
 from watcher.store import legacy, tokens
 
-Word = Annotated[str, Query(min_length=1, max_length=200)]
+Word = Annotated[str, Query(max_length=200)]
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
