@@ -155,6 +155,19 @@ def of_jobs(running: Mapping[str, float], failed: Mapping[str, str], ledger_trou
     return found
 
 
+def of_collector(last: Mapping[str, Any]) -> list[Finding]:
+    """Homes and files that the last run of the collector could not or did not copy."""
+    failed, files = last.get("errors", 0) + last.get("users_refused", 0), last.get("files_refused", 0)
+    if not failed and not files:
+        return []
+    first = last["details"][0]
+    told = [f"{failed} {'home or file' if failed == 1 else 'homes or files'} could not be looked at"] if failed else []
+    told += [f"{files} {'file was' if files == 1 else 'files were'} refused"] if files else []
+    message = f"When transcripts were collected last, {' and '.join(told)}; the first: {first['path']}: "
+    message += f"{first['reason']}. collect --dry-run tells which; mend them, or leave them out of [collector] sources."
+    return [Finding("warning" if failed else "info", "not_collected", message, {"failed": failed, "refused": files})]
+
+
 def of_settings(trouble: str | None, waiting: Sequence[str]) -> list[Finding]:
     """A changed file that is refused, and changes that a running service cannot take up."""
     found = []

@@ -15,6 +15,7 @@ import structlog
 
 from processors.contract import Processor
 from watcher import health, housekeeping, lag, orders, standing
+from watcher.collector.collect import Collector
 from watcher.errors import OrderRefused
 from watcher.jobs import Jobs
 from watcher.lock import Holder, StateLock
@@ -31,7 +32,7 @@ from watcher.store.sql import QUERIES
 
 log = structlog.get_logger("watcher.service")
 
-HEALTH_CHECK, HOUSEKEEPING = "health-check", "housekeeping"
+HEALTH_CHECK, HOUSEKEEPING, COLLECTOR = "health-check", "housekeeping", "session-collector"
 
 #: More workers than this for one processor only wait for its door.
 MOST_WORKERS = 8
@@ -61,6 +62,7 @@ class Core:
         self.pipelines: dict[str, Pipeline] = {}
         #: What the last look at the whole tree found.
         self.behind: list[health.Finding] = []
+        self.collector = Collector(lambda: self.settings)
         self._live = live
         self._started = False
         self._stack = ExitStack()
@@ -80,6 +82,7 @@ class Core:
             self.jobs = Jobs(self.ledger)
             self.jobs.add(HEALTH_CHECK, self.check)
             self.jobs.add(HOUSEKEEPING, self.keep_house)
+            self.jobs.add(COLLECTOR, self.collect)
             for processor in wanted:
                 self._add(processor)
             self._stack = stack.pop_all()
@@ -226,6 +229,7 @@ class Core:
     def stop(self) -> bool:
         """Begin nothing new, finish or roll back what runs within ``stop_timeout``, and close; False if late."""
         deadline = time.monotonic() + self.settings.service.stop_timeout
+        self.collector.stop()
         for pipeline in self.pipelines.values():
             pipeline.stop()
         in_time = True
@@ -249,6 +253,7 @@ class Core:
         now = time.monotonic()
         found = [finding for pipeline in self.pipelines.values() for finding in health.of_pipeline(pipeline, now)]
         found += health.of_jobs(self.jobs.running(now), self.jobs.failures(), self.ledger.trouble)
+        found += health.of_collector(self.collector.last)
         found += self.behind
         found += [
             health.Finding(
@@ -284,6 +289,10 @@ class Core:
     def keep_house(self) -> dict[str, Any]:
         """Drop what is old, checkpoint and copy the database; the housekeeping's work."""
         return housekeeping.run(self.settings.housekeeping, self.database, self.ledger, self.pipelines, self.backups)
+
+    def collect(self, dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
+        """Copy what is new in people's homes; the session-collector's work."""
+        return self.collector.run(dry_run, verbose)[1]
 
     def describe(self) -> list[dict[str, Any]]:
         """Each pipeline's queue and tally, for people."""

@@ -1,0 +1,265 @@
+"""The target: folders of copies, and how a file gets there whole, without a link being followed.
+
+What was copied is told by the copy itself: its size, its modification time (the source's) and its change time
+(when it was last made equal). So there is no list that could be lost or lie.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from watcher.collector.source import Refused, open_folder
+
+Outcome = Literal["copied", "appended", "replaced", "skipped"]
+
+#: A file is made under this name before it takes another one's place: no session, and not seen by the observer.
+TEMPORARY = ".collecting"
+#: Copies may be read by the group of the sessions folder, and by nobody else.
+_FILE_MODE, _FOLDER_MODE = 0o640, 0o750
+#: Read and written at once.
+_CHUNK = 1 << 18
+#: Kernels date changes by a coarse clock: what is closer together may have come in the other order, in ns.
+_COARSE = 20_000_000
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class NoRoom(Exception):
+    """What is to be copied would leave too little free disk."""
+
+
+class Root:
+    """The folder of all copies, and how they are made in it."""
+
+    def __init__(self, path: Path, spare: int = 0) -> None:
+        """Open it; so many bytes of its disk are left free.
+
+        Raises:
+            OSError: there is no such folder, or it cannot be read.
+        """
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._spare = spare
+        status = os.fstat(self.descriptor)
+        self._identity = (status.st_dev, status.st_ino)
+        # Whoever runs the service owns the folder, or may read it as its group: root's own copies would be of no use.
+        self._owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 else None
+
+    def is_same(self, folder: int) -> bool:
+        """Whether a folder is this one: it must not be copied into itself."""
+        status = os.fstat(folder)
+        return (status.st_dev, status.st_ino) == self._identity
+
+    def give(self, descriptor: int) -> None:
+        """What was made belongs to whom the root belongs."""
+        if self._owner is not None:
+            os.fchown(descriptor, *self._owner)
+
+    def has_room(self, size: int) -> None:
+        """Look whether so many bytes may be added.
+
+        Raises:
+            NoRoom: they may not.
+        """
+        disk = os.fstatvfs(self.descriptor)
+        if disk.f_bavail * disk.f_frsize - size < self._spare:
+            raise NoRoom
+
+    def close(self) -> None:
+        """Let it go."""
+        os.close(self.descriptor)
+
+
+class Folder:
+    """A folder of copies, opened when it is looked into and made when something is to be put there."""
+
+    def __init__(self, root: Root, above: Folder | None, name: str) -> None:
+        self.root = root
+        self._above = above
+        self._name = name
+        self._descriptor: int | None = None
+
+    def look(self) -> int | None:
+        """Its descriptor, None while there is no such folder.
+
+        Raises:
+            Refused: something else has its name.
+        """
+        if self._descriptor is None:
+            above = self.root.descriptor if self._above is None else self._above.look()
+            if above is not None:
+                self._descriptor = self._open(above)
+        return self._descriptor
+
+    def make(self) -> int:
+        """Its descriptor; it is made if it is not there.
+
+        Raises:
+            Refused: something else has its name.
+        """
+        if (found := self.look()) is not None:
+            return found
+        above = self.root.descriptor if self._above is None else self._above.make()
+        with suppress(FileExistsError):
+            os.mkdir(self._name, _FOLDER_MODE, dir_fd=above)
+        made = self._descriptor = self._open(above)
+        assert made is not None
+        self.root.give(made)
+        return made
+
+    def status(self, name: str) -> os.stat_result | None:
+        """What is in it under a name, None if nothing is."""
+        if (folder := self.look()) is None:
+            return None
+        try:
+            return os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def close(self) -> None:
+        """Let it go. Idempotent."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self, above: int) -> int | None:
+        try:
+            return open_folder(self._name, above)
+        except FileNotFoundError:
+            return None
+        except Refused as refused:
+            raise Refused(f"where it would be copied to, {refused}; see to {self.path()}") from None
+
+    def path(self) -> str:
+        """Its path below the root, for people."""
+        return self._name if self._above is None else f"{self._above.path()}/{self._name}"
+
+
+def is_current(source: os.stat_result, copy: os.stat_result) -> bool:
+    """Whether a copy needs no second look: of the same size and time, and the source was not touched since."""
+    if not stat.S_ISREG(copy.st_mode) or source.st_size != copy.st_size:
+        return False
+    dated_alike = source.st_mtime_ns == copy.st_mtime_ns or not 0 <= source.st_mtime_ns <= copy.st_ctime_ns
+    return dated_alike and source.st_ctime_ns + _COARSE <= copy.st_ctime_ns
+
+
+def take(
+    source: int, status: os.stat_result, folder: Folder, name: str, dry_run: bool, go_on: Callable[[], None]
+) -> tuple[Outcome, int]:
+    """Make a file's copy equal to it: what was done, and the bytes that were written for it.
+
+    A file that grew is appended to, once all of its copy has been compared with it; any other is made anew beside
+    and takes the copy's place. A file that grows meanwhile is copied as far as it reached when it was opened.
+
+    Args:
+        source: the open file, of this ``status``.
+        folder, name: where its copy is.
+        dry_run: only tell.
+        go_on: called again and again; what it raises ends the copying.
+
+    Raises:
+        Refused: what has the copy's name is no copy of ours.
+        NoRoom: too little disk is free.
+        OSError: reading or writing failed.
+    """
+    size = status.st_size
+    copy, kept = _open_copy(folder, name)
+    try:
+        if copy is not None and kept <= size and _alike(source, copy, kept, go_on):
+            if not dry_run:
+                if kept < size:
+                    folder.root.has_room(size - kept)
+                    _pump(source, copy, kept, size, go_on)
+                _date(copy, status)
+            return ("skipped" if kept == size else "appended"), size - kept
+    finally:
+        if copy is not None:
+            os.close(copy)
+    there = folder.status(name) is not None
+    if not dry_run:
+        folder.root.has_room(size)
+        (_replace if there else _create)(source, status, folder, name, go_on)
+    return ("replaced" if there else "copied"), size
+
+
+def _open_copy(folder: Folder, name: str) -> tuple[int | None, int]:
+    """A copy that may be appended to, and its size; None where there is none."""
+    found = folder.status(name)
+    if found is None:
+        return None, 0
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        raise Refused(f"where it would be copied to is a link, or no file; see to {folder.path()}/{name}")
+    if os.geteuid() not in (0, found.st_uid):
+        return None, 0  # somebody else's could neither be written nor dated: ours takes its place
+    above = folder.look()
+    assert above is not None
+    copy = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+    opened = os.fstat(copy)
+    if not stat.S_ISREG(opened.st_mode) or opened.st_nlink != 1:
+        os.close(copy)
+        raise Refused(f"where it would be copied to is a link, or no file; see to {folder.path()}/{name}")
+    return copy, opened.st_size
+
+
+def _create(source: int, status: os.stat_result, folder: Folder, name: str, go_on: Callable[[], None]) -> None:
+    # Under its own name at once: what a crash leaves is its beginning, and is appended to by the next run.
+    made = os.open(name, _NEW, _FILE_MODE, dir_fd=folder.make())
+    try:
+        folder.root.give(made)
+        _pump(source, made, 0, status.st_size, go_on)
+        _date(made, status)
+    finally:
+        os.close(made)
+
+
+def _replace(source: int, status: os.stat_result, folder: Folder, name: str, go_on: Callable[[], None]) -> None:
+    above = folder.make()
+    with suppress(FileNotFoundError):  # what a crash left
+        os.unlink(TEMPORARY, dir_fd=above)
+    made = os.open(TEMPORARY, _NEW, _FILE_MODE, dir_fd=above)
+    try:
+        folder.root.give(made)
+        _pump(source, made, 0, status.st_size, go_on)
+        _date(made, status)
+        os.fsync(made)  # before the old one goes
+        os.rename(TEMPORARY, name, src_dir_fd=above, dst_dir_fd=above)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(TEMPORARY, dir_fd=above)
+        raise
+    finally:
+        os.close(made)
+
+
+def _alike(source: int, copy: int, size: int, go_on: Callable[[], None]) -> bool:
+    """Whether both begin with the same so many bytes."""
+    at = 0
+    while at < size:
+        go_on()
+        ours = os.pread(copy, min(_CHUNK, size - at), at)
+        if not ours or os.pread(source, len(ours), at) != ours:
+            return False
+        at += len(ours)
+    return True
+
+
+def _pump(source: int, copy: int, at: int, end: int, go_on: Callable[[], None]) -> None:
+    """Copy the bytes from one offset to another, or to where the source now ends."""
+    while at < end:
+        go_on()
+        if not (data := os.pread(source, min(_CHUNK, end - at), at)):
+            return
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(copy, view, at)
+            at, view = at + written, view[written:]
+
+
+def _date(copy: int, status: os.stat_result) -> None:
+    """Date a copy like its source; a time in the future, or before there were any, is nobody's."""
+    written = max(0, min(status.st_mtime_ns, time.time_ns()))
+    os.utime(copy, ns=(written, written))
