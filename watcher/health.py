@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from watcher.collector.visit import Tally
 from watcher.pipeline import Pipeline
 
 Level = Literal["info", "warning", "unhealthy"]
@@ -155,12 +156,12 @@ def of_jobs(running: Mapping[str, float], failed: Mapping[str, str], ledger_trou
     return found
 
 
-def of_collector(last: Mapping[str, Any]) -> list[Finding]:
+def of_collector(last: Tally) -> list[Finding]:
     """Homes and files that the last run of the collector could not or did not copy."""
-    failed, files = last.get("errors", 0) + last.get("users_refused", 0), last.get("files_refused", 0)
+    failed, files = last.errors + last.users_refused, last.files_refused
     if not failed and not files:
         return []
-    first = last["details"][0]
+    first = last.details[0]
     told = [f"{failed} {'home or file' if failed == 1 else 'homes or files'} could not be looked at"] if failed else []
     told += [f"{files} {'file was' if files == 1 else 'files were'} refused"] if files else []
     message = f"When transcripts were collected last, {' and '.join(told)}; the first: {first['path']}: "

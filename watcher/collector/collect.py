@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -36,7 +36,7 @@ class Collector:
         self._hanging: dict[str, threading.Thread] = {}
         self._stopping = threading.Event()
         #: What the last run did that was no dry one.
-        self.last: Mapping[str, Any] = {}
+        self.last = Tally()
 
     def stop(self) -> None:
         """End what runs before its next file, or piece of one. Idempotent."""
@@ -70,7 +70,7 @@ class Collector:
             raise CollectionFailed(f"{target}: {error.strerror or error}; see to it, or set paths.sessions") from None
         stats = {"dry_run": dry_run, **asdict(total)}
         if not dry_run:
-            self.last = stats
+            self.last = total
         return (1 if total.errors else 0), stats
 
     def _users(self, sources: Sequence[str], deadline: float, total: Tally) -> Iterator[tuple[str, list[Pattern]]]:

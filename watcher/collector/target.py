@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from watcher.collector.source import Refused, open_folder
+from watcher.sessions import key_of
 
 Outcome = Literal["copied", "appended", "replaced", "skipped"]
 
@@ -134,9 +135,10 @@ class Folder:
         except Refused as refused:
             raise Refused(f"where it would be copied to, {refused}; see to {self.path()}") from None
 
-    def path(self) -> str:
-        """Its path below the root, for people."""
-        return self._name if self._above is None else f"{self._above.path()}/{self._name}"
+    def path(self, below: str = "") -> str:
+        """Its path below the root, or that of something in it, for people."""
+        whole = f"{self._name}/{below}" if below else self._name
+        return key_of(os.fsencode(whole)) if self._above is None else self._above.path(whole)
 
 
 def is_current(source: os.stat_result, copy: os.stat_result) -> bool:
@@ -148,7 +150,13 @@ def is_current(source: os.stat_result, copy: os.stat_result) -> bool:
 
 
 def take(
-    source: int, status: os.stat_result, folder: Folder, name: str, dry_run: bool, go_on: Callable[[], None]
+    source: int,
+    status: os.stat_result,
+    folder: Folder,
+    name: str,
+    seen: os.stat_result | None,
+    dry_run: bool,
+    go_on: Callable[[], None],
 ) -> tuple[Outcome, int]:
     """Make a file's copy equal to it: what was done, and the bytes that were written for it.
 
@@ -158,6 +166,7 @@ def take(
     Args:
         source: the open file, of this ``status``.
         folder, name: where its copy is.
+        seen: what is there now.
         dry_run: only tell.
         go_on: called again and again; what it raises ends the copying.
 
@@ -167,7 +176,7 @@ def take(
         OSError: reading or writing failed.
     """
     size = status.st_size
-    copy, kept = _open_copy(folder, name)
+    copy, kept = (None, 0) if seen is None else _open_copy(folder, name, seen)
     try:
         if copy is not None and kept <= size and _alike(source, copy, kept, go_on):
             if not dry_run:
@@ -179,34 +188,36 @@ def take(
     finally:
         if copy is not None:
             os.close(copy)
-    there = folder.status(name) is not None
     if not dry_run:
         folder.root.has_room(size)
-        (_replace if there else _create)(source, status, folder, name, go_on)
-    return ("replaced" if there else "copied"), size
+        (_replace if seen else _create)(source, status, folder, name, go_on)
+    return ("replaced" if seen else "copied"), size
 
 
-def _open_copy(folder: Folder, name: str) -> tuple[int | None, int]:
-    """A copy that may be appended to, and its size; None where there is none."""
-    found = folder.status(name)
-    if found is None:
-        return None, 0
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        raise Refused(f"where it would be copied to is a link, or no file; see to {folder.path()}/{name}")
-    if os.geteuid() not in (0, found.st_uid):
+def _open_copy(folder: Folder, name: str, seen: os.stat_result) -> tuple[int | None, int]:
+    """A copy that may be appended to, and its size; None where it is not ours to write."""
+    if not _is_copy(seen):
+        raise Refused(f"where it would be copied to is a link, or no file; see to {folder.path(name)}")
+    if os.geteuid() not in (0, seen.st_uid):
         return None, 0  # somebody else's could neither be written nor dated: ours takes its place
     above = folder.look()
     assert above is not None
     copy = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
     opened = os.fstat(copy)
-    if not stat.S_ISREG(opened.st_mode) or opened.st_nlink != 1:
+    if not _is_copy(opened):  # it was another one a moment ago
         os.close(copy)
-        raise Refused(f"where it would be copied to is a link, or no file; see to {folder.path()}/{name}")
+        raise Refused(f"where it would be copied to is a link, or no file; see to {folder.path(name)}")
     return copy, opened.st_size
 
 
+def _is_copy(status: os.stat_result) -> bool:
+    """Whether it is a file with one name: writing to it changes nothing elsewhere."""
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
 def _create(source: int, status: os.stat_result, folder: Folder, name: str, go_on: Callable[[], None]) -> None:
-    # Under its own name at once: what a crash leaves is its beginning, and is appended to by the next run.
+    # Under its own name at once, and without waiting for the disk: what a crash or a power cut leaves
+    # is its beginning, which its size tells, and which the next run appends to.
     made = os.open(name, _NEW, _FILE_MODE, dir_fd=folder.make())
     try:
         folder.root.give(made)

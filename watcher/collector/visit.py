@@ -117,14 +117,19 @@ class Visit:
                 return
             stack.callback(os.close, self._home)
             self._owner = os.fstat(self._home).st_uid
-            found = [self._source(at, pattern) for at, pattern in enumerate(self._patterns)]
-            self.tally.users_processed = int(any(found))
+            places = list(dict.fromkeys(pattern.fixed for pattern in self._patterns))
+            for at, fixed in enumerate(places):
+                patterns = tuple(pattern for pattern in self._patterns if pattern.fixed == fixed)
+                rivals = tuple(pattern for pattern in self._patterns if pattern.fixed in places[:at])
+                starts = tuple(pattern.start() for pattern in patterns)
+                if self._walk(_Walk(fixed, patterns, rivals, (), starts)):
+                    self.tally.users_processed = 1
 
-    def _source(self, number: int, pattern: Pattern) -> bool:
-        """Walk what one pattern means; whether its folder is there."""
+    def _walk(self, walk: _Walk) -> bool:
+        """Walk a folder of the home; whether it is there."""
         with ExitStack() as stack:
             folder = os.dup(self._home)
-            for depth, part in enumerate(pattern.fixed, start=1):
+            for depth, part in enumerate(walk.fixed, start=1):
                 stack.callback(os.close, folder)
                 try:
                     folder = open_folder(part, folder)
@@ -132,13 +137,12 @@ class Visit:
                     return False
                 except Refused as refused:
                     self.tally.users_refused += 1
-                    self._note(pattern.fixed[:depth], str(refused))
+                    self._note(walk.fixed[:depth], str(refused))
                     return False
                 except OSError as error:
-                    self._failed(pattern.fixed[:depth], error)
+                    self._failed(walk.fixed[:depth], error)
                     return False
             stack.callback(os.close, folder)
-            walk = _Walk(number, pattern, (), pattern.start())
             with closing(Folder(self._root, None, self._name)) as target:
                 self._folder(walk, folder, target)
         return True
@@ -157,11 +161,11 @@ class Visit:
             self._failed(walk.whole, error)
 
     def _entry(self, walk: _Walk, folder: int, target: Folder, entry: os.DirEntry[str]) -> None:
-        below, is_file = walk.enter(entry.name), walk.pattern.is_file(walk.places, entry.name)
-        if not below.places and not is_file:
+        below, is_file = walk.enter(entry.name), walk.is_file(entry.name)
+        if not below.leads_on and not is_file:
             return
         try:
-            if below.places and entry.is_dir(follow_symlinks=False):
+            if below.leads_on and entry.is_dir(follow_symlinks=False):
                 self._below(below, folder, target)
             elif is_file:
                 self._file(below, folder, target, entry)
@@ -187,8 +191,8 @@ class Visit:
     def _file(self, walk: _Walk, folder: int, target: Folder, entry: os.DirEntry[str]) -> None:
         seen = entry.stat(follow_symlinks=False)
         self._admit(seen)
-        if self._is_taken(walk):
-            return
+        if other := self._rival(walk):
+            raise Refused(f"the copy of {other} has its name")
         if len(os.fsencode("/".join((self._name, *walk.path)))) > LONGEST_PATH:
             raise Refused(f"its path is longer than {LONGEST_PATH} bytes")
         copy = target.status(entry.name)
@@ -198,7 +202,7 @@ class Visit:
         source, status = open_file(entry.name, folder, self._owner)
         try:
             self._admit(status)
-            outcome, written = take(source, status, target, entry.name, self._terms.dry_run, self._go_on)
+            outcome, written = take(source, status, target, entry.name, copy, self._terms.dry_run, self._go_on)
         finally:
             os.close(source)
         setattr(self.tally, f"files_{outcome}", getattr(self.tally, f"files_{outcome}") + 1)
@@ -212,20 +216,12 @@ class Visit:
         if status.st_size > self._terms.largest:
             raise Refused(f"it holds {status.st_size:,} bytes, more than [collector] largest allows")
 
-    def _is_taken(self, walk: _Walk) -> bool:
-        """Whether an earlier pattern means the same file.
-
-        Raises:
-            Refused: an earlier pattern means another file, of which the copy has this one's name.
-        """
-        for earlier in self._patterns[: walk.number]:
-            if earlier.means(walk.path):
-                if earlier.fixed == walk.pattern.fixed:
-                    return True
-                if self._is_there((*earlier.fixed, *walk.path)):
-                    other = self._path((*earlier.fixed, *walk.path))
-                    raise Refused(f"the copy of {other} has its name")
-        return False
+    def _rival(self, walk: _Walk) -> str | None:
+        """Another file, meant by an earlier pattern, of which the copy has this one's name."""
+        for pattern in walk.rivals:
+            if pattern.means(walk.path) and self._is_there((*pattern.fixed, *walk.path)):
+                return self._path((*pattern.fixed, *walk.path))
+        return None
 
     def _is_there(self, parts: tuple[str, ...]) -> bool:
         folder = os.dup(self._home)
@@ -263,18 +259,32 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """Where a walk is: of which pattern, the path below its fixed folders, and the places in its parts."""
+    """Where a walk is: below which folders of the home, for which patterns, and the places in each one's parts."""
 
-    number: int
-    pattern: Pattern
+    fixed: tuple[str, ...]
+    patterns: tuple[Pattern, ...]
+    #: Those that came before, for other folders: copies of their files have their names.
+    rivals: tuple[Pattern, ...]
     path: tuple[str, ...]
-    places: frozenset[int]
+    places: tuple[frozenset[int], ...]
 
     def enter(self, name: str) -> _Walk:
         """The same for what is in the folder."""
-        return _Walk(self.number, self.pattern, (*self.path, name), self.pattern.enter(self.places, name))
+        pairs = zip(self.patterns, self.places, strict=True)
+        further = tuple([pattern.enter(places, name) for pattern, places in pairs])
+        return _Walk(self.fixed, self.patterns, self.rivals, (*self.path, name), further)
+
+    def is_file(self, name: str) -> bool:
+        """Whether a file of this name is meant."""
+        pairs = zip(self.patterns, self.places, strict=True)
+        return any(pattern.is_file(places, name) for pattern, places in pairs)
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether a file below this may be meant."""
+        return any(self.places)
 
     @property
     def whole(self) -> tuple[str, ...]:
         """The path below the home."""
-        return (*self.pattern.fixed, *self.path)
+        return (*self.fixed, *self.path)
