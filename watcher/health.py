@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from watcher.collector.visit import Tally
+from watcher.collector.tally import Tally
 from watcher.pipeline import Pipeline
 
 Level = Literal["info", "warning", "unhealthy"]

@@ -18,7 +18,7 @@ import pytest
 
 from tests.listener import until
 from watcher.collector.collect import Collector
-from watcher.collector.target import TEMPORARY
+from watcher.collector.copying import TEMPORARY
 from watcher.errors import CollectionFailed
 from watcher.settings import Settings, load
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import structlog
 
+from watcher.collector.tally import Tally
 from watcher.collector.target import NoRoom, Root
-from watcher.collector.visit import Stopped, Tally, Terms, Visit
+from watcher.collector.visit import Stopped, Terms, Visit
 from watcher.errors import CollectionFailed
 from watcher.sessions import Tree, key_of
 from watcher.settings.patterns import Pattern
@@ -64,8 +65,8 @@ class Collector:
                 self._visit(Visit(name, patterns, terms), settings.collector.deadline, total)
         except Stopped:
             raise CollectionFailed("it was stopped; the next run goes on") from None
-        except NoRoom:
-            raise CollectionFailed(f"copying more would leave less than {spare} free for {target}; make room") from None
+        except NoRoom as error:
+            raise CollectionFailed(f"no more can be copied to {target}: {error}") from None
         except OSError as error:
             raise CollectionFailed(f"{target}: {error.strerror or error}; see to it, or set paths.sessions") from None
         stats = {"dry_run": dry_run, **asdict(total)}

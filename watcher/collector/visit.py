@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from watcher.collector.copying import is_current, take
 from watcher.collector.source import LINK, Refused, objection, open_file, open_folder
-from watcher.collector.target import Folder, Root, is_current, take
+from watcher.collector.tally import Tally
+from watcher.collector.target import Folder, Root
 from watcher.sessions import key_of
 from watcher.settings.patterns import Pattern
 
@@ -21,45 +22,10 @@ log = structlog.get_logger("watcher.collector")
 
 #: Transcripts lie four folders deep; what lies deeper than this, or has a longer path, was made to do harm.
 DEEPEST, LONGEST_PATH = 32, 1024
-#: So many of each home's refusals and errors are told one by one.
-TOLD = 20
-#: Lack of these is our trouble, whatever home it shows in.
-_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class Stopped(Exception):
     """The visit was told to end."""
-
-
-@dataclass
-class Tally:
-    """What was done, in one home or in all."""
-
-    users_processed: int = 0
-    #: Homes of which nothing can be copied, for what they or the folders in them are.
-    users_refused: int = 0
-    files_copied: int = 0
-    files_appended: int = 0
-    files_replaced: int = 0
-    #: Those whose copies are equal already.
-    files_skipped: int = 0
-    files_refused: int = 0
-    bytes_copied: int = 0
-    #: Homes and files that could not be read or written.
-    errors: int = 0
-    #: The first of these refusals and errors: whose, what, why.
-    details: list[dict[str, str]] = field(default_factory=list)
-
-    def note(self, user: str, path: str, reason: str) -> None:
-        """Tell a refusal or an error by name, one of the first."""
-        log.debug("not collected", user=user, path=path, reason=reason)
-        if len(self.details) < TOLD:
-            self.details.append({"user": user, "path": path, "reason": reason})
-
-    def add(self, other: Tally) -> None:
-        """What was done in one home counts for all."""
-        for one in fields(self):
-            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +65,7 @@ class Visit:
 
         Raises:
             Stopped: it was told to.
-            NoRoom, OSError: trouble of ours.
+            NoRoom, OSError: nothing can be written to the target.
         """
         with ExitStack() as stack:
             self._root = Root(self._terms.target, self._terms.spare)
@@ -245,8 +211,6 @@ class Visit:
         self._note(parts, reason)
 
     def _failed(self, parts: tuple[str, ...], error: OSError) -> None:
-        if error.errno in _OURS:
-            raise error
         self.tally.errors += 1
         self._note(parts, error.strerror or str(error))
 
