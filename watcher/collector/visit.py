@@ -156,7 +156,8 @@ class Visit:
 
     def _file(self, walk: _Walk, folder: int, target: Folder, entry: os.DirEntry[str]) -> None:
         seen = entry.stat(follow_symlinks=False)
-        self._admit(seen)
+        if reason := objection(seen, self._owner):
+            raise Refused(reason)
         if other := self._rival(walk):
             raise Refused(f"the copy of {other} has its name")
         if len(os.fsencode("/".join((self._name, *walk.path)))) > LONGEST_PATH:
@@ -167,7 +168,8 @@ class Visit:
             return
         source, status = open_file(entry.name, folder, self._owner)
         try:
-            self._admit(status)
+            if status.st_size > self._terms.largest:
+                raise Refused(f"it holds {status.st_size:,} bytes, more than [collector] largest allows")
             outcome, written = take(source, status, target, entry.name, copy, self._terms.dry_run, self._go_on)
         finally:
             os.close(source)
@@ -175,12 +177,6 @@ class Visit:
         self.tally.bytes_copied += written
         if self._terms.verbose and outcome != "skipped":
             log.info(outcome, user=self.user, path=self._path(walk.whole), bytes=written, dry_run=self._terms.dry_run)
-
-    def _admit(self, status: os.stat_result) -> None:
-        if reason := objection(status, self._owner):
-            raise Refused(reason)
-        if status.st_size > self._terms.largest:
-            raise Refused(f"it holds {status.st_size:,} bytes, more than [collector] largest allows")
 
     def _rival(self, walk: _Walk) -> str | None:
         """Another file, meant by an earlier pattern, of which the copy has this one's name."""
