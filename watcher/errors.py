@@ -114,6 +114,10 @@ class JobFailed(WatcherError):
         self.reason = reason
 
 
+class CollectionFailed(WatcherError):
+    """Transcripts cannot be copied from anybody, or no more of them; what was copied stays."""
+
+
 class SweepUnderWay(JobUnderWay):
     """A sweep of this processor is under way; a second one would see the same."""
 

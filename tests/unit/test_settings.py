@@ -143,6 +143,11 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
     ("[queue]\nmax_pending = 0", {}, ["given.toml", "queue.max_pending", "= 0"]),
     ("[processors.usage]\nconcurrency = 0", {}, ["given.toml", "processors.usage.concurrency", "= 0", "1"]),
     ("[processors.usage]\nsweep_every = '0s'", {}, ["processors.usage.sweep_every", "more than 0"]),
+    (
+        "[collector]\nsources = ['/home/ann/*.jsonl']",
+        {},
+        ["given.toml", "collector.sources", "/home/*/sessions/*.jsonl"],
+    ),
     ("[processors.usage]\ntimezone = 'Mars'", {}, ["processors.usage.timezone", "Mars", "Europe/Berlin"]),
     ("[processors.usage]\nprices = {m = {input = -1}}", {}, ["processors.usage.prices", "-1", "0 or more"]),
 ]
