@@ -50,11 +50,52 @@ _ROWS = (
 LONGEST_ROW = 64 << 20
 
 
+#: A checkpoint waits so long for single statements to end; seconds.
+PATIENCE = 10.0
+
+
+class _Gate:
+    """Where transactions pass, and a checkpoint holds them up: the database refuses one beside a transaction."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._held = False
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """A transaction goes on inside."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No transaction goes on, and none begins."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held)
+            self._held = True
+            self._changed.wait_for(lambda: not self._inside)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held = False
+                self._changed.notify_all()
+
+
 class DuckConnection:
     """A cursor of the database, for one thread."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, poisoned: Callable[[], None]) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, gate: _Gate, poisoned: Callable[[], None]) -> None:
         self._cursor = cursor
+        self._gate = gate
         self._poisoned = poisoned
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -70,15 +111,16 @@ class DuckConnection:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or none of it."""
-        self.execute("BEGIN")
-        try:
-            yield
-            self.execute("COMMIT")
-        except BaseException:
-            # A failed COMMIT has rolled back already; the error that matters is on its way.
-            with suppress(duckdb.Error):
-                self._cursor.execute("ROLLBACK")
-            raise
+        with self._gate.passing():
+            self.execute("BEGIN")
+            try:
+                yield
+                self.execute("COMMIT")
+            except BaseException:
+                # A failed COMMIT has rolled back already; the error that matters is on its way.
+                with suppress(duckdb.Error):
+                    self._cursor.execute("ROLLBACK")
+                raise
 
     @contextmanager
     def rows(self, columns: Mapping[str, ColumnType], lines: bytes) -> Iterator[str]:
@@ -113,7 +155,7 @@ class DuckDatabase:
         self.notices: list[str] = []
         self._read_only = read_only
         self._config = _CONFIG if threads is None else {**_CONFIG, "threads": threads}
-        self._lock = threading.Lock()
+        self._lock, self._gate = threading.Lock(), _Gate()
         self._copying = threading.Lock()
         self._cursors: weakref.WeakSet[DuckConnection] = weakref.WeakSet()
         #: How often it was opened, and the last opening that a failed checkpoint has poisoned.
@@ -139,7 +181,7 @@ class DuckDatabase:
             if self._root is None:
                 self._root = self._open()
             opening = self._opening
-            connection = DuckConnection(self._root.cursor(), lambda: self._poison(opening))
+            connection = DuckConnection(self._root.cursor(), self._gate, lambda: self._poison(opening))
             self._cursors.add(connection)
             return connection
 
@@ -153,10 +195,19 @@ class DuckDatabase:
         return "rows" if isinstance(error, _ROWS) and "No space left" not in str(error) else "ours"
 
     def checkpoint(self) -> None:
-        """Bring the write-ahead log into the file."""
+        """Bring the write-ahead log into the file, as soon as the transactions that run have ended."""
+        deadline = time.monotonic() + PATIENCE
         connection = self.connect()
         try:
-            connection.execute("CHECKPOINT")
+            with self._gate.held():
+                while True:
+                    try:
+                        connection.execute("CHECKPOINT")
+                        return
+                    except duckdb.TransactionException:  # a single statement is a transaction too, a short one
+                        if time.monotonic() > deadline:
+                            raise
+                    time.sleep(0.005)
         finally:
             connection.close()
 
