@@ -111,6 +111,7 @@ class Visitor:
                 rows,
                 after,
                 last=False,
+                lines=_count_lines(piece.data, consumed) + piece.too_long,
             )
             if consumed < piece.end - piece.start:
                 held.more = True
@@ -140,6 +141,10 @@ class Visitor:
 
 # A processor may raise whatever it likes, also what is no Exception (SystemExit): all of it is its failure.
 _OURS_RAISED = (Exception, SystemExit, GeneratorExit, KeyboardInterrupt)
+
+
+def _count_lines(data: bytes, end: int) -> int:
+    return data.count(b"\n", 0, end) + (data[end - 1 : end] not in (b"", b"\n"))
 
 
 def _judge_open(error: OSError) -> frames.Reply:
