@@ -38,6 +38,9 @@ class _Written:
 class DayFiles:
     """Everything below one folder."""
 
+    #: What writing may raise, beside what the database does.
+    Error: tuple[type[Exception], ...] = (OSError, duckdb.Error)
+
     def __init__(self, folder: Path, database: Database) -> None:
         """Nothing is written yet.
 

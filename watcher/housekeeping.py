@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from watcher.errors import ExportRefused
 from watcher.export import DayFiles
 from watcher.pipeline import Pipeline
 from watcher.settings.tables import Housekeeping
@@ -32,20 +33,24 @@ def run(
     """Do all of it; what was done.
 
     Raises:
-        OSError: the folder for copies or exports cannot be written.
-        ExportRefused: nothing can be exported there.
+        OSError: the folder for copies cannot be written.
+        ExportRefused: something cannot be exported; everything else is done, and nothing is dropped that is missing.
     """
     export = DayFiles(Path(settings.export), database) if settings.export else None
-    exported = _export(export, pipelines) if export else 0
+    exported, missing = _export(export, pipelines) if export else (0, {})
     dropped = 0
     if settings.keep_events:
         before = datetime.now(UTC) - timedelta(seconds=settings.keep_events)
-        for pipeline in pipelines.values():
-            dropped += drop_events(pipeline, before, export)
+        for name, pipeline in pipelines.items():
+            if name not in missing:
+                dropped += drop_events(pipeline, before, export)
     ledger.drop(settings.keep_runs, settings.keep_audit)
     database.checkpoint()
     copy = back_up(database, backups) if settings.backups else None
     removed = rotate(backups, settings.backups) if settings.backups else 0
+    if missing:
+        told = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+        raise ExportRefused(f"not everything could be exported to {settings.export} ({told}); the rest is done")
     return {
         "days_exported": exported,
         "events_dropped": dropped,
@@ -54,12 +59,20 @@ def run(
     }
 
 
-def _export(export: DayFiles, pipelines: Mapping[str, Pipeline]) -> int:
-    connection = export.database.connect()
-    try:
-        return sum(export.write(connection, pipeline.passes.exports) for pipeline in pipelines.values())
-    finally:
-        connection.close()
+def _export(export: DayFiles, pipelines: Mapping[str, Pipeline]) -> tuple[int, dict[str, str]]:
+    """How many files were written, and why a processor's could not be: that is no other's trouble."""
+    count, missing = 0, {}
+    for name, pipeline in pipelines.items():
+        try:
+            connection = export.database.connect()
+            try:
+                count += export.write(connection, pipeline.passes.exports)
+            finally:
+                connection.close()
+        except (*export.database.Error, *DayFiles.Error) as error:
+            missing[name] = str(error).strip().partition("\n")[0]
+            log.error("not exported", processor=name, error=missing[name])
+    return count, missing
 
 
 def drop_events(pipeline: Pipeline, before: datetime, export: DayFiles | None) -> int:

@@ -18,6 +18,7 @@ from processors.usage import Usage
 from tests.corpus import plant
 from tests.harness import Subject
 from tests.processes import Place, call, wait_for
+from watcher.errors import JobFailed
 
 EXPORTS = {**Usage.schema.exports, **Errors.schema.exports}
 
@@ -182,9 +183,28 @@ def test_a_folder_that_would_be_a_pattern_is_refused(tmp_path: Path) -> None:
     made.overrides["housekeeping.export"] = str(tmp_path / "ex[1]port")
     try:
         made.catch_up()
-        with pytest.raises(Exception, match=r"name a folder without it"):
+        with pytest.raises(JobFailed, match=r"name a folder without it"):
             keep_house(made)
         assert made.open().query("SELECT count(*) FROM usage_events") == [(1,)]
+    finally:
+        made.close()
+
+
+def test_what_cannot_be_exported_harms_nothing_else(tmp_path: Path) -> None:
+    """Nothing is dropped that is in no file, a copy is made all the same, and the run says why it failed."""
+    made = subject(tmp_path, keep_events="1d")
+    (made.root / "a.jsonl").write_bytes(use(1, 1, True))
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "usage_messages").write_text("not a folder")
+    try:
+        made.catch_up()
+        with pytest.raises(JobFailed, match=r"usage: .*the rest is done"):
+            keep_house(made)
+        assert made.open().query("SELECT count(*) FROM usage_events") == [(1,)]
+        # The other processor's are there, and its old rows went.
+        assert made.open().query("SELECT count(*) FROM errors") == [(0,)]
+        assert len(list((tmp_path / "export" / "errors").glob("day=*/rows.parquet"))) == 1
+        assert len(list((tmp_path / "state" / "backups").glob("*.duckdb"))) == 1
     finally:
         made.close()
 
