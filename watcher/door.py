@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import structlog
 
+from watcher.durations import Durations
 from watcher.store.database import Connection, Database
 from watcher.store.passes import Outcome, Pass, PassStore
 
@@ -85,6 +86,8 @@ class Door:
         self.trouble: str | None = None
         self.commits = 0
         self.passes = 0
+        #: How long each commit took.
+        self.durations = Durations()
         self._thread = threading.Thread(target=self._run, name=f"door:{name}", daemon=True)
 
     def start(self) -> None:
@@ -237,6 +240,7 @@ class Door:
         pause = _FIRST_PAUSE
         broken = 0
         while not self._abandon.is_set():
+            began = time.monotonic()
             try:
                 if self._connection is None:
                     self._connection = self._database.connect()
@@ -259,6 +263,7 @@ class Door:
                 return [error]
             else:
                 self._settle()
+                self.durations.note(time.monotonic() - began)
                 self.commits += 1
                 self.passes += len(group)
                 return list(answers)

@@ -14,6 +14,7 @@ import structlog
 from processors.contract import Processor, ProcessorSettings
 from watcher.child import Child, ChildSettings
 from watcher.door import Door
+from watcher.durations import Durations
 from watcher.errors import SweepUnderWay
 from watcher.outcome import Tally
 from watcher.pace import Pace
@@ -248,6 +249,10 @@ class Pipeline:
             for name in Tally.__dataclass_fields__:
                 setattr(total, name, getattr(total, name) + getattr(worker.tally, name))
         return total
+
+    def durations(self) -> Durations:
+        """How long all passes took since the start."""
+        return Durations().add(worker.durations for worker in self._all())
 
     def stop(self) -> None:
         """Begin nothing new. Idempotent."""

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import structlog
 
 from processors.contract import ColumnType
 from watcher.errors import DatabaseTrouble, StateInUse
 from watcher.store.database import SQL_TYPES, Blame
-from watcher.store.sql import quoted
+from watcher.store.sql import quoted, text
 
 log = structlog.get_logger("watcher.store")
 
@@ -132,6 +133,10 @@ class DuckConnection:
                 f" maximum_object_size = {LONGEST_ROW})"
             )
 
+    def to_parquet(self, select: str, path: Path) -> None:
+        """Write what a query gives into a Parquet file, outside the interpreter's lock."""
+        self.execute(f"COPY ({select}) TO {text(path)} (FORMAT parquet)")
+
     def close(self) -> None:
         """Give the cursor back. Idempotent."""
         self._cursor.close()
@@ -142,6 +147,7 @@ class DuckDatabase:
 
     row_id = "rowid"
     collate = ""
+    row_hash = "hash(t)"
     Error: tuple[type[Exception], ...] = (duckdb.Error, DatabaseTrouble)
 
     def __init__(self, path: Path, read_only: bool = False, threads: int | None = None) -> None:
@@ -229,7 +235,7 @@ class DuckDatabase:
         connection = self.connect()
         try:
             ((this,),) = connection.execute("SELECT current_database()")
-            connection.execute(f"ATTACH '{str(part).replace(chr(39), chr(39) * 2)}' AS kept_copy")
+            connection.execute(f"ATTACH {text(part)} AS kept_copy")
             try:
                 connection.execute(f"COPY FROM DATABASE {quoted(this)} TO kept_copy")
             finally:
@@ -298,6 +304,18 @@ class DuckDatabase:
         self.notices.append(notice)
         log.error("damaged write-ahead log set aside", path=str(aside), error=_first_line(error))
         return root
+
+
+def write_parquet(columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]], path: Path) -> None:
+    """The same for rows from another database; ``columns``: name to type."""
+    lines = msgspec.json.Encoder().encode_lines([dict(zip(columns, row, strict=True)) for row in rows])
+    types = ", ".join(f"{text(name)}: {text(kind)}" for name, kind in columns.items())
+    with duckdb.connect(config=_CONFIG) as memory, _readable(lines) as source:
+        memory.execute("SET TimeZone = 'UTC'")
+        memory.execute(
+            f"COPY (SELECT * FROM read_json({text(source)}, format = 'newline_delimited', columns = {{{types}}},"
+            f" maximum_object_size = {LONGEST_ROW})) TO {text(path)} (FORMAT parquet)"
+        )
 
 
 def _is_poison(error: BaseException) -> bool:

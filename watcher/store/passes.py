@@ -71,6 +71,8 @@ class PassStore:
     def __init__(self, database: Database, processor_name: str, schema: Schema) -> None:
         self._name = processor_name
         self._schema = schema
+        #: What is also kept as files.
+        self.exports = schema.exports
         self._countings = {
             name: Counting(name, table, table.once, database)
             for name, table in schema.tables.items()
@@ -131,10 +133,8 @@ class PassStore:
                     found[name] = oldest
         return found
 
-    def expire(
-        self, connection: Connection, name: str, before: datetime, keep: Callable[[list[dict[str, Any]]], None]
-    ) -> int:
-        """Drop a table's rows older than a time, after ``keep`` has them; how many. Inside a transaction.
+    def expire(self, connection: Connection, name: str, before: datetime) -> int:
+        """Drop a table's rows older than a time; how many. Inside a transaction.
 
         Of a thing that counts once all rows go, or what is left of it might count again.
         """
@@ -144,12 +144,7 @@ class PassStore:
         if table.once is not None:
             by = ", ".join(map(quoted, table.once.by))
             old = f"({by}) IN (SELECT {by} FROM {quoted(name)} WHERE counted AND {old})"
-        rows = connection.execute(
-            f"SELECT {', '.join(map(quoted, table.columns))} FROM {quoted(name)} WHERE {old}", [before]
-        )
-        keep([dict(zip(table.columns, row, strict=True)) for row in rows])
-        connection.execute(f"DELETE FROM {quoted(name)} WHERE {old}", [before])
-        return len(rows)
+        return len(connection.execute(f"DELETE FROM {quoted(name)} WHERE {old} RETURNING 1", [before]))
 
     def change(
         self, connection: Connection, key: str, change: Callable[[State], State | None], forget: bool = False
