@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from watcher.cli.reach import service_of
+from watcher.cli.reach import has_data, service_of
 from watcher.cli.stop import Stop
 from watcher.errors import ServiceTrouble, SettingsError
 from watcher.http.client import Client
@@ -29,7 +29,7 @@ def once(settings: Settings, names: list[str], quiet: bool) -> list[dict[str, An
     if not settings.paths.sessions.is_dir():
         raise SettingsError(f"{settings.paths.sessions}: there is no such folder; name one with --sessions")
     stop = Stop()
-    core = Core(settings, "once", live=False)
+    core = Core(settings, "once", live=False, early=not names and not has_data(settings))
     try:
         if unknown := [name for name in names if name not in core.pipelines]:
             raise SettingsError(f"no enabled processor is named {unknown[0]!r}; there are {', '.join(core.pipelines)}")
