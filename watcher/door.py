@@ -215,11 +215,11 @@ class Door:
             self._connection = None
 
     def _gather(self) -> None:
-        """A large group costs little more than a small one."""
+        """A large group costs little more than a small one; what comes last is not to wait for its commit, though."""
         until = time.monotonic() + self._linger
         while time.monotonic() < until and not self._closing:
             before = len(self._waiting)
-            if before >= GROUP_PASSES or self._bytes >= GROUP_BYTES or self._expected() <= before:
+            if before >= GROUP_PASSES or self._bytes >= GROUP_BYTES or self._expected() <= 2 * before:
                 return
             self._changed.wait_for(lambda before=before: len(self._waiting) > before or self._closing, LULL)  # type: ignore[misc]
             if len(self._waiting) == before:

@@ -19,6 +19,7 @@ from watcher import frames
 from watcher.child import Child, ChildStartError, Stopped
 from watcher.door import Door
 from watcher.durations import Durations
+from watcher.memory import give_back
 from watcher.outcome import Outcomes, Tally, Visit
 from watcher.pace import Pace
 from watcher.queue import ChangeQueue
@@ -149,8 +150,9 @@ class Worker:
         share = BATCH if self._workers == 1 else max(1, len(self._queue) // (2 * self._workers))
         keys = self._queue.take(now, min(BATCH, share))
         if not keys:
-            if now - self._idle_since > IDLE:
+            if now - self._idle_since > IDLE and self._child.pid is not None:
                 self._child.close()
+                give_back()
             self._tell()
             return 1.0
         self._idle_since = now
