@@ -31,12 +31,13 @@ class Chosen:
     #: A part of the session key.
     text: str = ""
     limit: int = 50
+    offset: int = 0
 
 
 def listing(query: Query, chosen: Chosen) -> dict[str, Any]:
     """Sessions with what became of them, the latest first, and how many there are in all; ready for JSON."""
     filters = [chosen.processor, chosen.status, chosen.user, chosen.text]
-    rows = query(QUERIES["sessions"], [*filters, chosen.limit])
+    rows = query(QUERIES["sessions"], [*filters, chosen.limit, chosen.offset])
     ((total,),) = query(QUERIES["count_sessions"], filters)
     return {
         "total": total,
@@ -44,15 +45,18 @@ def listing(query: Query, chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def find(query: Query, tree: Tree, text: str) -> str:
+def find(query: Query, tree: Tree, text: str, user: str = "") -> str:
     """The one session that a person means: its key, its path below the sessions folder, or an unmistakable part.
+
+    ``user``: whose sessions alone may be meant.
 
     Raises:
         NoSuchSession: none is meant, or more than one.
     """
-    if tree.signature(path_of(text)) is not None or query(QUERIES["session"], [text]):
+    there = tree.signature(path_of(text)) is not None or query(QUERIES["session"], [text])
+    if there and user in ("", tree.username(text)):
         return text
-    found = [str(key) for (key,) in query(QUERIES["keys"], [text])]
+    found = [str(key) for (key,) in query(QUERIES["keys"], [text, user])]
     exact = [key for key in found if key.rpartition("/")[2] in (text, f"{text}.jsonl")]
     if len(exact) == 1 or len(found) == 1:
         return (exact or found)[0]
