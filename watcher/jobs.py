@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from watcher.errors import JobFailed, JobUnderWay, NoSuchJob
+from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, WatcherError
 from watcher.store.ledger import Ledger
 
 log = structlog.get_logger("watcher.jobs")
@@ -93,6 +93,8 @@ class Jobs:
             raise
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            if isinstance(error, WatcherError):  # its text is all that people need to read
+                reason = str(error)
             job.failed = reason
             self.ledger.finish(run, "failed", {}, reason)
             log.error("job failed", job=name, trigger=trigger, error=reason, exc_info=True)

@@ -112,7 +112,12 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         response_model=answers.NewToken,
         responses=refused,
     )
-    def tokens_make(request: Request, name: Name, role: Name, username: OptionalName = None) -> dict[str, Any]:
+    def tokens_make(
+        request: Request,
+        name: Name,
+        role: Annotated[str, Query(max_length=200, json_schema_extra={"enum": list(tokens.ROLES)})],
+        username: OptionalName = None,
+    ) -> dict[str, Any]:
         """Make a token (`role`: admin, reader, or user with a `username`); its text is shown now and never again."""
         request.state.resource = name
         try:

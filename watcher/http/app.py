@@ -43,7 +43,7 @@ def build(service: LiveService, token: str) -> FastAPI:
     @app.get("/api/openapi.json", tags=["reports"], responses=problems(400, 401, 429))
     def openapi(caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
         """This description."""
-        return app.openapi()
+        return described(app)
 
     @app.exception_handler(405)
     async def no_such_method(request: Request, error: HTTPException) -> Response:
@@ -55,6 +55,15 @@ def build(service: LiveService, token: str) -> FastAPI:
     app.add_middleware(Audited, ledger=service.core.ledger)
     app.add_middleware(Gate, names=[host.host, *host.names], guesses=keeper.guesses)
     return app
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """The API's description (OpenAPI), with how callers are known."""
+    found = app.openapi()
+    found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    found["security"] = [{"token": []}]
+    found["paths"]["/api/health"]["get"]["security"] = []
+    return found
 
 
 def _is_served(app: FastAPI, request: Request, method: str) -> bool:

@@ -7,7 +7,8 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
 
 #: No control characters: not every database can hold them, and no log should.
 PLAIN = r"^[^\x00-\x1f\x7f]*$"
@@ -23,17 +24,17 @@ def _day(value: object) -> object:
 
 
 Since = Annotated[
-    date | None,
+    date | SkipJsonSchema[None],
     BeforeValidator(_day),
     Query(description="From this day on, as YYYY-MM-DD.", examples=["2026-01-01"]),
 ]
 Until = Annotated[
-    date | None,
+    date | SkipJsonSchema[None],
     BeforeValidator(_day),
     Query(description="Up to this day, which is included.", examples=["2026-01-31"]),
 ]
 Word = Annotated[str, Query(max_length=500, pattern=PLAIN)]
 Name = Annotated[str, Query(min_length=1, max_length=200, pattern=PLAIN)]
-OptionalName = Annotated[str | None, Query(max_length=500, pattern=PLAIN)]
+OptionalName = Annotated[str, Field(max_length=500, pattern=PLAIN)] | SkipJsonSchema[None]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="At most so many.")]
 Offset = Annotated[int, Query(ge=0, le=1_000_000_000, description="Passing over so many.")]

@@ -85,6 +85,14 @@ class Impatient(H11Protocol):
         super().connection_lost(exc)
         self._watch()
 
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP, or has too long a head, is told so as everything else is: as JSON."""
+        head = [("Content-Type", "application/json"), ("Connection", "close")]
+        body = b'{"detail":"no HTTP request, or one whose head is too long"}'
+        for event in (h11.Response(status_code=400, headers=head), h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
     def _watch(self) -> None:
         waits = self.conn.their_state is h11.IDLE and not self.transport.is_closing()
         if waits and self._late is None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from watcher import orders, standing
 from watcher.errors import NoSuchSession, OrderFailed, OrderRefused
@@ -68,7 +69,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         def _order(
             request: Request,
             session: Annotated[
-                list[Annotated[str, _KEY]] | None,
+                list[Annotated[str, _KEY]] | SkipJsonSchema[None],
                 Query(max_length=1000, description="Each by any part of its key that means one session."),
             ] = None,
             status: Literal["", "failed", "quarantined"] = "",

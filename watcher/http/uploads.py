@@ -7,6 +7,8 @@ import tempfile
 from typing import Annotated, BinaryIO, cast
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Request
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
@@ -32,8 +34,6 @@ _PATH = Path(
 )
 _OFFSET = Header(
     alias="Upload-Offset",
-    ge=0,
-    le=2**63 - 1,
     description="What is sent follows this many bytes of the transcript. Without it, it is the whole transcript.",
 )
 _BODY = {
@@ -97,7 +97,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         request: Request,
         path: Annotated[str, _PATH],
         caller: Caller = Depends(keeper.acting("upload", "admin", "user")),
-        offset: Annotated[int | None, _OFFSET] = None,
+        offset: Annotated[Annotated[int, Field(ge=0, le=2**63 - 1)] | SkipJsonSchema[None], _OFFSET] = None,
     ) -> Response:
         """Put a transcript in its place, whole or what follows its first bytes; the same again changes nothing."""
         parts = place(request, caller)
