@@ -125,6 +125,9 @@ def served(folder: Path, **overrides: Any) -> Iterator[Served]:
     live.start()
     server.start()
     try:
+        # What was there at the start is looked at first.
+        until(lambda: all(one.last_sweep for one in live.core.pipelines.values()), "the first sweeps")
+        until(lambda: not live.core.jobs.running(0.0), "them to be over")
         yield Served(live, url_of(listener), sessions, state)
     finally:
         server.stop(10.0)

@@ -33,7 +33,7 @@ def test_requests_made_from_its_description_find_nothing(tmp_path: Path) -> None
             [
                 *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
                 *("run", f"{service.url}/api/openapi.json", "--header", f"Authorization: Bearer {TOKEN}"),
-                *("--seed", str(SEED), "--max-examples", "10"),
+                *("--seed", str(SEED), "--max-examples", "5"),
                 *("--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all"),
                 *("--request-timeout", "20", "--continue-on-failure", "--no-color"),
             ],
