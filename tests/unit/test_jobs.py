@@ -171,7 +171,7 @@ def fails(error: BaseException) -> Callable[[], dict[str, Any]]:
         (SystemExit(3), "SystemExit: 3"),
         (SystemExit(), "SystemExit"),
         (RecursionError("deep"), "RecursionError: deep"),
-        (JobFailed("another", "it was"), "JobFailed: another failed: it was"),
+        (JobFailed("another", "it was"), "another failed: it was"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
