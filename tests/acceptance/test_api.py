@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -13,10 +14,13 @@ from typing import Any
 
 import pytest
 
+from tests.harness import settings_for
 from tests.listener import until
 from tests.processes import Place, call, lines
 from tests.served import TOKEN, Reply, Served, served
+from watcher.cli import usage
 from watcher.http import gate, serve
+from watcher.lock import Holder
 from watcher.service import job_of
 
 RUN = "/api/admin/run-session-processor"
@@ -227,6 +231,15 @@ def test_reports_are_paged_and_narrowed(service: Served) -> None:
     for wrong in ({"limit": 0}, {"limit": 10_001}, {"offset": -1}, {"since": "0"}, {"since": "soon"}, {"user": "a\0b"}):
         assert service.ask("GET", "/api/usage/daily", **wrong).status == 422, wrong
     assert service.ask("GET", "/api/usage/weekly").status == 404
+
+
+def test_the_command_reads_every_page(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows there are, ``usage`` has the whole report."""
+    monkeypatch.setattr(usage, "_PAGE", 2)
+    service.live.core.lock.describe(Holder(os.getpid(), "run", service.url))
+    asked = settings_for(service.sessions, service.state, **{"http.token": TOKEN})
+    found = usage.usage(asked, "sessions", None, None, None, None)
+    assert len(found["rows"]) == 3 and found == service.ask("GET", "/api/usage/sessions").json
 
 
 def test_runs_and_audit_are_filtered_and_paged(service: Served) -> None:
