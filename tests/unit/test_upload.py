@@ -141,6 +141,7 @@ def test_links_pipes_and_second_names_are_not_followed(uploads: Uploads, root: P
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "a.jsonl").write_bytes(b"secret\n")
+    (outside / "b.jsonl").write_bytes(b"secret\n")
     (root / "ann").mkdir()
     (root / "linked").symlink_to(outside)
     (root / "ann" / "folder").symlink_to(outside)
@@ -151,15 +152,15 @@ def test_links_pipes_and_second_names_are_not_followed(uploads: Uploads, root: P
     (root / "ann" / "folder.jsonl").mkdir()
     (root / "ann" / "file").write_bytes(b"")
     for path in (
-        "linked/a.jsonl", "ann/folder/a.jsonl", "ann/link.jsonl", "ann/dangling.jsonl", "ann/hard.jsonl",
-        "ann/pipe.jsonl", "ann/folder.jsonl", "ann/file/a.jsonl",
+        "linked/b.jsonl", "linked/new.jsonl", "ann/folder/b.jsonl", "ann/folder/new.jsonl", "ann/link.jsonl",
+        "ann/dangling.jsonl", "ann/hard.jsonl", "ann/pipe.jsonl", "ann/folder.jsonl", "ann/file/a.jsonl",
     ):  # fmt: skip
         for offset in (None, 0, 7):
             with pytest.raises(PathRefused):
                 take(uploads, path, b"x\n", offset)
         with pytest.raises(PathRefused):
             uploads.held(parts_of(path.encode()))
-    assert below(outside) == {"a.jsonl": b"secret\n"}
+    assert below(outside) == {"a.jsonl": b"secret\n", "b.jsonl": b"secret\n"}
 
 
 def test_a_part_that_somebody_put_in_its_way_leads_nowhere(uploads: Uploads, root: Path, tmp_path: Path) -> None:
@@ -235,6 +236,32 @@ def test_uploads_of_one_transcript_follow_each_other(uploads: Uploads, root: Pat
         thread.join()
     assert sorted(told) == ["mismatch at 105"] * 7 + ["taken"]
     assert (root / "ann/a.jsonl").read_bytes() in [b"one\n" + body for body in bodies]
+
+
+def test_an_upload_waits_for_the_one_before_it(uploads: Uploads, root: Path) -> None:
+    """While one is being written, no other of the same transcript is; of another one it may be."""
+    take(uploads, "ann/a.jsonl", b"one\n")
+    writing, go_on = threading.Event(), threading.Event()
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            writing.set()
+            assert go_on.wait(60)
+            return super().read(size)
+
+    told: list[int] = []
+    parts = ("ann", "a.jsonl")
+    first = threading.Thread(target=lambda: told.append(uploads.take(parts, Slow(b"two\n"), 4, 4).size))
+    second = threading.Thread(target=lambda: told.append(take(uploads, "ann/a.jsonl", b"two\nthree\n", 4).size))
+    first.start()
+    assert writing.wait(60)
+    second.start()
+    second.join(0.3)
+    assert second.is_alive() and told == []
+    go_on.set()
+    for thread in (first, second):
+        thread.join(60)
+    assert told == [8, 14] and (root / "ann/a.jsonl").read_bytes() == b"one\ntwo\nthree\n"
 
 
 def test_where_no_transcripts_can_be_put(tmp_path: Path) -> None:

@@ -69,15 +69,13 @@ class _Gunzip:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What comes out of these bytes."""
-        more = bool(data)
-        while more:
-            if self._member.eof and data:
+        # What one call leaves inside comes out with the next: the end of a member is always still to come.
+        while data:
+            if self._member.eof:
                 self._member = zlib.decompressobj(31)
             self._begun = True
-            piece = self._member.decompress(data, PIECE)
-            yield piece
+            yield self._member.decompress(data, PIECE)
             data = self._member.unconsumed_tail or self._member.unused_data
-            more = bool(data) or len(piece) == PIECE  # the last bytes may still be inside
 
     def end(self) -> None:
         """All has come.
