@@ -40,6 +40,7 @@ def test_requests_made_from_its_description_find_nothing(tmp_path: Path) -> None
             cwd=tmp_path,
             capture_output=True,
             text=True,
+            timeout=280,
             check=False,
         )
     print(done.stdout)
