@@ -127,3 +127,33 @@ class SweepUnderWay(JobUnderWay):
 
 class ExportRefused(WatcherError):
     """Nothing can be exported to the folder that is set; the text says why and what to set."""
+
+
+class PathRefused(WatcherError):
+    """A transcript may not be put where it was sent to; the text says why."""
+
+
+class OffsetMismatch(WatcherError):
+    """What was sent does not go on from what is there; ``size`` says how far that goes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"it does not fit to the {size} bytes that are there; go on from their end, or send it whole")
+        self.size = size
+
+
+class TooLong(WatcherError):
+    """More was sent than is taken."""
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(f"longer than the {longest} bytes that are taken ([http] max_upload)")
+
+
+class NoRoom(WatcherError):
+    """The disk does not take it; what was there is as it was."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"there is no room for it ({reason}); nothing was changed, send it again later")
+
+
+class NoFolder(WatcherError):
+    """The sessions folder is not there, or is a person's own: nothing can be put into it."""

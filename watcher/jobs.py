@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from watcher.errors import JobFailed, JobUnderWay, NoSuchJob
+from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, WatcherError
 from watcher.store.ledger import Ledger
 
 log = structlog.get_logger("watcher.jobs")
@@ -96,6 +96,8 @@ class Jobs:
             raise
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            if isinstance(error, WatcherError):  # its text is all that people need to read
+                reason = str(error)
             job.failed = reason
             self._ended(run, name, "failed", {}, reason)
             log.error("job failed", job=name, trigger=trigger, error=reason, exc_info=True)

@@ -32,12 +32,13 @@ class Chosen:
     #: A part of the session key.
     text: str = ""
     limit: int = 50
+    offset: int = 0
 
 
 def listing(query: Query, chosen: Chosen) -> dict[str, Any]:
     """Sessions with what became of them, the latest first, and how many there are in all; ready for JSON."""
     filters = [chosen.processor, chosen.status, chosen.user, chosen.text]
-    rows = query(QUERIES["sessions"], [*filters, chosen.limit])
+    rows = query(QUERIES["sessions"], [*filters, chosen.limit, chosen.offset])
     ((total,),) = query(QUERIES["count_sessions"], filters)
     return {
         "total": total,
@@ -45,8 +46,10 @@ def listing(query: Query, chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def find(query: Query, tree: Tree, text: str) -> str:
+def find(query: Query, tree: Tree, text: str, user: str = "") -> str:
     """The one session that a person means: its key, its path below the sessions folder, or an unmistakable part.
+
+    ``user``: whose sessions alone may be meant.
 
     Raises:
         NoSuchSession: none is meant, or more than one.
@@ -55,13 +58,15 @@ def find(query: Query, tree: Tree, text: str) -> str:
         raise NoSuchSession(text, [])
     path = os.fsencode(text)
     for key in (text, tree.key(path)):
+        if user not in ("", tree.username(key)):
+            continue
         if tree.key(path_of(key)) == key and tree.signature(path_of(key)) is not None:
             return key
         if query(QUERIES["session"], [key]):
             return key
-    found = [str(key) for (key,) in query(QUERIES["keys"], [text])]
+    found = [str(key) for (key,) in query(QUERIES["keys"], [text, user])]
     if not found and (escaped := key_of(path)) != text:
-        found = [str(key) for (key,) in query(QUERIES["keys"], [escaped])]
+        found = [str(key) for (key,) in query(QUERIES["keys"], [escaped, user])]
     exact = [key for key in found if key.rpartition("/")[2] in (text, f"{text}.jsonl")]
     if len(exact) == 1 or len(found) == 1:
         return (exact or found)[0]

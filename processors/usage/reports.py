@@ -52,13 +52,15 @@ class Report:
     unknown_models: list[str]
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """A report as the API gives it."""
+def as_json(report: Report, limit: int | None = None, offset: int = 0) -> dict[str, Any]:
+    """A report as the API gives it; of its rows so many, passing over those before (None: all)."""
+    rows = report.rows if limit is None else report.rows[offset : offset + limit]
     return {
         "report": report.name,
         "columns": report.columns,
-        "rows": [[_plain(value) for value in row] for row in report.rows],
+        "rows": [[_plain(value) for value in row] for row in rows],
         "totals": {name: _plain(value) for name, value in report.totals.items()},
+        "total_rows": len(report.rows),
         "unknown_models": report.unknown_models,
     }
 
@@ -106,7 +108,7 @@ def sessions(query: Query, filters: Filters) -> Report:
         for at, name in enumerate(columns)
         if name not in ("session_id", "username", "project", "last_at", "primary_model")
     }
-    return Report("sessions", columns, rows, totals, unknown_models(query))
+    return Report("sessions", columns, rows, totals, unknown_models(query, filters.user))
 
 
 def tools(query: Query, filters: Filters) -> Report:
@@ -137,7 +139,8 @@ def _by(query: Query, filters: Filters, name: str, keys: list[str], key: str, or
     where, values = _where(filters, "m.username", "m.model")
     rows = query(f"SELECT {key}, {_SUMS} FROM usage_messages m WHERE {where} GROUP BY 1 ORDER BY {order}", values)
     ((*totals,),) = query(f"SELECT {_SUMS} FROM usage_messages m WHERE {where}", values)
-    return Report(name, [*keys, *MEASURES], rows, dict(zip(MEASURES, totals, strict=True)), unknown_models(query))
+    unknown = unknown_models(query, filters.user)
+    return Report(name, [*keys, *MEASURES], rows, dict(zip(MEASURES, totals, strict=True)), unknown)
 
 
 def _where(filters: Filters, user: str, model: str | None, day: str = _DAY) -> tuple[str, list[Any]]:
@@ -154,10 +157,13 @@ def _where(filters: Filters, user: str, model: str | None, day: str = _DAY) -> t
     return " AND ".join(clauses), values
 
 
-def unknown_models(query: Query) -> list[str]:
-    """Models without a price: what they cost is missing in every report."""
+def unknown_models(query: Query, user: str | None = None) -> list[str]:
+    """Models without a price (of one user's): what they cost is missing in every report."""
+    where, values = _where(Filters(user=user), "username", None)
     rows = query(
-        "SELECT DISTINCT model FROM usage_messages WHERE cost_usd IS NULL AND model IS NOT NULL ORDER BY 1", []
+        "SELECT DISTINCT model FROM usage_messages"
+        f" WHERE cost_usd IS NULL AND model IS NOT NULL AND {where} ORDER BY 1",
+        values,
     )
     return [model for (model,) in rows]
 

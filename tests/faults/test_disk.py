@@ -22,6 +22,7 @@ from tests.listener import until
 from tests.oracle import Oracle
 from tests.processes import Place, call, lines
 from tests.random_lines import Pool, session_lines
+from tests.served import served
 from tests.transcript_lines import Talk
 
 pytestmark = pytest.mark.faults
@@ -223,3 +224,31 @@ def test_no_descriptors_left(place: Place, whose: str) -> None:
         assert running.stop() == 0
     finally:
         running.kill()
+
+
+def test_a_transcript_that_is_sent_to_a_full_disk_is_whole_or_not_there(tmp_path: Path) -> None:
+    """507, whichever of the two disks is full; what was there is as it was, and with room it is taken."""
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "state").mkdir()
+    for folder, size in (("sessions", "2m"), ("state", "24m")):
+        mount(tmp_path / folder, "-o", f"size={size}")
+    try:
+        with served(tmp_path) as service:
+            first, more = lines(["m1"]), b"".join(call(f"n{n}", tokens=n) for n in range(6000))
+            assert service.ask("PUT", "/api/upload/ann/a.jsonl", body=first).status == 201
+            for disk in ("sessions", "state"):
+                # The state's disk keeps some room, for the audit: only what waits there in memory's stead is too much.
+                ballast = fill(tmp_path / disk, 0 if disk == "sessions" else 1_000_000)
+                for headers in ({}, {"Upload-Offset": str(len(first))}):
+                    refused = service.ask("PUT", "/api/upload/ann/a.jsonl", body=more, headers=headers)
+                    assert refused.status == 507 and "no room" in refused.detail, disk
+                assert service.audit()[-1]["status"] == 507
+                assert [p.name for p in (service.sessions / "ann").iterdir()] == ["a.jsonl"]
+                assert (service.sessions / "ann" / "a.jsonl").read_bytes() == first
+                ballast.unlink()
+            sent = service.ask("PUT", "/api/upload/ann/a.jsonl", body=more[:1_000_000], headers=headers)
+            assert sent.status == 200
+            assert (service.sessions / "ann" / "a.jsonl").read_bytes() == first + more[:1_000_000]
+    finally:
+        for folder in ("sessions", "state"):
+            unmount(tmp_path / folder)

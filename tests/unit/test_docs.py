@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer
 
 from watcher.cli.app import app
+from watcher.http.app import build, described
+from watcher.live import LiveService
 from watcher.registry import discover
 from watcher.settings import load
 from watcher.settings.text import page
@@ -53,6 +56,44 @@ def test_the_commands_that_it_names_are_there() -> None:
         assert first in firsts, first
         if second and any(words.startswith(f"{first} ") for words in there):
             assert f"{first} {second}" in there, f"{first} {second}"
+
+
+@pytest.fixture(scope="module")
+def description(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The API's description, as a service that does not run gives it."""
+    folder = tmp_path_factory.mktemp("described")
+    service = LiveService(load(None, {}, {"paths.sessions": folder, "paths.state": folder / "state"}))
+    try:
+        yield described(build(service, "token"))
+    finally:
+        service.core.stop()
+
+
+def test_the_api_is_in_the_documentation(description: dict[str, Any]) -> None:
+    """Every request with every parameter, and none that is not there."""
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    rows = {f"{method} {path}": row for method, path, row in re.findall(r"^\| ([A-Z]+) `(/[^`]+)` (\|.*)$", page, re.M)}
+    requests = {
+        f"{method.upper()} {path}": operation
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(rows) == set(requests)
+    for request, operation in requests.items():
+        assert operation["summary"] and operation.get("description"), f"{request}: what is it for?"
+        for parameter in operation.get("parameters", []):
+            name = parameter["name"]
+            assert f"`{name}`" in rows[request] or f"{{{name}}}" in request, f"{request}: {name}"
+    assert description["security"] and description["paths"]["/api/health"]["get"]["security"] == []
+
+
+def test_every_refusal_is_in_the_documentation(description: dict[str, Any]) -> None:
+    """Each status that any request may be answered with."""
+    table = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").partition("## Refusals")[2]
+    for path, methods in description["paths"].items():
+        for operation in methods.values():
+            for status in operation["responses"]:
+                assert status in ("200", "201") or re.search(rf"^\| .*\b{status}\b", table, re.M), f"{path}: {status}"
 
 
 def test_every_processor_is_in_the_documentation() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -35,10 +35,14 @@ def runs(
 ) -> None:
     """The latest runs of jobs, with what they did or why they failed."""
 
-    def local(query: Any) -> dict[str, Any]:
-        return {"runs": ledger.runs(query, name, limit), "audit": ledger.audit(query, limit)}
-
-    found = ask(in_force(settings, state), "/api/admin/scheduler-runs", local, name=name, limit=limit)
+    chosen = ledger.Chosen(name=name, limit=limit)
+    found = ask(
+        in_force(settings, state),
+        "/api/admin/scheduler-runs",
+        lambda query: ledger.latest(query, chosen),
+        name=name,
+        limit=limit,
+    )
     print_json(found) if as_json else show.job_runs(found["runs"])
 
 

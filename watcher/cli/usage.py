@@ -10,6 +10,9 @@ from watcher.cli.reach import ask
 from watcher.errors import SettingsError
 from watcher.settings.tables import Settings
 
+#: So many rows the service gives at once.
+_PAGE = 10_000
+
 
 def usage(
     settings: Settings, report: str, since: str | None, until: str | None, user: str | None, model: str | None
@@ -22,15 +25,25 @@ def usage(
     if report not in reports.REPORTS:
         raise SettingsError(f"there is no report {report!r}; there are {', '.join(reports.REPORTS)}")
     filters = reports.Filters(_day("--since", since), _day("--until", until), user, model)
-    return ask(  # type: ignore[no-any-return]
-        settings,
-        f"/api/usage/{report}",
-        lambda query: _reported(query, report, filters),
-        since=since,
-        until=until,
-        user=user,
-        model=model,
-    )
+
+    def page(offset: int) -> Any:
+        return ask(
+            settings,
+            f"/api/usage/{report}",
+            lambda query: _reported(query, report, filters),
+            since=since,
+            until=until,
+            user=user,
+            model=model,
+            limit=_PAGE,
+            offset=offset,
+        )
+
+    found: dict[str, Any] = page(0)
+    rows = found["rows"]
+    while len(rows) < found["total_rows"] and (more := page(len(rows))["rows"]):
+        rows += more
+    return found
 
 
 def _reported(query: Any, report: str, filters: reports.Filters) -> dict[str, Any]:

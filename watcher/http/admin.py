@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,20 +10,23 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
 from watcher import housekeeping
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, TokenRefused, WatcherError
+from watcher.http import answers
+from watcher.http.answers import problems
 from watcher.http.auth import Doorkeeper
+from watcher.http.params import PLAIN, Name, OptionalName
+from watcher.jobs import Work
 from watcher.live import LiveService
 from watcher.service import COLLECTOR, job_of
 from watcher.store import legacy, tokens
 
-Word = Annotated[str, Query(max_length=200)]
-
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
-    routes = APIRouter(prefix="/api/admin")
+    routes = APIRouter(prefix="/api/admin", tags=["admin"])
+    refused = problems(400, 401, 403, 429)
     core = service.core
 
-    def run(name: str, work: Callable[[], Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    def run(request: Request, name: str, work: Work | None = None) -> dict[str, Any]:
         try:
             return core.jobs.run(name, "asked", work)
         except NoSuchJob as error:
@@ -32,59 +34,117 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         except JobUnderWay as error:
             raise HTTPException(409, str(error)) from None
         except JobFailed as error:
+            if not isinstance(error.__cause__, WatcherError):
+                request.state.unhandled = error.reason
             raise HTTPException(500, error.reason) from None
 
-    @routes.post("/run-session-processor", dependencies=[Depends(keeper.admin("run_session_processor"))])
-    def _sweep(request: Request, processor: Annotated[str, Query(max_length=200)]) -> dict[str, Any]:
+    @routes.post(
+        "/run-session-processor",
+        dependencies=[Depends(keeper.admin("run_session_processor"))],
+        response_model=answers.ProcessorRun,
+        responses={**refused, **problems(409, 500)},
+    )
+    def run_session_processor(
+        request: Request, processor: Annotated[str, Query(max_length=200, pattern=PLAIN, examples=["usage"])]
+    ) -> dict[str, Any]:
+        """Sweep and drain a processor within `[service] time_budget`; what is left is taken all the same, later."""
         request.state.action = f"run_session_processor:{processor}"
         if processor not in core.pipelines:
             names = ", ".join(core.pipelines)
             raise HTTPException(400, f"no enabled processor is named {processor!r}; there are {names}")
-        details = run(job_of(processor))
+        details = run(request, job_of(processor))
         return {"ok": details["errors"] == 0, "details": details}
 
-    @routes.post("/run-session-collector", dependencies=[Depends(keeper.admin("run_session_collector"))])
-    def _collect(dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
-        details = run(COLLECTOR, lambda: core.collect(dry_run, verbose))
+    @routes.post(
+        "/run-session-collector",
+        dependencies=[Depends(keeper.admin("run_session_collector"))],
+        response_model=answers.CollectorRun,
+        responses={**refused, **problems(409, 500)},
+    )
+    def run_session_collector(request: Request, dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
+        """Copy what is new from people's homes, and wait for its end."""
+        details = run(request, COLLECTOR, lambda: core.collect(dry_run, verbose))
         return {"ok": details["errors"] == 0, "details": details}
 
-    @routes.post("/run-job", dependencies=[Depends(keeper.admin("run_job"))])
-    def _job(request: Request, name: Word) -> dict[str, Any]:
+    @routes.post(
+        "/run-job",
+        dependencies=[Depends(keeper.admin("run_job"))],
+        response_model=answers.JobRun,
+        responses={**refused, **problems(409, 500)},
+    )
+    def run_job(request: Request, name: Name) -> dict[str, Any]:
+        """Run a job now, and wait for its end."""
         request.state.action = f"run_job:{name}"
-        return {"name": name, "stats": run(name)}
+        return {"name": name, "stats": run(request, name)}
 
-    @routes.post("/backup", dependencies=[Depends(keeper.admin("backup"))])
-    def _backup(request: Request) -> dict[str, Any]:
+    @routes.post(
+        "/backup",
+        dependencies=[Depends(keeper.admin("backup"))],
+        response_model=answers.Backup,
+        responses={**refused, **problems(500)},
+    )
+    def backup(request: Request) -> dict[str, Any]:
+        """Copy the database as it is committed now."""
         copy = housekeeping.back_up(core.database, core.backups)
         if copy is None:
             raise HTTPException(400, housekeeping.NO_FILE)
         request.state.resource = str(copy)
         return {"backup": str(copy), "bytes": copy.stat().st_size}
 
-    @routes.post("/import-legacy", dependencies=[Depends(keeper.admin("import_legacy"))])
-    def _import(request: Request, path: Annotated[str, Query(min_length=1, max_length=4096)]) -> dict[str, Any]:
+    @routes.post(
+        "/import-legacy",
+        dependencies=[Depends(keeper.admin("import_legacy"))],
+        response_model=answers.TakenIn,
+        responses={**refused, **problems(500)},
+    )
+    def import_legacy(
+        request: Request,
+        path: Annotated[str, Query(min_length=1, max_length=4096, pattern=PLAIN, examples=["/data/old.duckdb"])],
+    ) -> dict[str, Any]:
+        """Take in what an earlier generation's database, a file on the service's machine, knows of sessions."""
         request.state.resource = path
         try:
             return asdict(legacy.take_in(Path(path), core.database))
         except WatcherError as error:
             raise HTTPException(400, str(error)) from None
 
-    @routes.get("/tokens", dependencies=[Depends(keeper.admin("tokens_list"))])
-    def _tokens() -> dict[str, Any]:
+    @routes.get(
+        "/tokens",
+        dependencies=[Depends(keeper.admin("tokens_list"))],
+        response_model=answers.Tokens,
+        responses=refused,
+    )
+    def tokens_list() -> dict[str, Any]:
+        """Every token that was made, without its text."""
         return {"tokens": tokens.listing(core.query)}
 
-    @routes.post("/tokens", dependencies=[Depends(keeper.admin("tokens_make"))])
-    def _make(
-        request: Request, name: Word, role: Word, username: Annotated[str | None, Query(max_length=200)] = None
+    @routes.post(
+        "/tokens",
+        dependencies=[Depends(keeper.admin("tokens_make"))],
+        response_model=answers.NewToken,
+        responses=refused,
+    )
+    def tokens_make(
+        request: Request,
+        name: Name,
+        role: Annotated[str, Query(max_length=200, json_schema_extra={"enum": list(tokens.ROLES)})],
+        username: OptionalName = None,
     ) -> dict[str, Any]:
+        """Make a token (`role`: admin, reader, or user with a `username`); its text is shown now and never again."""
         request.state.resource = name
         try:
             return tokens.make(core.query, name, role, username)
         except TokenRefused as error:
             raise HTTPException(400, str(error)) from None
 
-    @routes.post("/tokens/revoke", dependencies=[Depends(keeper.admin("tokens_revoke"))])
-    def _revoke(request: Request, which: Word) -> dict[str, Any]:
+    @routes.post(
+        "/tokens/revoke",
+        dependencies=[Depends(keeper.admin("tokens_revoke"))],
+        response_model=answers.Token,
+        responses={**refused, **problems(404)},
+    )
+    def tokens_revoke(request: Request, which: Name) -> dict[str, Any]:
+        """End a token, by its name or identity: whoever uses it is unknown from now on."""
         request.state.resource = which
         try:
             return tokens.revoke(core.query, which)

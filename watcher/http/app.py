@@ -2,56 +2,70 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-import structlog
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi import Depends, FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
-from watcher.http import admin, memory, metrics, reports, sessions
+from watcher.http import admin, memory, metrics, reports, sessions, uploads
+from watcher.http.answers import problems
+from watcher.http.audit import Audited
 from watcher.http.auth import Doorkeeper
+from watcher.http.gate import Gate
 from watcher.live import LiveService
+from watcher.store.tokens import Caller
 
-log = structlog.get_logger("watcher.http")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_ABOUT = """What Session Watcher knows, and what can be asked of it.
+
+Every request but `/api/health` needs `Authorization: Bearer <token>`. A reader's token reads everything, a user's own
+token what is that user's, an admin's may do everything; what needs an admin's token is written into the audit."""
 
 
 def build(service: LiveService, token: str) -> FastAPI:
     """The application for one service."""
-    app = FastAPI(title="Session Watcher", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Session Watcher",
+        version="1",
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
     keeper = Doorkeeper(token, service.core.query)
-    for part in (reports, sessions, memory, admin, metrics):
+    for part in (reports, sessions, memory, admin, uploads, metrics):
         app.include_router(part.router(service, keeper))
 
-    @app.middleware("http")
-    async def audited(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        """What was asked of the service by somebody known is noted once, whatever came of it."""
-        began = time.monotonic()
-        unhandled: str | None = None
-        try:
-            response = await go_on(request)
-        except Exception as error:
-            log.exception("a request failed", path=request.url.path)
-            unhandled = f"{type(error).__name__}: {error}"
-            response = JSONResponse({"detail": unhandled}, 500)
-        action, caller = getattr(request.state, "action", None), getattr(request.state, "caller", None)
-        if action is not None and caller is not None:
-            params: dict[str, Any] = {
-                name: request.query_params.getlist(name) for name in sorted(set(request.query_params.keys()))
-            }
-            milliseconds = round((time.monotonic() - began) * 1000)
-            resource = getattr(request.state, "resource", None)
-            ledger = service.core.ledger
-            ledger.audit(action, caller.name, resource, params, response.status_code, milliseconds, unhandled)
-        return response
+    @app.get("/api/openapi.json", tags=["reports"], responses=problems(400, 401, 429))
+    def openapi(caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
+        """This description."""
+        return described(app)
 
-    @app.middleware("http")
-    async def only_for_us(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        # A page elsewhere can make a browser send requests here, but under its own name.
-        host = request.headers.get("host", "").rsplit(":", 1)[0]
-        if host not in ("127.0.0.1", "localhost", "[::1]", service.core.settings.http.host):
-            return JSONResponse({"detail": f"not served under the name {host[:100]!r}"}, 400)
-        return await go_on(request)
+    @app.exception_handler(405)
+    async def no_such_method(request: Request, error: HTTPException) -> Response:
+        """All methods that there are for a path, not those of the first endpoint alone."""
+        there = [name for name in _METHODS if _is_served(app, request, name)]
+        return JSONResponse({"detail": error.detail}, 405, {"Allow": ", ".join(there)})
 
+    host = service.core.settings.http
+    app.add_middleware(Audited, ledger=service.core.ledger)
+    app.add_middleware(Gate, names=[host.host, *host.names], guesses=keeper.guesses)
     return app
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """The API's description (OpenAPI), with how callers are known."""
+    found = app.openapi()
+    found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    found["security"] = [{"token": []}]
+    found["paths"]["/api/health"]["get"]["security"] = []
+    return found
+
+
+def _is_served(app: FastAPI, request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in app.router.routes)

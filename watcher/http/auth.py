@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import hmac
-import threading
 from collections.abc import Callable
 
 from fastapi import HTTPException, Request
+from starlette.requests import HTTPConnection
 
+from watcher.http.guesses import Guesses
 from watcher.store import tokens
-from watcher.store.tokens import Caller, Query
+from watcher.store.tokens import Caller, Query, Role
+
+NOT_THEIRS = "this token sees only what is its user's own"
+
+
+def bearer(request: HTTPConnection) -> str | None:
+    """The token that a request gives, None if it gives none."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return given.strip() or None if scheme.lower() == "bearer" else None
+
+
+def address_of(request: HTTPConnection) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else ""
 
 
 class Doorkeeper:
     """Knows the service's own token and those that were made by command."""
 
     def __init__(self, token: str, query: Query) -> None:
+        self.guesses = Guesses()
         self._token = token.encode()
         self._query = query
-        self._lock = threading.Lock()
-        #: How often somebody came without a token that is known.
-        self.refused = 0
 
     def known(self, request: Request) -> Caller:
         """Who asks; noted in the request for whoever comes later.
@@ -28,12 +40,12 @@ class Doorkeeper:
         Raises:
             HTTPException: 401, nobody that is known.
         """
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        found = self._who(given.strip()) if scheme.lower() == "bearer" else None
-        if found is None:
-            with self._lock:
-                self.refused += 1
+        given = bearer(request)
+        found = self._who(given) if given is not None else None
+        if given is None or found is None:
+            self.guesses.wrong(address_of(request), given)
             raise HTTPException(401, "a bearer token is needed: see state/token", {"WWW-Authenticate": "Bearer"})
+        self.guesses.right(address_of(request), given)
         request.state.caller = found
         return found
 
@@ -45,17 +57,31 @@ class Doorkeeper:
         """
         found = self.known(request)
         if found.role == "user":
-            raise HTTPException(403, "this token sees only what is its user's own")
+            raise HTTPException(403, NOT_THEIRS)
         return found
+
+    def only(self, request: Request) -> str:
+        """Whose things alone the caller may see; empty: everybody's.
+
+        Raises:
+            HTTPException: 401.
+        """
+        found = self.known(request)
+        return found.username or "" if found.role == "user" else ""
 
     def admin(self, action: str) -> Callable[[Request], Caller]:
         """Somebody who may do everything; what they do is audited as ``action``."""
+        return self.acting(action, "admin")
+
+    def acting(self, action: str, *roles: Role) -> Callable[[Request], Caller]:
+        """Somebody of these roles; what they do is audited as ``action``."""
 
         def allowed(request: Request) -> Caller:
             found = self.known(request)
             request.state.action = action
-            if found.role != "admin":
-                raise HTTPException(403, f"a token of the role admin is needed; this one is a {found.role}'s")
+            if found.role not in roles:
+                wanted = " or ".join(roles)
+                raise HTTPException(403, f"a token of the role {wanted} is needed; this one is a {found.role}'s")
             return found
 
         return allowed

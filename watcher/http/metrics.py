@@ -79,7 +79,9 @@ class Live(Collector):
             ("job_name",),
             [((name,), running.get(name, 0.0)) for name in core.jobs.names()],
         )
-        yield _counter("failed_sign_ins", "Requests without a known token.", (), [((), self._keeper.refused)])
+        signs = self._keeper.guesses.counts
+        refused = signs.missing + signs.wrong + signs.turned_away
+        yield _counter("failed_sign_ins", "Requests without a known token.", (), [((), refused)])
         yield from _health(self._service)
 
 

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi import APIRouter, Depends, HTTPException, Path
 
 from processors.usage import reports as usage
 from watcher.health import Finding
-from watcher.http.auth import Doorkeeper
+from watcher.http import answers
+from watcher.http.answers import problems
+from watcher.http.auth import NOT_THEIRS, Doorkeeper
+from watcher.http.params import Limit, Offset, OptionalName, Since, Until, Word
 from watcher.live import LiveService
 from watcher.settings import rows
 from watcher.status import gather
 from watcher.store import ledger
 from watcher.store.tokens import Caller
 
-Day = Annotated[date | None, Query(description="A day, as YYYY-MM-DD.")]
-Name = Annotated[str | None, Query(max_length=500)]
-Limit = Annotated[int, Query(ge=1, le=10_000)]
+Outcome = Literal["", "running", "ok", "failed", "refused", "interrupted"]
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
-    routes = APIRouter(prefix="/api")
+    routes = APIRouter(prefix="/api", tags=["reports"])
     reader = [Depends(keeper.reader)]
+    refused = problems(400, 401, 403, 429)
     core = service.core
 
     def standing() -> dict[str, Any]:
@@ -33,53 +34,72 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         if "usage" in core.pipelines and (models := usage.unknown_models(core.query)):
             message = f"No price is known for {', '.join(models[:10])}; set them under [processors.usage] prices."
             found["findings"].append(asdict(Finding("info", "unknown_models", message, {"models": models})))
-        return found
+        return {**found, "sign_ins": asdict(keeper.guesses.counts)}
 
-    @routes.get("/health")
-    def _health() -> dict[str, str]:
+    @routes.get("/health", response_model=answers.Health, responses=problems(400))
+    def health() -> dict[str, str]:
+        """Whether the service is well; open to everybody."""
         return {"status": str(service.health()["status"])}
 
-    @routes.get("/whoami")
-    def _whoami(caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
+    @routes.get("/whoami", response_model=answers.Whoami, responses=problems(400, 401, 429))
+    def whoami(caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
+        """Whose token this is, and what it may do."""
         return {"name": caller.name, "role": caller.role, "username": caller.username}
 
-    @routes.get("/health/detailed", dependencies=reader)
-    def _detailed() -> dict[str, Any]:
+    @routes.get("/health/detailed", dependencies=reader, response_model=answers.Standing, responses=refused)
+    def health_detailed() -> dict[str, Any]:
+        """What is not as it should be, each with what to do about it."""
         return standing()
 
-    @routes.get("/status", dependencies=reader)
-    def _status() -> dict[str, Any]:
+    @routes.get("/status", dependencies=reader, response_model=answers.Status, responses=refused)
+    def status() -> dict[str, Any]:
+        """How every processor stands, and what failed."""
         return {**gather(core.query, list(core.pipelines)), "service": standing()}
 
-    @routes.get("/usage/{report}")
-    def _usage(
-        report: str,
-        caller: Caller = Depends(keeper.known),
-        since: Day = None,
-        until: Day = None,
-        user: Name = None,
-        model: Name = None,
-    ) -> Any:
+    @routes.get("/usage/{report}", response_model=answers.UsageReport, responses={**refused, **problems(404)})
+    def usage_report(
+        report: Annotated[str, Path(json_schema_extra={"enum": list(usage.REPORTS)}, examples=["daily"])],
+        only: str = Depends(keeper.only),
+        since: Since = None,
+        until: Until = None,
+        user: OptionalName = None,
+        model: OptionalName = None,
+        limit: Limit = 1000,
+        offset: Offset = 0,
+    ) -> dict[str, Any]:
+        """Who used what, by day, month, session, model, user or tool; a user's token has its user's."""
         if report not in usage.REPORTS:
             raise HTTPException(404, f"there is no report {report[:100]!r}; there are {', '.join(usage.REPORTS)}")
         if "usage" not in core.pipelines:
             raise HTTPException(404, "the processor usage is not enabled ([processors.usage] enabled)")
-        if caller.role == "user":
-            if user not in (None, caller.username):
-                raise HTTPException(403, "this token sees only what is its user's own")
-            user = caller.username
-        return usage.as_json(usage.REPORTS[report](core.query, usage.Filters(since, until, user, model)))
+        if only and user not in (None, only):
+            raise HTTPException(403, NOT_THEIRS)
+        filters = usage.Filters(since, until, only or user, model)
+        return usage.as_json(usage.REPORTS[report](core.query, filters), limit, offset)
 
-    @routes.get("/jobs", dependencies=reader)
-    def _jobs() -> dict[str, Any]:
+    @routes.get("/jobs", dependencies=reader, response_model=answers.Jobs, responses=refused)
+    def jobs() -> dict[str, Any]:
+        """What runs by the clock, how it last went, and when it runs next."""
         return {"jobs": service.jobs()}
 
-    @routes.get("/admin/scheduler-runs", dependencies=reader)
-    def _runs(name: Annotated[str, Query(max_length=200)] = "", limit: Limit = 50) -> dict[str, Any]:
-        return {"runs": ledger.runs(core.query, name, limit), "audit": ledger.audit(core.query, limit)}
+    @routes.get("/admin/scheduler-runs", dependencies=reader, response_model=answers.SchedulerRuns, responses=refused)
+    def scheduler_runs(
+        name: Word = "",
+        outcome: Outcome = "",
+        action: Word = "",
+        actor: Word = "",
+        since: Since = None,
+        until: Until = None,
+        limit: Limit = 50,
+        offset: Offset = 0,
+    ) -> dict[str, Any]:
+        """Runs of jobs (by `name` and `outcome`) and audit entries (by how `action` begins, and `actor`)."""
+        chosen = ledger.Chosen(name, outcome, action, actor, since, until, limit, offset)
+        return ledger.latest(core.query, chosen)
 
-    @routes.get("/settings", dependencies=reader)
-    def _settings() -> dict[str, Any]:
+    @routes.get("/settings", dependencies=reader, response_model=answers.SettingsInForce, responses=refused)
+    def settings() -> dict[str, Any]:
+        """Every setting in force; secrets are not shown."""
         return {"settings": [asdict(row) for row in rows(service.loaded)], "waiting": service.waiting_settings}
 
     return routes

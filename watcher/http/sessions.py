@@ -6,53 +6,72 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from watcher import orders, standing
 from watcher.errors import NoSuchSession, OrderFailed, OrderRefused
-from watcher.http.auth import Doorkeeper
+from watcher.http import answers
+from watcher.http.answers import problems
+from watcher.http.auth import NOT_THEIRS, Doorkeeper
+from watcher.http.params import PLAIN, Limit, Offset, Word
 from watcher.live import LiveService
-from watcher.store.tokens import Caller
 
-Word = Annotated[str, Query(max_length=500)]
-Key = Annotated[str, Query(max_length=20_000)]
+#: The longest path there can be, each byte percent-encoded, and a node's name.
+_KEY = Field(min_length=1, max_length=20_000, pattern=PLAIN, examples=["0f4e7d2a"])
 Status = Literal["", "ok", "failed", "quarantined", "gone"]
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
-    routes = APIRouter(prefix="/api/sessions")
+    routes = APIRouter(prefix="/api/sessions", tags=["sessions"])
+    refused = problems(400, 401, 403, 429)
     core = service.core
 
-    @routes.get("")
-    def _list(
-        caller: Caller = Depends(keeper.known),
+    @routes.get("", response_model=answers.Sessions, responses=refused)
+    def sessions(
+        only: str = Depends(keeper.only),
         processor: Word = "",
         status: Status = "",
         user: Word = "",
         text: Word = "",
-        limit: Annotated[int, Query(ge=1, le=10_000)] = 50,
+        limit: Limit = 50,
+        offset: Offset = 0,
     ) -> dict[str, Any]:
-        if caller.role == "user":
-            if user not in ("", caller.username):
-                raise HTTPException(403, "this token sees only what is its user's own")
-            user = caller.username or ""
-        return standing.listing(core.query, standing.Chosen(processor, status, user, text, limit))
+        """Sessions and what became of them, the latest first; a user's token has its user's."""
+        if only and user not in ("", only):
+            raise HTTPException(403, NOT_THEIRS)
+        return standing.listing(core.query, standing.Chosen(processor, status, only or user, text, limit, offset))
 
-    @routes.get("/one", dependencies=[Depends(keeper.reader)])
-    def _show(session: Key) -> dict[str, Any]:
+    @routes.get("/one", response_model=answers.Session, responses={**refused, **problems(404)})
+    def session(
+        session: Annotated[str, _KEY, Query(description="Any part of its key that means one session.")],
+        only: str = Depends(keeper.only),
+    ) -> dict[str, Any]:
+        """Everything that is known of one session, with why it is where it is; a user's token has its user's."""
         try:
-            key = standing.find(core.query, core.tree, session)
+            key = standing.find(core.query, core.tree, session, only)
         except NoSuchSession as error:
             raise HTTPException(404, str(error)) from None
         return standing.session(core.query, core.tree, core.versions(), key)
 
-    def ordering(order: orders.Order) -> None:
+    def ordering(order: orders.Order, does: str) -> None:
         allowed = keeper.admin(f"sessions_{order}")
 
-        @routes.post(f"/{order}", dependencies=[Depends(allowed)], name=f"sessions_{order}")
+        @routes.post(
+            f"/{order}",
+            dependencies=[Depends(allowed)],
+            name=f"sessions_{order}",
+            description=does,
+            response_model=answers.OrderAnswers,
+            responses={**refused, **problems(404, 500)},
+        )
         def _order(
             request: Request,
-            session: Annotated[list[str] | None, Query(max_length=1000)] = None,
+            session: Annotated[
+                list[Annotated[str, _KEY]] | SkipJsonSchema[None],
+                Query(max_length=1000, description="Each by any part of its key that means one session."),
+            ] = None,
             status: Literal["", "failed", "quarantined"] = "",
             processor: Word = "",
         ) -> dict[str, Any]:
@@ -67,6 +86,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             request.state.resource = ", ".join(sorted({answer.session for answer in answers}))[:500]
             return {"answers": [asdict(answer) for answer in answers]}
 
-    for order in orders.ORDERS:
-        ordering(order)
+    ordering("retry", "Take up again what failed or was put aside.")
+    ordering("reprocess", "Make sessions' rows anew from their files.")
+    ordering("forget", "Erase sessions whose files are gone.")
     return routes

@@ -133,6 +133,10 @@ class Http(_Table):
     host: str = Field("127.0.0.1", description="The address it listens on.")
     port: int = Field(8750, ge=0, le=65535, description="The port; 0 takes a free one.")
     token: str = Field("", description="The bearer token; empty: one is made in the state folder.")
+    names: list[str] = Field(
+        [], description="Names it is asked for by, beside localhost and addresses; behind a proxy the public one."
+    )
+    max_upload: Bytes = Field(Bytes(500_000_000), gt=0, description="How large a transcript that is sent may be.")
 
 
 class Log(_Table):

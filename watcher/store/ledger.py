@@ -6,7 +6,8 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import structlog
@@ -17,6 +18,14 @@ from watcher.store.sql import QUERIES
 log = structlog.get_logger("watcher.ledger")
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+
+_RUN = ("run_id", "name", "trigger", "started_at", "finished_at", "outcome", "stats", "error")
+_ENTRY = (
+    "entry_id", "asked_at", "action", "actor", "resource", "params", "status", "duration_ms", "unhandled_error",
+)  # fmt: skip
+
+#: So many letters of what was asked for are kept with an entry.
+LONGEST_PARAMS = 4000
 
 
 class Ledger:
@@ -59,7 +68,9 @@ class Ledger:
         unhandled_error: str | None = None,
     ) -> None:
         """Somebody asked for something, and this is what came of it."""
-        told = json.dumps(params, ensure_ascii=False, default=str)[:4000] if params else None
+        told = json.dumps(params, ensure_ascii=False, default=str) if params else None
+        if told is not None and len(told) > LONGEST_PARAMS:  # what is cut would be JSON no more
+            told = json.dumps({"cut": told[:LONGEST_PARAMS]}, ensure_ascii=False)
         entry = [secrets.token_hex(8), datetime.now(UTC), action, actor, resource, told, status, duration_ms]
         self._write("note_audit", [*entry, unhandled_error[:2000] if unhandled_error else None])
 
@@ -95,10 +106,49 @@ class Ledger:
             self._connection = None
 
 
-def runs(query: Query, name: str = "", limit: int = 50) -> list[dict[str, Any]]:
-    """The latest runs, ready for JSON."""
-    names = ("run_id", "name", "trigger", "started_at", "finished_at", "outcome", "stats", "error")
-    return [_plain(names, row) for row in query(QUERIES["runs"], [name, limit])]
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which runs and entries are meant; what is empty means any. Days are of UTC, whole and both included."""
+
+    #: The job of a run, and how it ended.
+    name: str = ""
+    outcome: str = ""
+    #: How an entry's action begins, and who asked.
+    action: str = ""
+    actor: str = ""
+    since: date | None = None
+    until: date | None = None
+    limit: int = 50
+    offset: int = 0
+
+    def times(self) -> list[datetime]:
+        """From when until when."""
+        first, last = self.since or date.min, self.until or date.max
+        return [datetime.combine(first, time.min, UTC), datetime.combine(last, time.max, UTC)]
+
+
+def latest(query: Query, chosen: Chosen) -> dict[str, Any]:
+    """Runs, and who asked for what, the latest first, and how many there are; ready for JSON."""
+    ((total_runs,),) = query(QUERIES["count_runs"], [chosen.name, chosen.outcome, *chosen.times()])
+    ((total_audit,),) = query(QUERIES["count_audit"], [chosen.action, chosen.actor, *chosen.times()])
+    return {
+        "runs": runs(query, chosen),
+        "audit": audit(query, chosen),
+        "total_runs": total_runs,
+        "total_audit": total_audit,
+    }
+
+
+def runs(query: Query, chosen: Chosen) -> list[dict[str, Any]]:
+    """The runs alone."""
+    values = [chosen.name, chosen.outcome, *chosen.times(), chosen.limit, chosen.offset]
+    return [_plain(_RUN, row) for row in query(QUERIES["runs"], values)]
+
+
+def audit(query: Query, chosen: Chosen) -> list[dict[str, Any]]:
+    """The entries alone."""
+    values = [chosen.action, chosen.actor, *chosen.times(), chosen.limit, chosen.offset]
+    return [_plain(_ENTRY, row) for row in query(QUERIES["audit"], values)]
 
 
 def jobs(
@@ -107,7 +157,7 @@ def jobs(
     """Every job with its last run and when it runs next (where a schedule knows); ready for JSON."""
     told = []
     for name in sorted(names):
-        last = runs(query, name, 1)
+        last = runs(query, Chosen(name=name, limit=1))
         following = next_run(name)
         told.append(
             {
@@ -117,22 +167,6 @@ def jobs(
             }
         )
     return told
-
-
-def audit(query: Query, limit: int = 50) -> list[dict[str, Any]]:
-    """The latest entries of who asked for what, ready for JSON."""
-    names = (
-        "entry_id",
-        "asked_at",
-        "action",
-        "actor",
-        "resource",
-        "params",
-        "status",
-        "duration_ms",
-        "unhandled_error",
-    )
-    return [_plain(names, row) for row in query(QUERIES["audit"], [limit])]
 
 
 def _plain(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:

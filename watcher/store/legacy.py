@@ -8,6 +8,7 @@ their MD5 tells up to which, when the session is next looked at.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -70,7 +71,7 @@ def _rows_of(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
     # Loaded when used: hardly anybody ever comes here.
     import duckdb
 
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file() raises where a name is too long
         raise LegacyRefused(f"{path}: there is no such file; name a DuckDB database of the earlier generation")
     try:
         with duckdb.connect(str(path), read_only=True) as other:

@@ -69,12 +69,18 @@ SELECT name, max(started_at) FROM job_runs GROUP BY name;
 SELECT name, outcome, max(finished_at) FROM job_runs WHERE finished_at IS NOT NULL GROUP BY name, outcome;
 
 -- name: runs
--- The latest runs, of one job or of all.
+-- Runs by job, outcome ('' for any) and time, the latest first.
 SELECT run_id, name, trigger, started_at, finished_at, outcome, stats, error
 FROM job_runs
-WHERE $1 = '' OR name = $1
+WHERE ($1 = '' OR name = $1) AND ($2 = '' OR outcome = $2) AND started_at >= $3 AND started_at <= $4
 ORDER BY started_at DESC, run_id
-LIMIT $2;
+LIMIT $5 OFFSET $6;
+
+-- name: count_runs
+-- How many there are of them.
+SELECT count(*)
+FROM job_runs
+WHERE ($1 = '' OR name = $1) AND ($2 = '' OR outcome = $2) AND started_at >= $3 AND started_at <= $4;
 
 -- name: drop_runs
 -- Forgets runs that ended before a time; each job's last one stays, since its next depends on it.
@@ -88,11 +94,18 @@ INSERT INTO audit_log (entry_id, asked_at, action, actor, resource, params, stat
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: audit
--- The latest entries.
+-- Entries by how their action begins, actor ('' for any) and time, the latest first.
 SELECT entry_id, asked_at, action, actor, resource, params, status, duration_ms, unhandled_error
 FROM audit_log
+WHERE ($1 = '' OR strpos(action, $1) = 1) AND ($2 = '' OR actor = $2) AND asked_at >= $3 AND asked_at <= $4
 ORDER BY asked_at DESC, entry_id
-LIMIT $1;
+LIMIT $5 OFFSET $6;
+
+-- name: count_audit
+-- How many there are of them.
+SELECT count(*)
+FROM audit_log
+WHERE ($1 = '' OR strpos(action, $1) = 1) AND ($2 = '' OR actor = $2) AND asked_at >= $3 AND asked_at <= $4;
 
 -- name: drop_audit
 -- Forgets entries from before a time.
@@ -110,7 +123,7 @@ FROM session_processor_state
 WHERE ($1 = '' OR processor_name = $1) AND ($2 = '' OR status = $2) AND ($3 = '' OR username = $3)
   AND ($4 = '' OR strpos(session_file, $4) > 0)
 ORDER BY processed_at DESC NULLS LAST, session_file, processor_name
-LIMIT $5;
+LIMIT $5 OFFSET $6;
 
 -- name: count_sessions
 -- How many there are of them.
@@ -129,8 +142,12 @@ WHERE session_file = $1
 ORDER BY processor_name;
 
 -- name: keys
--- Session keys that hold a text.
-SELECT DISTINCT session_file FROM session_processor_state WHERE strpos(session_file, $1) > 0 ORDER BY 1 LIMIT 50;
+-- Session keys that hold a text, of one user ('' for any).
+SELECT DISTINCT session_file
+FROM session_processor_state
+WHERE strpos(session_file, $1) > 0 AND ($2 = '' OR username = $2)
+ORDER BY 1
+LIMIT 50;
 
 -- name: keys_with_status
 -- Session keys with a status, at one processor ('' for any).

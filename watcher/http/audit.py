@@ -1,0 +1,67 @@
+"""The audit: what somebody known asks for is noted once, whatever comes of it, before they are told."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import parse_qs
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from watcher.store.ledger import Ledger
+
+log = structlog.get_logger("watcher.http")
+
+
+class Audited:
+    """The application, with an entry for every request in which an endpoint has named its ``action``."""
+
+    def __init__(self, app: ASGIApp, ledger: Ledger) -> None:
+        self._app, self._ledger = app, ledger
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+        state: dict[str, Any] = scope.setdefault("state", {})
+        answered = False
+
+        def note(status: int) -> None:
+            nonlocal answered
+            answered = True
+            if "action" in state and "caller" in state:
+                params = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+                self._ledger.audit(
+                    state["action"],
+                    state["caller"].name,
+                    state.get("resource"),
+                    {**params, **state.get("params", {})},
+                    status,
+                    round((time.monotonic() - began) * 1000),
+                    state.get("unhandled"),
+                )
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await run_in_threadpool(note, message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:
+            log.exception("a request failed", path=scope["path"])
+            if answered:  # nothing can be said any more: the connection is closed
+                raise
+            state["unhandled"] = f"{type(error).__name__}: {error}"
+            # To strangers nothing of the inside is told.
+            told = state["unhandled"] if "caller" in state else "it failed; see the service's log"
+            await JSONResponse({"detail": told}, 500)(scope, receive, noted)
+        except BaseException as error:  # the service ends, and does not wait for it any longer
+            if not answered:
+                state["unhandled"] = f"the service ended meanwhile ({type(error).__name__})"
+                note(503)
+            raise

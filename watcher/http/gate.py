@@ -1,0 +1,169 @@
+"""The gate: what every request has to pass before anybody looks at what it asks for.
+
+Pages elsewhere can make a browser send requests to a service on the same machine, and can make their own name mean
+its address (DNS rebinding). Such requests tell by their ``Host``, ``Origin`` and ``Sec-Fetch-Site`` where they are
+from; programs send no ``Origin`` and are not asked for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from watcher.http.auth import address_of, bearer
+from watcher.http.guesses import Guesses
+
+#: The longest path with its query, and the longest headers together, in bytes.
+LONGEST_TARGET, LONGEST_HEADERS = 48_000, 32_000
+#: The longest body, in bytes, where an endpoint takes no more.
+LONGEST_BODY = 1_000_000
+#: Where nobody looks at tokens.
+OPEN = "/api/health"
+#: Where bodies are bounded by their own endpoint.
+UPLOADS = "/api/upload/"
+#: How many seconds a body may take, and how many bytes each further second is to bring.
+BODY_SECONDS, BODY_RATE = 30.0, 1024
+
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "same-origin",
+}
+
+
+class Refusal(Exception):
+    """A request does not pass."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.answer = JSONResponse({"detail": detail}, status, headers)
+
+
+class Gate:
+    """The application, for requests that are meant for it."""
+
+    def __init__(self, app: ASGIApp, names: Sequence[str], guesses: Guesses) -> None:
+        self._app, self._guesses = app, guesses
+        self._names = frozenset(name.lower() for name in ("localhost", *names))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive, None if scope["path"].startswith(UPLOADS) else LONGEST_BODY)
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if scope["path"].startswith("/api/"):
+                    headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        request = HTTPConnection(scope)
+        try:
+            self._must_be_meant(request)
+            _must_be_small(request, body.longest)
+            await self._must_wait(request)
+        except Refusal as refusal:
+            await refusal.answer(scope, receive, guarded)
+            return
+        await self._app(scope, body, guarded)
+
+    def _must_be_meant(self, request: HTTPConnection) -> None:
+        host = request.headers.get("host", "")
+        name = _name(host)
+        if not self._ours(name):
+            raise Refusal(400, f"not served under the name {host[:100]!r}; [http] names has those that it is")
+        origin = request.headers.get("origin")
+        if origin is not None and not self._same(origin, host):
+            raise Refusal(403, f"not for pages of {origin[:100]!r}")
+        elsewhere = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        if elsewhere and request.scope["method"] not in ("GET", "HEAD"):
+            raise Refusal(403, "not for pages of another site")
+
+    def _ours(self, name: str) -> bool:
+        with suppress(ValueError):
+            ip_address(name)
+            return True  # nobody else's name can be made to mean it
+        return name in self._names
+
+    def _same(self, origin: str, host: str) -> bool:
+        """Whether a page is this service's own, as its browser or a proxy in between names it."""
+        with suppress(ValueError):
+            page = urlsplit(origin)
+            known = page.scheme in ("http", "https") and bool(page.netloc)
+            return known and (page.netloc.lower() == host.lower() or _name(page.netloc) in self._names - {"localhost"})
+        return False
+
+    async def _must_wait(self, request: HTTPConnection) -> None:
+        token = bearer(request)
+        if token is None or request.scope["path"] == OPEN:
+            return
+        seconds = self._guesses.wait(address_of(request), token)
+        if seconds is None:
+            raise Refusal(429, "too many wrong tokens from your address; try again later", {"Retry-After": "5"})
+        if seconds:
+            await asyncio.sleep(seconds)
+
+
+class _Body:
+    """A request's body, as long as it may be and as fast as it has to be."""
+
+    def __init__(self, receive: Receive, longest: int | None) -> None:
+        self.longest = longest
+        self._receive = receive
+        self._began: float | None = None
+        self._taken = 0
+        self._whole = False
+
+    async def __call__(self) -> Message:
+        if self._whole:
+            return await self._receive()  # whether it goes away: that may take as long as it likes
+        now = time.monotonic()
+        self._began = now if self._began is None else self._began
+        left = self._began + BODY_SECONDS + self._taken / BODY_RATE - now
+        try:
+            message = await asyncio.wait_for(self._receive(), max(0.0, left))
+        except TimeoutError:
+            raise HTTPException(408, "the body comes too slowly", {"Connection": "close"}) from None
+        self._taken += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self.longest is not None and self._taken > self.longest:
+            raise HTTPException(413, _too_long(self.longest), {"Connection": "close"})
+        return message
+
+
+def _must_be_small(request: HTTPConnection, longest: int | None) -> None:
+    scope = request.scope
+    if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > LONGEST_TARGET:
+        raise Refusal(414, f"the path and query are longer than {LONGEST_TARGET} bytes")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > LONGEST_HEADERS:
+        raise Refusal(431, f"the headers are longer than {LONGEST_HEADERS} bytes")
+    length = request.headers.get("content-length", "")
+    if longest is not None and length.isdecimal() and int(length[:20]) > longest:
+        raise Refusal(413, _too_long(longest), {"Connection": "close"})
+
+
+def _too_long(longest: int) -> str:
+    return f"a body of at most {longest} bytes is taken"
+
+
+def _name(host: str) -> str:
+    """The name or address in ``name:port``."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdecimal() else host).lower()

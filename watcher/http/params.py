@@ -1,0 +1,40 @@
+"""What requests may say: bounded, and free of what no name has."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
+
+#: No control characters: not every database can hold them, and no log should.
+PLAIN = r"^[^\x00-\x1f\x7f]*$"
+#: More rows than this are asked for by several requests.
+MOST_ROWS = 10_000
+
+
+def _day(value: object) -> object:
+    # Numbers would be taken for seconds since 1970.
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("a day such as 2026-01-31 is accepted")
+    return value
+
+
+Since = Annotated[
+    date | SkipJsonSchema[None],
+    BeforeValidator(_day),
+    Query(description="From this day on, as YYYY-MM-DD.", examples=["2026-01-01"]),
+]
+Until = Annotated[
+    date | SkipJsonSchema[None],
+    BeforeValidator(_day),
+    Query(description="Up to this day, which is included.", examples=["2026-01-31"]),
+]
+Word = Annotated[str, Query(max_length=500, pattern=PLAIN)]
+Name = Annotated[str, Query(min_length=1, max_length=200, pattern=PLAIN)]
+OptionalName = Annotated[str, Field(max_length=500, pattern=PLAIN)] | SkipJsonSchema[None]
+Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="At most so many.")]
+Offset = Annotated[int, Query(ge=0, le=1_000_000_000, description="Passing over so many.")]
