@@ -67,6 +67,9 @@ class Paused(Transient):
     Nothing is noted against the session, and the whole processor waits for so long.
     """
 
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, retry_after)
+
 
 class Unconfigured(Exception):
     """The processor cannot work as it is set: the text says what to set, in words that end a sentence.
@@ -213,7 +216,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class ModelAccess:
-    """The model that may be asked, and within which limits: ``[model]`` of the settings. Used by `processors.asking`."""
+    """The model that may be asked, and within which limits: ``[model]`` of the settings; `processors.asking` asks it."""
 
     #: ``provider:name``; empty where none is set.
     model: str = ""

@@ -31,7 +31,8 @@ START_DEADLINE = 60.0
 # a core, and its neighbours need one too.
 _FIRST_REST, _LONGEST_REST = 0.05, 1.0
 # Jobs that may wait in the child's socket: enough that it never idles, few enough to be taken back.
-_AHEAD = 8
+# One that asks a model has a single job: if work is to stop for what a reply says, no call of another is cut off.
+_AHEAD, _AHEAD_OF_A_MODEL = 8, 1
 
 
 class ChildStartError(Exception):
@@ -52,6 +53,7 @@ class ChildSettings:
     deadline: float
     memory_limit: int
     settle: float
+    model: dict[str, Any] | None = None
 
 
 class Child:
@@ -83,6 +85,7 @@ class Child:
             self.settings.settings,
             self.settings.memory_limit,
             self.settings.settle,
+            self.settings.model,
         )
         self._outgoing = deque([frames.pack(hello)])
         self._ready = False
@@ -139,10 +142,11 @@ class Child:
     def _converse(
         self, waiting: deque[frames.Job], sent: deque[frames.Job], stop: Callable[[], bool]
     ) -> Iterator[tuple[frames.Job, frames.Reply]]:
+        ahead = _AHEAD if self.settings.model is None else _AHEAD_OF_A_MODEL
         patience = self.settings.deadline if self._ready else START_DEADLINE
         deadline = time.monotonic() + patience
         while waiting or sent or not self._ready:
-            while waiting and len(sent) < _AHEAD:
+            while waiting and len(sent) < ahead:
                 job = waiting.popleft()
                 sent.append(job)
                 self._outgoing.append(frames.pack(job))

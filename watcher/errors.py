@@ -62,6 +62,13 @@ class OrderFailed(WatcherError):
         super().__init__(f"{key}: the database does not take it ({reason}); nothing was changed, ask again later")
 
 
+class ProcessorUnconfigured(WatcherError):
+    """A processor cannot work as it is set; nothing was marked as done, and the others go on."""
+
+    def __init__(self, processor: str, reason: str) -> None:
+        super().__init__(f"{processor} is not configured: {reason}")
+
+
 class NoSuchJob(WatcherError):
     """There is no job of that name."""
 

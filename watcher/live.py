@@ -113,6 +113,7 @@ class LiveService:
         ]
         after = after.model_copy(update={table: getattr(before, table) for table in FIXED})
         pipelines = self.core.pipelines
+        unconfigured = {name for name, pipeline in pipelines.items() if pipeline.unconfigured is not None}
         self.core.take(after)
         self.loaded = Loaded(after, loaded.sources)
         for name in pipelines.keys() - self.core.pipelines.keys():
@@ -122,6 +123,8 @@ class LiveService:
                 self._sweep_by_the_clock(pipeline, 0.0)
             if name not in pipelines:
                 self._sweep_soon(pipeline, "enabled")
+            elif name in unconfigured and pipeline.unconfigured is None:
+                self._sweep_soon(pipeline, "configured")
         for (name, earlier), (_, every) in zip(_cadences(before), _cadences(after), strict=True):
             if every != earlier:
                 self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name))

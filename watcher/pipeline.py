@@ -6,15 +6,15 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import structlog
 
-from processors.contract import Processor, ProcessorSettings
+from processors.contract import ModelAccess, Processor, ProcessorSettings
 from watcher.child import Child, ChildSettings
 from watcher.door import Door
-from watcher.errors import SweepUnderWay
+from watcher.errors import ProcessorUnconfigured, SweepUnderWay
 from watcher.outcome import Tally
 from watcher.pace import Pace
 from watcher.queue import ChangeQueue
@@ -30,6 +30,9 @@ STUCK = 5
 
 #: Who waits for sessions looks this often, in seconds, and at every change when no more than so many are left.
 GLANCE, MANY = 0.05, 50
+
+#: Nobody who asked for a run is kept waiting for a longer pause, in seconds.
+PATIENT = 61.0
 
 log = structlog.get_logger("watcher.pipeline")
 
@@ -74,12 +77,18 @@ class Plan:
     own: Mapping[str, Any]
     cadence: Cadence
     retry: Retry
+    #: What may be asked, for a processor that asks a model.
+    model: ModelAccess | None = None
+    #: What is to be set before it can work, None if nothing is missing.
+    unconfigured: str | None = None
 
     def work(self) -> tuple[object, ...]:
         """What a worker and its child were made from: another plan that agrees in it needs no new ones."""
         paced = {"enabled", "quiet", "max_wait", "sweep_every"}
         own = {name: value for name, value in self.own.items() if name not in paced}
-        return own, self.cadence.settle, self.cadence.second_look, self.cadence.workers, self.retry
+        cadence = self.cadence
+        known = self.model, self.unconfigured
+        return own, cadence.settle, cadence.second_look, cadence.workers, self.retry, known
 
 
 class Pipeline:
@@ -96,6 +105,7 @@ class Pipeline:
         self.door = Door(database, self.passes, processor.name, cadence.linger, self.queue.on_their_way)
         self.version, self._tree, self.database = processor.version, tree, database
         self._pace = Pace()
+        self._judge()
         self.workers = self._hire()
         #: Workers that were made from an earlier plan, and end.
         self._retired: list[Worker] = []
@@ -116,6 +126,7 @@ class Pipeline:
             float(plan.settings.deadline),
             int(plan.settings.memory_limit),
             float(plan.cadence.settle),
+            None if plan.model is None else asdict(plan.model),
         )
         return [
             Worker(
@@ -144,10 +155,26 @@ class Pipeline:
         for worker in self.workers:
             worker.stop()
         self._retired += self.workers
+        self._pace.resume()
+        self._judge()
         self.workers = self._hire()
         if self.started:
             for worker in self.workers:
                 worker.start()
+
+    def _judge(self) -> None:
+        """Take nothing as long as the plan says that it cannot work."""
+        if self.plan.unconfigured is not None:
+            self._pace.refuse(self.plan.unconfigured, float("inf"))
+
+    def _must_be_configured(self) -> None:
+        if (reason := self.unconfigured) is not None:
+            raise ProcessorUnconfigured(self.name, reason)
+
+    @property
+    def unconfigured(self) -> str | None:
+        """What is to be set before it can work, None if nothing is known to be missing."""
+        return self._pace.unconfigured
 
     def start(self) -> None:
         """Open the door, then let the workers work."""
@@ -161,7 +188,9 @@ class Pipeline:
 
         Raises:
             SweepUnderWay: one is going on.
+            ProcessorUnconfigured: it cannot work as it is set.
         """
+        self._must_be_configured()
         if not self._sweeping.acquire(blocking=False):
             raise SweepUnderWay(self.name)
         try:
@@ -179,6 +208,8 @@ class Pipeline:
 
     def owes(self) -> bool:
         """Whether a sweep is owed and can be made: not while a full queue would only overflow again."""
+        if self.unconfigured is not None:
+            return False
         return self.queue.owed is not None and not self.queue.crowded() and not self._sweeping.locked()
 
     def settle_debt(self) -> None:
@@ -186,19 +217,24 @@ class Pipeline:
         if (owed := self.queue.owed) and self.owes():
             try:
                 self.sweep(owed)
-            except SweepUnderWay:
-                log.debug("sweep under way already", processor=self.name)
+            except (SweepUnderWay, ProcessorUnconfigured) as error:
+                log.debug("not swept", processor=self.name, reason=str(error))
 
     def run_now(self, budget: float, stop: Callable[[], bool] = lambda: False) -> RunDetails:
         """Sweep, and wait until what was offered is through or the time is up.
 
         Raises:
             SweepUnderWay: a sweep or another such run is going on.
+            ProcessorUnconfigured: it cannot work as it is set.
         """
         if not self._running.acquire(blocking=False):
             raise SweepUnderWay(self.name)
         try:
-            return self._run_through(budget, stop)
+            if self.plan.unconfigured is None and self.unconfigured is not None:
+                self._pace.resume()  # whoever asks may have mended it where we cannot see
+            details = self._run_through(budget, stop)
+            self._must_be_configured()
+            return details
         finally:
             self._running.release()
 
@@ -208,7 +244,7 @@ class Pipeline:
         deadline = time.monotonic() + budget
 
         def over() -> bool:
-            return time.monotonic() >= deadline or stop() or not self.alive()
+            return time.monotonic() >= deadline or stop() or not self.alive() or self._waits()
 
         while True:
             left = set(found.offered)
@@ -222,6 +258,8 @@ class Pipeline:
             found = self.sweep("more than the queue held", at_once=True)
         after = self.tally()
         failures = {key: error for worker in self._all() for key, error in worker.failures(since).items()}
+        if left and self._waits() and (trouble := self.trouble()):
+            failures.setdefault(min(left), f"it waits: {trouble}")
         return RunDetails(
             self.name,
             scanned=found.scanned,
@@ -232,6 +270,14 @@ class Pipeline:
             items_extracted=after.items - before.items,
             errors_detail=[{"session": key, "error": error} for key, error in failures.items()],
         )
+
+    def _waits(self) -> bool:
+        """Whether it takes nothing for longer than anybody who asked for a run is to wait."""
+        return self.unconfigured is not None or self._pace.paused_until - time.monotonic() > PATIENT
+
+    def trouble(self) -> str | None:
+        """What keeps it from working at present."""
+        return next((worker.trouble for worker in self.workers if worker.trouble), None)
 
     def alive(self) -> bool:
         """Whether all of its threads run."""

@@ -13,16 +13,17 @@ from typing import Any
 
 import structlog
 
+from processors import asking
 from processors.contract import Processor
 from watcher import health, housekeeping, lag, orders, standing
-from watcher.errors import OrderRefused
+from watcher.errors import OrderRefused, ProcessorUnconfigured
 from watcher.jobs import Jobs
 from watcher.lock import Holder, StateLock
 from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
 from watcher.sessions import Listing, Tree
-from watcher.settings import Settings, own
+from watcher.settings import Settings, model_access, own
 from watcher.store.database import Database
 from watcher.store.ledger import Ledger
 from watcher.store.migrations import migrate, prepare
@@ -155,7 +156,9 @@ class Core:
             linger=0.0 if live else 0.5,
         )
         retry = Retry(settings.retry.first, settings.retry.longest, settings.retry.max_attempts)
-        return Plan(chosen, own(settings, processor.name), cadence, retry)
+        model = model_access(settings) if chosen.asks_model else None
+        missing = asking.unconfigured(model) if model is not None else None
+        return Plan(chosen, own(settings, processor.name), cadence, retry, model, missing)
 
     def look(self) -> Listing:
         """The tree as it is now."""
@@ -208,15 +211,16 @@ class Core:
             pipeline.start()
 
     def run_now(self, names: list[str], budget: float, stop: Callable[[], bool]) -> list[RunDetails]:
-        """Sweep and drain these processors side by side."""
+        """Sweep and drain these processors side by side; one that is not configured says so in its details."""
         details: dict[str, RunDetails] = {}
-        threads = [
-            threading.Thread(
-                target=lambda name=name: details.update({name: self.pipelines[name].run_now(budget, stop)}),
-                name=f"run:{name}",
-            )
-            for name in names
-        ]
+
+        def run(name: str) -> None:
+            try:
+                details[name] = self.pipelines[name].run_now(budget, stop)
+            except ProcessorUnconfigured as error:
+                details[name] = RunDetails(name, errors=1, errors_detail=[{"session": "", "error": str(error)}])
+
+        threads = [threading.Thread(target=run, args=(name,), name=f"run:{name}") for name in names]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -272,7 +276,11 @@ class Core:
 
     def look_behind(self) -> None:
         """Compare the whole tree with the tables: what is behind is among the findings from now on."""
-        every = {name: float(pipeline.plan.settings.sweep_every) for name, pipeline in self.pipelines.items()}
+        every = {
+            name: float(pipeline.plan.settings.sweep_every)
+            for name, pipeline in self.pipelines.items()
+            if pipeline.unconfigured is None  # which is said already
+        }
         self.behind = lag.of_files(self.query, self.look().files, every, time.time())
 
     def check(self) -> dict[str, Any]:

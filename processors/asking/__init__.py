@@ -6,7 +6,6 @@ does without them. They try nothing again by themselves; who asks decides that, 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import time
@@ -131,7 +130,7 @@ def _once(
         journal.end(msgspec.structs.replace(call, outcome=outcome, error=error, seconds=seconds, **known))
 
     try:
-        reply = asyncio.run(client.request(access, _key(access), answer, instructions, text, longest))
+        reply = client.request(access, _key(access), answer, instructions, text, longest)
     except BaseException as error:
         ended("cut_off", type(error).__name__, output_tokens=0)
         raise

@@ -43,10 +43,14 @@ class Reply:
     cost_usd: float | None = None
 
 
-async def request(
+def request(access: ModelAccess, key: str, answer: type[Any], instructions: str, text: str, longest: int) -> Reply:
+    """Ask once; from any thread."""
+    return asyncio.run(_request(access, key, answer, instructions, text, longest))
+
+
+async def _request(
     access: ModelAccess, key: str, answer: type[Any], instructions: str, text: str, longest: int
 ) -> Reply:
-    """Ask once."""
     provider, _, name = access.model.partition(":")
     hooks = {"response": [_bounded]}
     # A redirect would take the key elsewhere.

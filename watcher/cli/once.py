@@ -13,6 +13,7 @@ from watcher.cli.reach import service_of
 from watcher.cli.stop import Stop
 from watcher.errors import ServiceTrouble, SettingsError
 from watcher.http.client import Client
+from watcher.pipeline import RunDetails
 from watcher.service import Core
 from watcher.settings.tables import Settings
 
@@ -55,12 +56,15 @@ def _asked(service: Client, name: str, patience: float) -> dict[str, Any]:
         try:
             found = service.post("/api/admin/run-session-processor", timeout=patience, processor=name)
         except ServiceTrouble as error:
+            if error.code == 500:  # this processor's trouble, and the others go on
+                return asdict(RunDetails(name, errors=1, errors_detail=[{"session": "", "error": str(error)}]))
             if error.code != 409:
                 raise
             time.sleep(0.2)  # another run of it is under way: ours follows
             continue
         details: dict[str, Any] = found["details"]
-        if details["capped"] == 0:
+        # One that waits for trouble outside would be asked forever.
+        if details["capped"] == 0 or (details["errors"] and not details["processed"]):
             return details
         _line(f"{name}: {details['processed']} sessions, {details['capped']} to go")
 

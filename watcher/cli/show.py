@@ -31,9 +31,9 @@ def runs(details: Sequence[dict[str, Any]]) -> None:
     _print(console, table)
     for entry in details:
         for failure in entry["errors_detail"][:20]:
-            console.print(
-                plain(f"{entry['processor']}: {failure['session']}: {failure['error']}", "red"), soft_wrap=True
-            )
+            # What concerns no session, such as a setting that is missing, names its processor itself.
+            whose = f"{entry['processor']}: {failure['session']}: " if failure["session"] else ""
+            console.print(plain(f"{whose}{failure['error']}", "red"), soft_wrap=True)
 
 
 def status(found: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
 from watcher import housekeeping
-from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, TokenRefused, WatcherError
+from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured, TokenRefused, WatcherError
 from watcher.http.auth import Doorkeeper
 from watcher.live import LiveService
 from watcher.service import job_of
@@ -33,6 +33,8 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             raise HTTPException(409, str(error)) from None
         except JobFailed as error:
             raise HTTPException(500, error.reason) from None
+        except ProcessorUnconfigured as error:
+            raise HTTPException(500, str(error)) from None
 
     @routes.post("/run-session-processor", dependencies=[Depends(keeper.admin("run_session_processor"))])
     def _sweep(request: Request, processor: Annotated[str, Query(max_length=200)]) -> dict[str, Any]:
