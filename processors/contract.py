@@ -216,7 +216,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class ModelAccess:
-    """The model that may be asked, and within which limits: ``[model]`` of the settings; `processors.asking` asks it."""
+    """``[model]`` of the settings: the model that may be asked, and within which limits; `processors.asking` asks."""
 
     #: ``provider:name``; empty where none is set.
     model: str = ""
