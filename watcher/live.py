@@ -162,6 +162,7 @@ class LiveService:
 
     def _tick(self) -> None:
         """One small look at everything that may have come up: a busy schedule is a core that is never at rest."""
+        self.core.model_calls.take(time.time())
         for pipeline in self.core.pipelines.values():
             if pipeline.owes():
                 self.schedule.soon(f"debt:{pipeline.name}", pipeline.settle_debt)

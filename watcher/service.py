@@ -19,6 +19,7 @@ from watcher import health, housekeeping, lag, orders, standing
 from watcher.errors import OrderRefused, ProcessorUnconfigured
 from watcher.jobs import Jobs
 from watcher.lock import Holder, StateLock
+from watcher.model_calls import ModelCalls
 from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
@@ -78,6 +79,8 @@ class Core:
             migrate(self.database, self.backups)
             self.ledger = Ledger(self.database)
             stack.callback(self.ledger.close)
+            self.model_calls = ModelCalls(Path(model_access(settings).journal), self.ledger)
+            self.model_calls.take(time.time())
             self.jobs = Jobs(self.ledger)
             self.jobs.add(HEALTH_CHECK, self.check)
             self.jobs.add(HOUSEKEEPING, self.keep_house)
@@ -237,6 +240,7 @@ class Core:
             if not pipeline.finish(max(0.0, deadline - time.monotonic())):
                 in_time = False
                 log.error("stopped with work unfinished; it is taken again at the next start", processor=pipeline.name)
+        self.model_calls.take(time.time())
         self._stack.close()
         return in_time
 

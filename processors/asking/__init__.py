@@ -129,8 +129,9 @@ def _once(
         seconds = round(time.monotonic() - began, 3)
         journal.end(msgspec.structs.replace(call, outcome=outcome, error=error, seconds=seconds, **known))
 
+    key = _key(access)
     try:
-        reply = client.request(access, _key(access), answer, instructions, text, longest)
+        reply = client.request(access, key, answer, instructions, text, longest)
     except BaseException as error:
         ended("cut_off", type(error).__name__, output_tokens=0)
         raise
@@ -142,11 +143,12 @@ def _once(
         taken = {"output_tokens": 0}
     else:
         taken = {"input_tokens": 0, "output_tokens": 0}
-    ended(reply.outcome, reply.error, **taken)
+    said = reply.error.replace(key, "[key]")  # some quote it when they refuse it
+    ended(reply.outcome, said, **taken)
     if reply.outcome == "ok":
         value: Answer = reply.answer
         return value
-    told = f"{access.model}: {reply.error}"
+    told = f"{access.model}: {said}"
     if reply.outcome == "unauthorised":
         raise Unconfigured(told)
     if reply.outcome in ("rate_limited", "unavailable", "timed_out", "cut_off"):

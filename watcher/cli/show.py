@@ -73,6 +73,11 @@ def status(found: dict[str, Any]) -> None:
             _when(entry["last_processed_at"]),
         )
     _print(console, table)
+    asked = found["models"]
+    if asked["model"] or asked["calls"]:
+        limit = f" of {number(asked['max_tokens_a_day'])}" if asked["max_tokens_a_day"] else ""
+        told = f"{number(asked['calls'])} calls, {number(asked['tokens'])}{limit} tokens, ${asked['cost_usd']:.2f}"
+        console.print(plain(f"Models today: {told} ({asked['model'] or 'none is set now'})"))
     for trouble in found["troubled"]:
         what = trouble["error"] or f"{trouble['bad_lines']} lines could not be read"
         console.print(

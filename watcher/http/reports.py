@@ -12,6 +12,7 @@ from processors.usage import reports as usage
 from watcher.health import Finding
 from watcher.http.auth import Doorkeeper
 from watcher.live import LiveService
+from watcher.model_calls import spent_today
 from watcher.settings import rows
 from watcher.status import gather
 from watcher.store import ledger
@@ -45,7 +46,8 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
 
     @routes.get("/status", dependencies=reader)
     def _status() -> dict[str, Any]:
-        return {**gather(core.query, list(core.pipelines)), "service": standing()}
+        asked = spent_today(core.settings)
+        return {**gather(core.query, list(core.pipelines)), "models": asked, "service": standing()}
 
     @routes.get("/usage/{report}")
     def _usage(
