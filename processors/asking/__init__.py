@@ -160,4 +160,4 @@ def _key(access: ModelAccess) -> str:
     provider = access.model.partition(":")[0]
     key = os.environ.get(KEYS.get(provider, ""), "")
     # A server of one's own asks for none, and the client insists on one.
-    return key or ("none" if provider == "openai" and access.base_url else "")
+    return key or ("no-key-is-needed" if provider == "openai" and access.base_url else "")

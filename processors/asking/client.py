@@ -123,7 +123,7 @@ def _judged(
         return Reply("cut_off", error=f"the connection failed ({told})")
     if isinstance(error, wrong.ModelContextWindowExceededError):
         told = "so much text does not fit into it; ask for less at once ([processors.verification] window_chars)"
-        return Reply("rejected", error=told)
+        return Reply("too_long", error=told)
     if isinstance(error, (wrong.ModelUnavailableError, wrong.ModelServerError)) or status in (408, 409, 425):
         return Reply("unavailable", error=f"the provider is in trouble ({told})", retry_after=after)
     if status is None and isinstance(error, wrong.ModelAPIError):

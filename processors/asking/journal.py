@@ -26,6 +26,7 @@ Outcome = Literal[
     "refused",
     "malformed",
     "truncated",
+    "too_long",
     "rejected",
     "unauthorised",
     "rate_limited",

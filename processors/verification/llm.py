@@ -6,10 +6,11 @@ is cut, what it calls otherwise than we do falls back. It sees nothing but turns
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from processors.asking import ask
+from processors.asking import Unanswered, ask
 from processors.asking.wrapping import wrap
 from processors.contract import ModelAccess
 from processors.verification.candidates import (
@@ -29,8 +30,8 @@ from processors.verification.redaction import redact
 from processors.verification.turns import OURS, Turn
 from processors.verification.wording import MOST_ENTITIES, content_of, domain_of, title_of
 
-#: More than this nobody says in one window: what a model notes beyond it is made up.
-MOST_NOTES = 40
+#: More than this nobody says in one turn: what a model notes beyond it is made up.
+MOST_NOTES = 5
 #: Characters of an entity's name.
 LONGEST_ENTITY = 60
 
@@ -75,7 +76,7 @@ class Notes:
 
 
 class Llm:
-    """Asks a model once for a window; for one without a person's words, not at all."""
+    """Asks a model once for a window (for its halves, where that is too much); without a person's words, not at all."""
 
     name = "llm"
 
@@ -91,18 +92,25 @@ class Llm:
         text, named = conversation(before, turns, context)
         if not named:
             return
-        told = ask(
-            self._access,
-            Notes,
-            INSTRUCTIONS,
-            text,
-            purpose="verification",
-            processor="verification",
-            session=self._session,
-        )
-        for number, note in enumerate(told.notes):
-            turn = named.get(note.turn.strip()) if number < MOST_NOTES else None
-            yield Found(_candidate(note), turn)
+        try:
+            told = self._ask(text)
+        except Unanswered as error:
+            if error.outcome not in ("truncated", "too_long") or len(named) == 1:
+                raise
+        else:
+            of_turn = Counter[str]()
+            for note in told.notes:
+                of_turn[note.turn] += 1
+                yield Found(_candidate(note), named.get(note.turn) if of_turn[note.turn] <= MOST_NOTES else None)
+            return
+        # Halved by what people say, so that each half has something of it.
+        middle = next(number for number, turn in enumerate(turns) if turn is named[f"t{len(named) // 2}"]) + 1
+        yield from self.find(before, turns[:middle], context)
+        yield from self.find([*before, *turns[:middle]], turns[middle:], context)
+
+    def _ask(self, text: str) -> Notes:
+        whose = "verification"
+        return ask(self._access, Notes, INSTRUCTIONS, text, purpose=whose, processor=whose, session=self._session)
 
 
 def conversation(before: Sequence[Turn], turns: Sequence[Turn], context: int) -> tuple[str, dict[str, Turn]]:
