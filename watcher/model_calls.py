@@ -36,7 +36,7 @@ class ModelCalls:
         self._noted: dict[str, str] | None = None
         self._looked = False
         self._sizes: dict[str, int] = {}
-        #: Files with calls that have not ended.
+        #: Files with calls that have not ended, or could not be noted.
         self._open: set[str] = set()
 
     def take(self, now: float) -> int:
@@ -52,6 +52,7 @@ class ModelCalls:
         size = _size(path)
         if self._sizes.get(path.name) == size and path.name not in self._open:
             return 0
+        self._open.add(path.name)
         if self._noted is None:
             self._noted = self._ledger.calls_since(datetime.fromtimestamp(now - 2 * KEPT * DAY, UTC))
         if self._noted is None:
@@ -66,10 +67,10 @@ class ModelCalls:
             self._noted[call.call_id] = call.outcome
             taken += 1
         self._sizes[path.name] = size
-        self._open.discard(path.name)
         if any(call.outcome == "under_way" for call in calls):
-            self._open.add(path.name)
-        elif path.name < self._journal.path(now - KEPT * DAY).name:
+            return taken
+        self._open.discard(path.name)
+        if path.name < self._journal.path(now - KEPT * DAY).name:
             path.unlink()
             for call in calls:
                 self._noted.pop(call.call_id, None)
