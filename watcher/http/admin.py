@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from watcher import housekeeping
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured, TokenRefused, WatcherError
 from watcher.http.auth import Doorkeeper
+from watcher.http.client import SENTENCE
 from watcher.live import LiveService
 from watcher.service import job_of
 from watcher.store import legacy, tokens
@@ -34,7 +35,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         except JobFailed as error:
             raise HTTPException(500, error.reason) from None
         except ProcessorUnconfigured as error:
-            raise HTTPException(500, str(error)) from None
+            raise HTTPException(500, str(error), {SENTENCE: "whole"}) from None
 
     @routes.post("/run-session-processor", dependencies=[Depends(keeper.admin("run_session_processor"))])
     def _sweep(request: Request, processor: Annotated[str, Query(max_length=200)]) -> dict[str, Any]:
