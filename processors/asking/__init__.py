@@ -25,6 +25,8 @@ Answer = TypeVar("Answer")
 
 #: Each provider and the variable that its key stands in.
 KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+#: What the extra ``llm`` of this package installs.
+PACKAGE = "pydantic-ai-slim[anthropic,openai]>=2.68,<3"
 #: An answer may be so long, in tokens.
 LONGEST_ANSWER = 4096
 #: Characters of a token, at the fewest that is usual: what a call may take is estimated with it.
@@ -51,7 +53,7 @@ def unconfigured(access: ModelAccess) -> str | None:
     if not _key(access):
         return f"the key is missing: put it into the environment as {KEYS[provider]}, and start again"
     if find_spec("pydantic_ai") is None or find_spec(provider) is None:
-        return "what asks models is not installed: pip install 'session-watcher[llm]', and start again"
+        return f"what asks models is not installed: pip install '{PACKAGE}', and start again"
     return None
 
 
