@@ -102,8 +102,8 @@ class ModelTable(_Table):
     @field_validator("base_url")
     @classmethod
     def _address(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
-            raise ValueError('an address such as "http://localhost:11434/v1"')
+        if value and (not value.startswith(("http://", "https://")) or "@" in value):
+            raise ValueError('an address without a password, such as "http://localhost:11434/v1"')
         return value
 
 
