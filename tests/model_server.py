@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -67,6 +68,8 @@ class Says:
     raw: bytes | None = None
     #: Close the connection in the middle.
     cut: bool = False
+    #: Send a byte at a time, with so many seconds between them.
+    drip: float = 0.0
     #: First wait for this.
     after: threading.Event | None = None
     tokens: tuple[int, int] | None = (1000, 100)
@@ -115,6 +118,10 @@ class ModelServer:
                         self.close_connection = True
                         self.connection.close()
                         return
+                    while says.drip and data:
+                        self.wfile.write(data[:1])
+                        data = data[1:]
+                        time.sleep(says.drip)
                     self.wfile.write(data)
                 except OSError:  # whoever asked has gone
                     self.close_connection = True
