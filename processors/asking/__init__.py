@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from processors.asking.journal import Call, Journal, Outcome
-from processors.contract import ModelAccess, Transient, Unconfigured
+from processors.contract import ModelAccess, Paused, Transient, Unconfigured
 
 __all__ = ["KEYS", "Unanswered", "ask", "unconfigured"]
 
@@ -29,6 +30,8 @@ KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 PACKAGE = "pydantic-ai-slim[anthropic,openai]>=2.68,<3"
 #: An answer may be so long, in tokens.
 LONGEST_ANSWER = 4096
+#: Where calls cannot be noted, it is tried again after so many seconds.
+UNNOTED = 30.0
 #: Characters of a token, at the fewest that is usual: what a call may take is estimated with it.
 _CHARACTERS = 3
 #: What the shape of the answer adds to a question, in tokens.
@@ -83,11 +86,10 @@ def ask(
         longest: so many tokens the answer may have.
 
     Raises:
-        Paused: an allowance of ours is used up.
+        Paused: an allowance of ours is used up, or calls cannot be noted; nothing was asked.
         Transient: the provider is busy, down or not to be reached.
         Unconfigured: no model is set, or the provider does not take the key or know the model.
         Unanswered: refused, malformed twice, cut off by its length, or rejected.
-        OSError: the journal cannot be written; nothing was asked.
     """
     if reason := unconfigured(access):
         raise Unconfigured(reason)
@@ -125,11 +127,18 @@ def _once(
         output_tokens=longest,
     )
     journal = Journal(Path(access.journal))
-    journal.begin(call, access)
+    try:
+        journal.begin(call, access)
+    except OSError as error:  # without it nobody would know what was paid: nothing is asked
+        raise Paused(
+            f"calls of models cannot be noted in {access.journal}: {error.strerror}; see to it", UNNOTED
+        ) from None
 
     def ended(outcome: Outcome, error: str = "", **known: Any) -> None:
         seconds = round(time.monotonic() - began, 3)
-        journal.end(msgspec.structs.replace(call, outcome=outcome, error=error, seconds=seconds, **known))
+        # Where it cannot be noted now, the first entry stands for it, as what it may have taken: the answer is paid.
+        with suppress(OSError):
+            journal.end(msgspec.structs.replace(call, outcome=outcome, error=error, seconds=seconds, **known))
 
     key = _key(access)
     try:

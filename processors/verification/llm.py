@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from processors.asking import Unanswered, ask
 from processors.asking.wrapping import wrap
 from processors.contract import ModelAccess
+from processors.transcript import clean
 from processors.verification.candidates import (
     DETECTION_TYPES,
     DOMAINS,
@@ -87,7 +88,7 @@ class Llm:
         """See `candidates.Extractor`.
 
         Raises:
-            Transient, Unconfigured, Unanswered, OSError: see `processors.asking.ask`.
+            Transient, Unconfigured, Unanswered: see `processors.asking.ask`.
         """
         text, named = conversation(before, turns, context)
         if not named:
@@ -96,7 +97,9 @@ class Llm:
             told = self._ask(text)
         except Unanswered as error:
             if error.outcome not in ("truncated", "too_long") or len(named) == 1:
-                raise
+                first = folded(clean(named["t1"].turn_id or "without a name"))[:60]
+                told = f"{error} (it was asked about {len(named)} turns of a person, the first is {first})"
+                raise Unanswered(error.outcome, told) from None
         else:
             of_turn = Counter[str]()
             for note in told.notes:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from processors.asking import KEYS, Unanswered, ask, unconfigured
+from processors.asking import KEYS, PACKAGE, Unanswered, ask, unconfigured
 from processors.asking.journal import DAY, Call, Journal, read
 from processors.contract import ModelAccess, Paused, Transient, Unconfigured
-from tests.model_server import ModelServer, Says, serving
+from tests.model_server import Asked, ModelServer, Says, serving
 
 MODELS = {"anthropic": "anthropic:claude-haiku-4-5", "openai": "openai:gpt-4.1-mini"}
 KEY = "a-key-of-the-tests"
@@ -299,6 +300,30 @@ print(made)
     started = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(3)]
     made = [int(process.communicate(timeout=60)[0]) for process in started]
     assert sum(made) == 25 and len(calls(tmp_path)) == 25
+
+
+def test_a_call_that_cannot_be_noted_is_not_made(server: ModelServer, provider: str, tmp_path: Path) -> None:
+    """Nobody would know that it was paid. One that was made and cannot be noted afterwards still gives its answer."""
+    (tmp_path / "file").touch()
+    with pytest.raises(Paused, match="cannot be noted"):
+        put(access(server, provider, tmp_path / "file"))
+    assert server.asked == []
+
+    def lose_the_journal(asked: Asked) -> Says:
+        (tmp_path / "folder").rename(tmp_path / "aside")
+        (tmp_path / "folder").touch()
+        return GOOD
+
+    server.behaviour = lose_the_journal
+    assert len(put(access(server, provider, tmp_path / "folder")).facts) == 2
+    (call,) = calls(tmp_path / "aside")
+    assert call.outcome == "under_way" and call.tokens > 0
+
+
+def test_what_is_to_be_installed_is_what_the_package_says() -> None:
+    """The sentence for an operator names the requirement of the extra."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["optional-dependencies"]["llm"] == [PACKAGE]
 
 
 def test_nothing_is_loaded_before_a_model_is_asked() -> None:
