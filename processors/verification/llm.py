@@ -98,8 +98,8 @@ class Llm:
         except Unanswered as error:
             if error.outcome not in ("truncated", "too_long") or len(named) == 1:
                 first = folded(clean(named["t1"].turn_id or "without a name"))[:60]
-                told = f"{error} (it was asked about {len(named)} turns of a person, the first is {first})"
-                raise Unanswered(error.outcome, told) from None
+                said = f"{error} (it was asked about {len(named)} turns of a person, the first is {first})"
+                raise Unanswered(error.outcome, said) from None
         else:
             of_turn = Counter[str]()
             for note in told.notes:
