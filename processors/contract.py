@@ -22,7 +22,9 @@ __all__ = [
     "Export",
     "Extraction",
     "Lines",
+    "ModelAccess",
     "Once",
+    "Paused",
     "Processor",
     "ProcessorSettings",
     "Schema",
@@ -31,6 +33,7 @@ __all__ = [
     "Statement",
     "Table",
     "Transient",
+    "Unconfigured",
     "Work",
     "setting",
 ]
@@ -57,6 +60,24 @@ class Transient(Exception):
         super().__init__(message)
         #: Seconds that the other side asked us to wait, if it did.
         self.retry_after = retry_after
+
+
+class Paused(Transient):
+    """An allowance of our own is used up until ``retry_after`` seconds have passed.
+
+    Nothing is noted against the session, and the whole processor waits for so long.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, retry_after)
+
+
+class Unconfigured(Exception):
+    """The processor cannot work as it is set: the text says what to set, in words that end a sentence.
+
+    Nothing is noted against the session; health and whoever asks for a run are told, and it is tried
+    again now and then, when somebody asks, and when the settings change.
+    """
 
 
 #: No duration is longer, in seconds: clocks end somewhere.
@@ -146,6 +167,11 @@ class ProcessorSettings:
     deadline: Seconds = setting(Seconds(300), "A single extraction that takes longer is ended and counts as failed.")
     memory_limit: Bytes = setting(Bytes(1_000_000_000), "What a child process may allocate before it is refused.")
 
+    @property
+    def asks_model(self) -> bool:
+        """Whether a model is asked with these settings: then ``[model]`` concerns the processor, see `Work.model`."""
+        return False
+
     def __post_init__(self) -> None:
         """Refuse what cannot work; subclasses that check more call this too.
 
@@ -190,6 +216,23 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelAccess:
+    """``[model]`` of the settings: the model that may be asked, and within which limits; `processors.asking` asks."""
+
+    #: ``provider:name``; empty where none is set.
+    model: str = ""
+    #: Where it answers; empty: at the provider's own address.
+    base_url: str = ""
+    #: Seconds that one call may take.
+    timeout: float = 60.0
+    requests_per_minute: int = 60
+    #: Tokens in and out, by UTC days; 0: as many as there are.
+    max_tokens_a_day: int = 0
+    #: The folder in which calls are noted, shared by everybody to whom the limits apply.
+    journal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """One piece of one session: what ``extract`` is given."""
 
@@ -201,6 +244,8 @@ class Work:
     carry: Mapping[str, Any]
     #: This processor's own settings.
     settings: Any
+    #: What may be asked, if its settings say that it asks a model.
+    model: ModelAccess | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +345,7 @@ class Processor(Protocol):
 
         Raises:
             Transient: trouble outside that will pass.
+            Unconfigured: it cannot work as it is set.
             Exception: anything else is this session's failure; it is tried again later.
         """
         ...

@@ -34,6 +34,8 @@ _FIRST_REST, _LONGEST_REST = 0.05, 1.0
 _AHEAD = 8
 # More than this a socket hardly holds.
 _AT_ONCE = 256 << 10
+# One that asks a model has a single job: if work is to stop for what a reply says, no call of another is cut off.
+_AHEAD, _AHEAD_OF_A_MODEL = 8, 1
 
 
 class ChildStartError(Exception):
@@ -54,6 +56,7 @@ class ChildSettings:
     deadline: float
     memory_limit: int
     settle: float
+    model: dict[str, Any] | None = None
 
 
 class Child:
@@ -86,6 +89,7 @@ class Child:
             self.settings.settings,
             self.settings.memory_limit,
             self.settings.settle,
+            self.settings.model,
         )
         self._outgoing = deque([frames.pack(hello)])
         self._ready = False
@@ -142,10 +146,11 @@ class Child:
     def _converse(
         self, waiting: deque[frames.Job], sent: deque[frames.Job], stop: Callable[[], bool]
     ) -> Iterator[tuple[frames.Job, frames.Reply]]:
+        ahead = _AHEAD if self.settings.model is None else _AHEAD_OF_A_MODEL
         patience = self.settings.deadline if self._ready else START_DEADLINE
         deadline = time.monotonic() + patience
         while waiting or sent or not self._ready:
-            while waiting and len(sent) < _AHEAD:
+            while waiting and len(sent) < ahead:
                 job = waiting.popleft()
                 sent.append(job)
                 self._outgoing.append(frames.pack(job))

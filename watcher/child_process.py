@@ -21,7 +21,17 @@ from typing import Any
 
 import msgspec
 
-from processors.contract import Extraction, Lines, Processor, Session, Transient, Work
+from processors.contract import (
+    Extraction,
+    Lines,
+    ModelAccess,
+    Paused,
+    Processor,
+    Session,
+    Transient,
+    Unconfigured,
+    Work,
+)
 from watcher import frames
 from watcher.check import Piece, Reading, is_utf8, trusted
 from watcher.extraction import Nonsense, RowWriter
@@ -43,6 +53,7 @@ class Visitor:
         self._settle = hello.settle
         self._processor = processor
         self._settings = processor.settings(**hello.settings)
+        self._model = None if hello.model is None else ModelAccess(**hello.model)
         self._writer = RowWriter(processor.schema)
 
     def visit(self, job: frames.Job) -> Iterator[frames.Reply]:
@@ -94,6 +105,12 @@ class Visitor:
             first = False
             try:
                 extraction, rows, carry, after = self._extract(job, piece, held.carry)
+            except Unconfigured as error:
+                yield frames.Trouble(str(error), unconfigured=True)
+                return
+            except Paused as error:
+                yield frames.Trouble(str(error), paused=max(1.0, error.retry_after or 0.0))
+                return
             except _OURS_RAISED as error:
                 yield frames.Failed(_say(error), signature, isinstance(error, Transient), _patience(error))
                 return
@@ -132,6 +149,7 @@ class Visitor:
             piece.start,
             msgspec.json.decode(carry) if piece.start else {},
             self._settings,
+            self._model,
         )
         extraction = self._processor.extract(work)
         self._writer.check(extraction, piece.data)

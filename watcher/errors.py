@@ -92,6 +92,13 @@ class ItemChanged(WatcherError):
         super().__init__(f"{item} was changed meanwhile; read it again, then decide")
 
 
+class ProcessorUnconfigured(WatcherError):
+    """A processor cannot work as it is set; nothing was marked as done, and the others go on."""
+
+    def __init__(self, processor: str, reason: str) -> None:
+        super().__init__(f"{processor} is not configured: {reason}")
+
+
 class NoSuchJob(WatcherError):
     """There is no job of that name."""
 

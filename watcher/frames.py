@@ -22,6 +22,8 @@ class Hello(msgspec.Struct, tag="hello", array_like=True):
     memory_limit: int
     #: Seconds after which an unfinished but whole last line is taken.
     settle: float
+    #: The fields of the `ModelAccess`, for a processor that asks a model.
+    model: dict[str, Any] | None = None
 
 
 class Ready(msgspec.Struct, tag="ready", array_like=True):
@@ -96,6 +98,10 @@ class Trouble(msgspec.Struct, tag="trouble", array_like=True):
     """Trouble of ours (descriptors or memory exhausted): nothing is held against the session."""
 
     error: str
+    #: An allowance is used up for so many seconds.
+    paused: float | None = None
+    #: The processor cannot work as it is set.
+    unconfigured: bool = False
 
 
 Reply = Window | Unchanged | Gone | Failed | Trouble

@@ -66,8 +66,11 @@ def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
                     "service if it stays so.",
                 )
             )
-        if worker.trouble:
+        if worker.trouble and pipeline.unconfigured is None:
             found.append(Finding("warning", "processor_waits", f"{name} waits for trouble to pass: {worker.trouble}"))
+    if (reason := pipeline.unconfigured) is not None:
+        message = f"{name} is not configured: {reason}. Its sessions wait, none is lost; the other processors go on."
+        found.append(Finding("warning", "unconfigured", message, {"processor": name}))
     if owed := pipeline.queue.owed:
         found.append(Finding("info", "sweep_owed", f"A sweep of {name} is owed: {owed}. It runs by itself."))
     if pipeline.queue.crowded():

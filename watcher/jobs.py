@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, WatcherError
+from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured, WatcherError
 from watcher.store.ledger import Ledger
 
 log = structlog.get_logger("watcher.jobs")
@@ -59,6 +59,7 @@ class Jobs:
             NoSuchJob: there is none of that name.
             JobUnderWay: it runs already; it is refused, not queued.
             JobFailed: it raised; the record holds the same sentence.
+            ProcessorUnconfigured: what it works for cannot work as it is set; recorded likewise.
         """
         job = self._jobs.get(name)
         if job is None:
@@ -76,7 +77,7 @@ class Jobs:
         """The same for the schedule, to which a job's trouble is nothing: it is recorded."""
         try:
             self.run(name, trigger, work)
-        except (JobFailed, JobUnderWay, NoSuchJob) as error:
+        except (JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured) as error:
             log.info("not run", job=name, reason=str(error))
 
     def running(self, now: float) -> dict[str, float]:
@@ -93,6 +94,10 @@ class Jobs:
             stats = dict(work())
         except JobUnderWay as refused:  # something that it stands on is busy: nothing was done
             self._ended(run, name, "refused", {}, str(refused))
+            raise
+        except ProcessorUnconfigured as error:
+            job.failed = None  # health has a finding of its own for it
+            self._ended(run, name, "failed", {}, str(error))
             raise
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -120,6 +120,7 @@ class LiveService:
         ]
         after = after.model_copy(update={table: getattr(before, table) for table in FIXED})
         pipelines = self.core.pipelines
+        unconfigured = {name for name, pipeline in pipelines.items() if pipeline.unconfigured is not None}
         self.core.take(after)
         self.loaded = Loaded(after, loaded.sources)
         for name in pipelines.keys() - self.core.pipelines.keys():
@@ -129,6 +130,8 @@ class LiveService:
                 self._sweep_by_the_clock(pipeline, 0.0)
             if name not in pipelines:
                 self._sweep_soon(pipeline, "enabled")
+            elif name in unconfigured and pipeline.unconfigured is None:
+                self._sweep_soon(pipeline, "configured")
         earlier, cadences = _cadences(before), _cadences(after)
         for name in earlier.keys() - cadences.keys():
             self.schedule.remove(name)
@@ -174,6 +177,7 @@ class LiveService:
         if commits != self._commits:  # one of them may have brought candidates
             self._commits = commits
             self.core.knowledge.wake()
+        self.core.model_calls.take(time.time())
         for pipeline in self.core.pipelines.values():
             if pipeline.owes():
                 self.schedule.soon(f"debt:{pipeline.name}", pipeline.settle_debt)

@@ -89,6 +89,10 @@ class Outcomes:
             self._gone(job.key, visit)
         elif isinstance(reply, frames.Trouble):
             visit.again = True
+            if reply.unconfigured:
+                self._pace.refuse(reply.error, self._clock() + self._retry.longest)
+            elif reply.paused is not None:
+                self._pace.pause(self._clock() + reply.paused)
         elif reply.transient:
             trouble = reply.error
             self._slow_down(job.key, visit, reply)

@@ -12,6 +12,8 @@ class Pace:
         self._lock = threading.Lock()
         #: Not before then is another session taken, on the workers' clock.
         self.paused_until = 0.0
+        #: What is to be set before it can work, None if nothing is known to be missing.
+        self.unconfigured: str | None = None
         self._slowdowns = 0
         self._successes = 0
         #: Sessions with trouble outside, and how many had succeeded when it came.
@@ -31,10 +33,23 @@ class Pace:
         with self._lock:
             self.paused_until = max(self.paused_until, until)
 
+    def refuse(self, reason: str, until: float) -> None:
+        """It cannot work as it is set: nothing is taken before then, unless something changes."""
+        with self._lock:
+            self.unconfigured = reason
+            self.paused_until = max(self.paused_until, until)
+
+    def resume(self) -> None:
+        """Something was set, or somebody asks: what kept it from working may have passed."""
+        with self._lock:
+            self.unconfigured = None
+            self.paused_until = 0.0
+
     def succeeded(self, key: str) -> None:
         """A session went through: the trouble, if there was any, is over."""
         with self._lock:
             self._successes += 1
+            self.unconfigured = None
             self._slowdowns = 0
             self._transient.pop(key, None)
 

@@ -6,16 +6,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import structlog
 
-from processors.contract import Processor, ProcessorSettings
+from processors.contract import ModelAccess, Processor, ProcessorSettings
 from watcher.child import Child, ChildSettings
 from watcher.door import Door
 from watcher.durations import Durations
-from watcher.errors import SweepUnderWay
+from watcher.errors import ProcessorUnconfigured, SweepUnderWay
 from watcher.outcome import Tally
 from watcher.pace import Pace
 from watcher.queue import ChangeQueue
@@ -31,6 +31,9 @@ STUCK = 5
 
 #: Who waits for sessions looks this often, in seconds, and at every change when no more than so many are left.
 GLANCE, MANY = 0.05, 50
+
+#: Nobody who asked for a run is kept waiting for a longer pause, in seconds.
+PATIENT = 61.0
 
 log = structlog.get_logger("watcher.pipeline")
 
@@ -75,12 +78,18 @@ class Plan:
     own: Mapping[str, Any]
     cadence: Cadence
     retry: Retry
+    #: What may be asked, for a processor that asks a model.
+    model: ModelAccess | None = None
+    #: What is to be set before it can work, None if nothing is missing.
+    unconfigured: str | None = None
 
     def work(self) -> tuple[object, ...]:
         """What a worker and its child were made from: another plan that agrees in it needs no new ones."""
         paced = {"enabled", "quiet", "max_wait", "sweep_every"}
         own = {name: value for name, value in self.own.items() if name not in paced}
-        return own, self.cadence.settle, self.cadence.second_look, self.cadence.workers, self.retry
+        cadence = self.cadence
+        known = self.model, self.unconfigured
+        return own, cadence.settle, cadence.second_look, cadence.workers, self.retry, known
 
 
 def children(name: str, tree: Tree, plan: Plan) -> list[Child]:
@@ -92,6 +101,7 @@ def children(name: str, tree: Tree, plan: Plan) -> list[Child]:
         float(plan.settings.deadline),
         int(plan.settings.memory_limit),
         float(plan.cadence.settle),
+        None if plan.model is None else asdict(plan.model),
     )
     return [Child(settings) for _ in range(plan.cadence.workers)]
 
@@ -117,6 +127,7 @@ class Pipeline:
         self.door = Door(database, self.passes, processor.name, cadence.linger, self.queue.on_their_way)
         self.version, self._tree, self.database = processor.version, tree, database
         self._pace = Pace()
+        self._judge()
         self.workers = self._hire(early or children(self.name, tree, plan))
         #: Workers that were made from an earlier plan, and end.
         self._retired: list[Worker] = []
@@ -157,10 +168,26 @@ class Pipeline:
         for worker in self.workers:
             worker.stop()
         self._retired += self.workers
+        self._pace.resume()
+        self._judge()
         self.workers = self._hire(children(self.name, self._tree, plan))
         if self.started:
             for worker in self.workers:
                 worker.start()
+
+    def _judge(self) -> None:
+        """Take nothing as long as the plan says that it cannot work."""
+        if self.plan.unconfigured is not None:
+            self._pace.refuse(self.plan.unconfigured, float("inf"))
+
+    def _must_be_configured(self) -> None:
+        if (reason := self.unconfigured) is not None:
+            raise ProcessorUnconfigured(self.name, reason)
+
+    @property
+    def unconfigured(self) -> str | None:
+        """What is to be set before it can work, None if nothing is known to be missing."""
+        return self._pace.unconfigured
 
     def start(self) -> None:
         """Open the door, then let the workers work."""
@@ -174,7 +201,9 @@ class Pipeline:
 
         Raises:
             SweepUnderWay: one is going on.
+            ProcessorUnconfigured: it cannot work as it is set.
         """
+        self._must_be_configured()
         if not self._sweeping.acquire(blocking=False):
             raise SweepUnderWay(self.name)
         try:
@@ -192,6 +221,8 @@ class Pipeline:
 
     def owes(self) -> bool:
         """Whether a sweep is owed and can be made: not while a full queue would only overflow again."""
+        if self.unconfigured is not None:
+            return False
         return self.queue.owed is not None and not self.queue.crowded() and not self._sweeping.locked()
 
     def settle_debt(self) -> None:
@@ -199,19 +230,24 @@ class Pipeline:
         if (owed := self.queue.owed) and self.owes():
             try:
                 self.sweep(owed)
-            except SweepUnderWay:
-                log.debug("sweep under way already", processor=self.name)
+            except (SweepUnderWay, ProcessorUnconfigured) as error:
+                log.debug("not swept", processor=self.name, reason=str(error))
 
     def run_now(self, budget: float, stop: Callable[[], bool] = lambda: False) -> RunDetails:
         """Sweep, and wait until what was offered is through or the time is up.
 
         Raises:
             SweepUnderWay: a sweep or another such run is going on.
+            ProcessorUnconfigured: it cannot work as it is set.
         """
         if not self._running.acquire(blocking=False):
             raise SweepUnderWay(self.name)
         try:
-            return self._run_through(budget, stop)
+            if self.plan.unconfigured is None and self.unconfigured is not None:
+                self._pace.resume()  # whoever asks may have mended it where we cannot see
+            details = self._run_through(budget, stop)
+            self._must_be_configured()
+            return details
         finally:
             self._running.release()
 
@@ -221,7 +257,7 @@ class Pipeline:
         deadline = time.monotonic() + budget
 
         def over() -> bool:
-            return time.monotonic() >= deadline or stop() or not self.alive()
+            return time.monotonic() >= deadline or stop() or not self.alive() or self._waits()
 
         while True:
             left = set(found.offered)
@@ -235,6 +271,8 @@ class Pipeline:
             found = self.sweep("more than the queue held", at_once=True)
         after = self.tally()
         failures = {key: error for worker in self._all() for key, error in worker.failures(since).items()}
+        if left and self._waits() and (trouble := self.trouble()):
+            failures.setdefault(min(left), f"it waits: {trouble}")
         return RunDetails(
             self.name,
             scanned=found.scanned,
@@ -245,6 +283,14 @@ class Pipeline:
             items_extracted=after.items - before.items,
             errors_detail=[{"session": key, "error": error} for key, error in failures.items()],
         )
+
+    def _waits(self) -> bool:
+        """Whether it takes nothing for longer than anybody who asked for a run is to wait."""
+        return self.unconfigured is not None or self._pace.paused_until - time.monotonic() > PATIENT
+
+    def trouble(self) -> str | None:
+        """What keeps it from working at present."""
+        return next((worker.trouble for worker in self.workers if worker.trouble), None)
 
     def alive(self) -> bool:
         """Whether all of its threads run."""

@@ -13,19 +13,21 @@ from typing import Any
 
 import structlog
 
+from processors import asking
 from processors.contract import Processor
 from watcher import health, housekeeping, lag, orders, standing
 from watcher.child import Child
 from watcher.collector.collect import Collector
-from watcher.errors import OrderFailed, OrderRefused
+from watcher.errors import OrderFailed, OrderRefused, ProcessorUnconfigured
 from watcher.jobs import Jobs
 from watcher.knowledge.base import Knowledge
 from watcher.lock import Holder, StateLock
+from watcher.model_calls import ModelCalls
 from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails, children
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
 from watcher.sessions import Listing, Tree, node_of
-from watcher.settings import Settings, own
+from watcher.settings import Settings, model_access, own
 from watcher.store.database import Database
 from watcher.store.ledger import Ledger
 from watcher.store.migrations import migrate, prepare
@@ -90,6 +92,8 @@ class Core:
             stack.callback(self.ledger.close)
             self.knowledge = Knowledge(self.database)
             stack.callback(self.knowledge.close)
+            self.model_calls = ModelCalls(Path(model_access(settings).journal), self.ledger)
+            self.model_calls.take(time.time())
             self.jobs = Jobs(self.ledger)
             self.jobs.add(HEALTH_CHECK, self.check)
             self.jobs.add(HOUSEKEEPING, self.keep_house)
@@ -177,7 +181,9 @@ class Core:
             linger=0.0 if live else 0.5,
         )
         retry = Retry(settings.retry.first, settings.retry.longest, settings.retry.max_attempts)
-        return Plan(chosen, own(settings, processor.name), cadence, retry)
+        model = model_access(settings) if chosen.asks_model else None
+        missing = asking.unconfigured(model) if model is not None else None
+        return Plan(chosen, own(settings, processor.name), cadence, retry, model, missing)
 
     def look(self) -> Listing:
         """The tree as it is now."""
@@ -246,15 +252,16 @@ class Core:
             pipeline.start()
 
     def run_now(self, names: list[str], budget: float, stop: Callable[[], bool]) -> list[RunDetails]:
-        """Sweep and drain these processors side by side."""
+        """Sweep and drain these processors side by side; one that is not configured says so in its details."""
         details: dict[str, RunDetails] = {}
-        threads = [
-            threading.Thread(
-                target=lambda name=name: details.update({name: self.pipelines[name].run_now(budget, stop)}),
-                name=f"run:{name}",
-            )
-            for name in names
-        ]
+
+        def run(name: str) -> None:
+            try:
+                details[name] = self.pipelines[name].run_now(budget, stop)
+            except ProcessorUnconfigured as error:
+                details[name] = RunDetails(name, errors=1, errors_detail=[{"session": "", "error": str(error)}])
+
+        threads = [threading.Thread(target=run, args=(name,), name=f"run:{name}") for name in names]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -272,6 +279,7 @@ class Core:
             if not pipeline.finish(max(0.0, deadline - time.monotonic())):
                 in_time = False
                 log.error("stopped with work unfinished; it is taken again at the next start", processor=pipeline.name)
+        self.model_calls.take(time.time())
         self._stack.close()
         return in_time
 
@@ -320,7 +328,11 @@ class Core:
 
     def look_behind(self) -> None:
         """Compare the whole tree with the tables: what is behind is among the findings from now on."""
-        every = {name: float(pipeline.plan.settings.sweep_every) for name, pipeline in self.pipelines.items()}
+        every = {
+            name: float(pipeline.plan.settings.sweep_every)
+            for name, pipeline in self.pipelines.items()
+            if pipeline.unconfigured is None  # which is said already
+        }
         self.behind = lag.of_files(self.query, self.look().files, every, time.time())
 
     def check(self) -> dict[str, Any]:

@@ -206,6 +206,7 @@ class Worker:
                         began = self.beat
                     if isinstance(reply, frames.Trouble):
                         self.trouble = reply.error
+                    if isinstance(reply, frames.Trouble) and reply.paused is None and not reply.unconfigured:
                         self.stumbles += 1
                         self._resting_until = self._clock() + PAUSE
                     self.trouble = self._outcomes.hear(job, visits[job.key], reply) or self.trouble

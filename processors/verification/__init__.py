@@ -6,15 +6,27 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
-from processors.contract import Extraction, ProcessorSettings, Schema, Seconds, Table, Work, setting
+from processors.contract import (
+    Extraction,
+    ModelAccess,
+    ProcessorSettings,
+    Schema,
+    Seconds,
+    Table,
+    Work,
+    setting,
+)
 from processors.redaction import redact
 from processors.transcript import clean
-from processors.verification.candidates import Extractor, Found, folded, stands
+from processors.verification.candidates import Candidate, Extractor, folded, stands
+from processors.verification.llm import Llm
 from processors.verification.memory import Memory, without_secrets
 from processors.verification.rules import Rules
+from processors.verification.turns import Turn
 from processors.verification.window import next_window
 
 #: More turns than this do not fit into what is carried from pass to pass.
@@ -29,6 +41,9 @@ class VerificationSettings(ProcessorSettings):
     max_wait: Seconds = setting(Seconds(900), "A session that never rests is read this long after its first change.")
     sweep_every: Seconds = setting(Seconds(900), "How often the whole tree is compared with what was processed.")
     deadline: Seconds = setting(Seconds(900), "A single extraction that takes longer is ended and counts as failed.")
+    extractor: Literal["rules", "llm"] = setting(
+        "rules", "What finds candidates: rules, offline; or llm, the model of [model]."
+    )
     include_users: list[str] = setting([], "Whose sessions are mined for knowledge; empty: everybody's.")
     exclude_users: list[str] = setting([], "Whose sessions are not, even if they are included.")
     window_chars: int = setting(24_000, "A long stretch of a conversation is cut into passes of this many characters.")
@@ -41,6 +56,11 @@ class VerificationSettings(ProcessorSettings):
             raise ValueError("window_chars: a whole number from 1 to 1000000")
         if not 0 <= self.context_turns <= MOST_CONTEXT:
             raise ValueError(f"context_turns: a whole number from 0 to {MOST_CONTEXT}")
+
+    @property
+    def asks_model(self) -> bool:
+        """See `ProcessorSettings.asks_model`."""
+        return self.extractor == "llm"
 
     def mines(self, username: str) -> bool:
         """Whether this person's sessions are looked at."""
@@ -102,7 +122,7 @@ class Verification:
     schema = SCHEMA
 
     def __init__(self, extractor: Extractor | None = None) -> None:
-        self._extractor: Extractor = Rules() if extractor is None else extractor
+        self._extractor = extractor
 
     def extract(self, work: Work) -> Extraction:
         """See `processors.contract.Processor.extract`."""
@@ -110,13 +130,14 @@ class Verification:
             return Extraction()
         memory = Memory(work.carry)
         window = next_window(work.lines, memory.queued, work.settings.window_chars)
+        extractor = self._extractor or _chosen(work)
         rows: list[InboxRow] = []
         turns = [without_secrets(turn) if turn.human else turn for turn in window.turns]
-        for found in self._extractor.find(memory.context, turns, work.settings.context_turns):
-            if not stands(found.candidate.quote, found.turn):
+        for found in extractor.find(memory.context, turns, work.settings.context_turns):
+            if found.turn is None or not stands(found.candidate.quote, found.turn):
                 memory.dropped += 1
                 continue
-            row = _row(found, work.session.username, self._extractor.name)
+            row = _row(found.candidate, found.turn, work.session.username, extractor.name)
             if memory.is_new(row.candidate_id):
                 memory.redacted += row.secrets
                 rows.append(row)
@@ -131,8 +152,12 @@ class Verification:
         )
 
 
-def _row(found: Found, username: str, extractor: str) -> InboxRow:
-    candidate, turn = found.candidate, found.turn
+def _chosen(work: Work) -> Extractor:
+    """What finds candidates, as the settings have it."""
+    return Llm(work.model or ModelAccess(), work.session.key) if work.settings.asks_model else Rules()
+
+
+def _row(candidate: Candidate, turn: Turn, username: str, extractor: str) -> InboxRow:
     secrets = 0
 
     def kept(text: str) -> str:

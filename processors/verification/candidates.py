@@ -32,10 +32,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A candidate and the turn that it was found in."""
+    """A candidate and the turn that it was found in; None: in no turn that there is."""
 
     candidate: Candidate
-    turn: Turn
+    turn: Turn | None
 
 
 class Extractor(Protocol):

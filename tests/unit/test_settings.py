@@ -149,6 +149,11 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
         ["given.toml", "collector.sources", "/home/*/sessions/*.jsonl"],
     ),
     ("[processors.usage]\ntimezone = 'Mars'", {}, ["processors.usage.timezone", "Mars", "Europe/Berlin"]),
+    ("[model]\nmodel = 'gpt-4'", {}, ["given.toml", "model.model", "gpt-4", "anthropic:<name>", "openai:<name>"]),
+    ("", {"WATCHER_MODEL__MODEL": "mars:m"}, ["WATCHER_MODEL__MODEL", "model.model", "mars:m", "openai:<name>"]),
+    ("[model]\nbase_url = 'localhost'", {}, ["model.base_url", "localhost", "http://"]),
+    ("[model]\nrequests_per_minute = 0", {}, ["model.requests_per_minute", "= 0", "1"]),
+    ("[processors.verification]\nextractor = 'magic'", {}, ["processors.verification.extractor", "'rules' or 'llm'"]),
     ("[processors.usage]\nprices = {m = {input = -1}}", {}, ["processors.usage.prices", "-1", "0 or more"]),
 ]
 

@@ -26,6 +26,7 @@ SESSION: dict[str, Any] = {
     "cache_creation_tokens": 98_765_432, "cache_read_tokens": 12_345_678_901, "cost_usd": 1234.567,
     "primary_model": "claude-opus-4-6",
 }  # fmt: skip
+NO_MODELS = {"model": "", "calls": 0, "tokens": 0, "cost_usd": 0.0, "max_tokens_a_day": 0}
 #: What a terminal, or a table's markup, would obey.
 HOSTILE = "[bold]x[/bold][/] \x1b[2J\x1b]0;t\x07\r\n\t\x00\x9b31m\u202e\u2028[link=http://x]y"
 HARMLESS = "[bold]x[/bold][/] "
@@ -220,6 +221,7 @@ def test_nothing_is_said_as_such(printed: Printed) -> None:
     """An empty report, no processor, no service: a sentence each."""
     assert printed(reports.report, daily(rows=[])).strip() == "Nothing was used in that time."
     text = printed(show.status, {"service": None, "knowledge": None, "processors": [], "troubled": []})
+    text = printed(show.status, {"service": None, "processors": [], "troubled": [], "models": NO_MODELS})
     assert "not running" in text and "Nothing was processed yet" in text
 
 
@@ -227,3 +229,12 @@ def test_a_model_without_a_price_is_named(printed: Printed) -> None:
     """Its cost is missing above, and where to set it is said."""
     text = printed(reports.report, daily(unknown_models=["claude-next-1"]))
     assert re.search(r"claude-next-1.*\[processors\.usage\] prices", text)
+
+
+def test_status_says_what_models_were_asked_today(printed: Printed) -> None:
+    """Calls, tokens beside the limit, and cost; nothing where no model is set and none was asked."""
+    found = status()
+    assert "Models today" not in printed(show.status, found)
+    asked = {"model": "anthropic:m", "calls": 3, "tokens": 4321, "cost_usd": 0.5, "max_tokens_a_day": 10_000}
+    told = printed(show.status, {**found, "models": asked})
+    assert "Models today: 3 calls, 4,321 of 10,000 tokens, $0.50 (anthropic:m)" in told

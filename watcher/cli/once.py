@@ -14,6 +14,7 @@ from watcher.cli.reach import has_data, service_of
 from watcher.cli.stop import Stop
 from watcher.errors import JobFailed, ServiceTrouble, SettingsError
 from watcher.http.client import Client
+from watcher.pipeline import RunDetails
 from watcher.service import COLLECTOR, INTAKE, Core
 from watcher.settings.tables import Settings
 
@@ -86,10 +87,15 @@ def _posted(service: Client, path: str, patience: float, **query: str) -> dict[s
 def _asked(service: Client, name: str, patience: float) -> dict[str, Any]:
     """A run by the service, again until nothing was left for later for want of time."""
     while True:
-        details: dict[str, Any] = _posted(service, "/api/admin/run-session-processor", patience, processor=name)[
-            "details"
-        ]
-        if details["capped"] == 0:
+        try:
+            found = _posted(service, "/api/admin/run-session-processor", patience, processor=name)
+        except ServiceTrouble as error:
+            if error.code == 500:  # this processor's trouble, and the others go on
+                return asdict(RunDetails(name, errors=1, errors_detail=[{"session": "", "error": str(error)}]))
+            raise
+        details: dict[str, Any] = found["details"]
+        # One that waits for trouble outside would be asked forever.
+        if details["capped"] == 0 or (details["errors"] and not details["processed"]):
             return details
         _line(f"{name}: {details['processed']} sessions, {details['capped']} to go")
 

@@ -31,9 +31,9 @@ def runs(details: Sequence[dict[str, Any]]) -> None:
     print_table(console, table)
     for entry in details:
         for failure in entry["errors_detail"][:20]:
-            console.print(
-                plain(f"{entry['processor']}: {failure['session']}: {failure['error']}", "red"), soft_wrap=True
-            )
+            # What concerns no session, such as a setting that is missing, names its processor itself.
+            whose = f"{entry['processor']}: {failure['session']}: " if failure["session"] else ""
+            console.print(plain(f"{whose}{failure['error']}", "red"), soft_wrap=True)
 
 
 def status(found: dict[str, Any]) -> None:
@@ -73,6 +73,11 @@ def status(found: dict[str, Any]) -> None:
             when(entry["last_processed_at"]),
         )
     print_table(console, table)
+    asked = found["models"]
+    if asked["model"] or asked["calls"]:
+        limit = f" of {number(asked['max_tokens_a_day'])}" if asked["max_tokens_a_day"] else ""
+        told = f"{number(asked['calls'])} calls, {number(asked['tokens'])}{limit} tokens, ${asked['cost_usd']:.2f}"
+        console.print(plain(f"Models today: {told} ({asked['model'] or 'none is set now'})"))
     if found["knowledge"] is not None and (told := _known(found["knowledge"])):
         console.print(told)
     for trouble in found["troubled"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from watcher.cli.reach import has_data, reading, service_of
+from watcher.model_calls import spent_today
 from watcher.registry import Refused, discover
 from watcher.settings.tables import Settings
 from watcher.status import gather
@@ -17,9 +18,9 @@ def status(settings: Settings) -> dict[str, Any]:
         answer: dict[str, Any] = service.get("/api/status")
         return answer
     if not has_data(settings):
-        return {"processors": [], "troubled": [], "knowledge": None, "service": None}
+        return {"processors": [], "troubled": [], "knowledge": None, "models": spent_today(settings), "service": None}
     with reading(settings) as query:
-        return {**gather(query, enabled(settings)), "service": None}
+        return {**gather(query, enabled(settings)), "models": spent_today(settings), "service": None}
 
 
 def enabled(settings: Settings) -> list[str]:

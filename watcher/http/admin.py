@@ -9,10 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
 from watcher import housekeeping
-from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, TokenRefused, WatcherError
+from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured, TokenRefused, WatcherError
 from watcher.http import answers
 from watcher.http.answers import problems
 from watcher.http.auth import Doorkeeper
+from watcher.http.client import SENTENCE
 from watcher.http.params import PLAIN, Name, OptionalName
 from watcher.jobs import Work
 from watcher.live import LiveService
@@ -37,6 +38,8 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             if not isinstance(error.__cause__, WatcherError):
                 request.state.unhandled = error.reason
             raise HTTPException(500, error.reason) from None
+        except ProcessorUnconfigured as error:
+            raise HTTPException(500, str(error), {SENTENCE: "whole"}) from None
 
     @routes.post(
         "/run-session-processor",

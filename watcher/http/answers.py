@@ -138,11 +138,33 @@ class Troubled(Answer):
     bad_lines: Number
 
 
+class KnowledgeCounts(Answer):
+    """How much is known, and what waits."""
+
+    items: dict[str, int] = Field(description="By status.", examples=[{"pending": 3, "approved": 12}])
+    inbox: int = Field(description="Candidates that were not taken in yet.")
+    contradictions: int
+    checks_owed: int = Field(description="Items that were not compared with the others yet.")
+    check_error: str | None = Field(description="Why not, where it was tried.")
+
+
+class ModelsToday(Answer):
+    """What was asked of models in this UTC day."""
+
+    model: str = Field(examples=["anthropic:claude-haiku-4-5"])
+    calls: int
+    tokens: int
+    cost_usd: float
+    max_tokens_a_day: int
+
+
 class Status(Answer):
     """The standing of every processor."""
 
     processors: list[ProcessorTotals]
     troubled: list[Troubled]
+    knowledge: KnowledgeCounts
+    models: ModelsToday
     service: Standing
 
 

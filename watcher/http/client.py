@@ -13,6 +13,10 @@ from watcher.errors import ServiceTrouble
 Value = str | int | list[str] | None
 
 
+#: A header with an answer whose text is all that people need to read.
+SENTENCE = "X-Sentence"
+
+
 class Client:
     """Calls one service's API."""
 
@@ -53,7 +57,8 @@ class Client:
         except urllib.error.HTTPError as error:
             detail = _detail(error)
             # What was refused is said in the words that the command itself would use.
-            told = detail if error.code in (400, 404, 409) else f"the service answered {error.code} to {path}: {detail}"
+            whole = error.code in (400, 404, 409) or error.headers.get(SENTENCE) is not None
+            told = detail if whole else f"the service answered {error.code} to {path}: {detail}"
             raise ServiceTrouble(told, error.code) from None
         except (urllib.error.URLError, TimeoutError, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)

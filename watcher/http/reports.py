@@ -14,6 +14,7 @@ from watcher.http.answers import problems
 from watcher.http.auth import NOT_THEIRS, Doorkeeper
 from watcher.http.params import Limit, Offset, OptionalName, Since, Until, Word
 from watcher.live import LiveService
+from watcher.model_calls import spent_today
 from watcher.settings import rows
 from watcher.status import gather
 from watcher.store import ledger
@@ -54,7 +55,8 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.get("/status", dependencies=reader, response_model=answers.Status, responses=refused)
     def status() -> dict[str, Any]:
         """How every processor stands, and what failed."""
-        return {**gather(core.query, list(core.pipelines)), "service": standing()}
+        asked = spent_today(core.settings)
+        return {**gather(core.query, list(core.pipelines)), "models": asked, "service": standing()}
 
     @routes.get("/usage/{report}", response_model=answers.UsageReport, responses={**refused, **problems(404)})
     def usage_report(

@@ -2,6 +2,6 @@
 
 from watcher.settings.load import OPERATORS, Loaded, Source, load
 from watcher.settings.rows import SettingRow, rows
-from watcher.settings.tables import Settings, own, written
+from watcher.settings.tables import Settings, model_access, own, written
 
-__all__ = ["OPERATORS", "Loaded", "SettingRow", "Settings", "Source", "load", "own", "rows", "written"]
+__all__ = ["OPERATORS", "Loaded", "SettingRow", "Settings", "Source", "load", "model_access", "own", "rows", "written"]

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from processors.contract import Bytes, ProcessorSettings, Seconds
+from processors.asking import KEYS
+from processors.contract import Bytes, ModelAccess, ProcessorSettings, Seconds
 from watcher.settings.patterns import Pattern
 
 #: Settings whose values are not shown.
@@ -102,6 +103,37 @@ class CollectorTable(_Table):
         return sources
 
 
+class ModelTable(_Table):
+    """The model that may be asked, where a setting asks for one; its key stands in the provider's usual variable."""
+
+    model: str = Field(
+        "", description='"anthropic:<name>" or "openai:<name>"; the key stands in ANTHROPIC_API_KEY or OPENAI_API_KEY.'
+    )
+    base_url: str = Field(
+        "", description="Another server that speaks as that provider does, such as http://localhost:11434/v1 of Ollama."
+    )
+    timeout: Seconds = Field(Seconds(60), gt=0, description="How long one call may take.")
+    requests_per_minute: int = Field(60, ge=1, description="Calls in a minute, of all who ask; then they wait.")
+    max_tokens_a_day: int = Field(
+        1_000_000, ge=0, description="Tokens in and out in a UTC day, of all who ask; then they wait. 0: no limit."
+    )
+
+    @field_validator("model")
+    @classmethod
+    def _known_provider(cls, value: str) -> str:
+        provider, _, name = value.partition(":")
+        if value and not (provider in KEYS and name):
+            raise ValueError(" or ".join(f'"{known}:<name>"' for known in KEYS))
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and (not value.startswith(("http://", "https://")) or "@" in value):
+            raise ValueError('an address without a password, such as "http://localhost:11434/v1"')
+        return value
+
+
 class HealthTable(_Table):
     """When health looks, and when it warns."""
 
@@ -161,6 +193,7 @@ class Settings(BaseSettings):
     #: Processor name to its settings, of the class that the processor names.
     processors: Any = None
     collector: CollectorTable = CollectorTable()
+    model: ModelTable = ModelTable()
     health: HealthTable = HealthTable()
     housekeeping: Housekeeping = Housekeeping()
     http: Http = Http()
@@ -205,6 +238,19 @@ def own(settings: Settings, name: str) -> dict[str, Any]:
         field.name: _plain(getattr(settings.processor(name), field.name))
         for field in dataclasses.fields(settings.processor(name))
     }
+
+
+def model_access(settings: Settings) -> ModelAccess:
+    """The model that may be asked, for whoever asks one."""
+    given = settings.model
+    return ModelAccess(
+        given.model,
+        given.base_url,
+        float(given.timeout),
+        given.requests_per_minute,
+        given.max_tokens_a_day,
+        str(settings.paths.state.absolute() / "model_calls"),
+    )
 
 
 def _plain(value: object) -> object:

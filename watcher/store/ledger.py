@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from processors.asking.journal import Call
 from watcher.store.database import Connection, Database
 from watcher.store.sql import QUERIES
 
@@ -73,6 +74,29 @@ class Ledger:
             told = json.dumps({"cut": told[:LONGEST_PARAMS]}, ensure_ascii=False)
         entry = [secrets.token_hex(8), datetime.now(UTC), action, actor, resource, told, status, duration_ms]
         self._write("note_audit", [*entry, unhandled_error[:2000] if unhandled_error else None])
+
+    def note_call(self, call: Call) -> bool:
+        """A model was asked, and this is what is known of it now; whether that could be noted."""
+        values = [
+            call.call_id,
+            datetime.fromtimestamp(call.at, UTC),
+            call.purpose,
+            call.processor or None,
+            call.session or None,
+            call.model,
+            call.input_tokens,
+            call.output_tokens,
+            call.cost_usd,
+            call.outcome,
+            call.seconds,
+            call.error or None,
+        ]
+        return self._write("note_call", values) is not None
+
+    def calls_since(self, moment: datetime) -> dict[str, str] | None:
+        """The calls that are noted since a time with their outcomes; None where that cannot be read."""
+        rows = self._write("calls_since", [moment])
+        return None if rows is None else dict(rows)
 
     def drop(self, keep_runs: float, keep_audit: float) -> None:
         """Forget what is older than so many seconds."""

@@ -175,3 +175,16 @@ SELECT token_id, name, role, username, created_at, revoked_at FROM api_tokens OR
 -- name: revoke_token
 -- Ends a token.
 UPDATE api_tokens SET revoked_at = $2 WHERE token_id = $1;
+
+-- name: note_call
+-- A call of a model, as it is known now.
+INSERT INTO model_calls (call_id, started_at, purpose, processor_name, session_file, model, input_tokens,
+                         output_tokens, cost_usd, outcome, seconds, error)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (call_id) DO UPDATE SET
+    input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, cost_usd = excluded.cost_usd,
+    outcome = excluded.outcome, seconds = excluded.seconds, error = excluded.error;
+
+-- name: calls_since
+-- What is known of the calls since a time.
+SELECT call_id, outcome FROM model_calls WHERE started_at >= $1;
