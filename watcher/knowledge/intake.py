@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 
 from watcher.knowledge import confidence
-from watcher.knowledge.judge import Judge, Verdict
+from watcher.knowledge.judge import RESOLUTIONS, SEVERITIES, Judge, Resolution, Verdict
 from watcher.knowledge.likeness import SAME_THINGS, alike, opposed, same
 from watcher.knowledge.naming import contradiction_of, evidence_of, name_of
+from watcher.knowledge.rule import clean_for_agents
 from watcher.knowledge.shelf import Entry, Shelf, entry
 from watcher.knowledge.writer import QUERIES, Writer, note
 from watcher.store.database import Connection
@@ -34,6 +35,8 @@ MOST_COMPARED = 200
 #: How long until a comparison that failed is tried again; doubled each time up to the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 _INTAKE = "intake"
+#: What a judge suggests of two items, said of them in the other order.
+_TURNED: dict[Resolution | None, Resolution] = {"kept_a": "kept_b", "kept_b": "kept_a"}
 
 
 @dataclass(slots=True)
@@ -196,19 +199,24 @@ class Intake:
         return name
 
     def _put(self, connection: Connection, plan: _Plan) -> None:
-        for values in plan.evidence.values():
-            connection.execute(QUERIES["add_evidence"], values)
-        for values in plan.intake:
-            connection.execute(QUERIES["note_intake"], values)
         touched = {str(values[1]) for values in plan.evidence.values()}
+        again = _said_again(connection, touched, plan)
+        for values in plan.evidence.values():
+            if values[0] not in again:
+                connection.execute(QUERIES["add_evidence"], values)
+        for values in plan.intake:
+            values[4] = again.get(values[4], values[4])
+            connection.execute(QUERIES["note_intake"], values)
         standing = standing_of(connection, touched, plan.now)
-        for name, (made, one) in plan.new.items():
+        for place, (name, (made, one)) in enumerate(plan.new.items()):
             base, floor, verifiers, confirmed_at = standing[name]
             connection.execute(
                 QUERIES["add_item"],
                 [
                     name, made.title, made.content, made.domain, one.entities, "pending", one.source, "all", None,
-                    base, floor, verifiers, None, None, plan.now, confirmed_at, True, None, None,
+                    base, floor, verifiers, None, None,
+                    # Which of two is the newer must be known of those of one batch too.
+                    plan.now + timedelta(microseconds=place), confirmed_at, True, None, None,
                 ],
             )  # fmt: skip
             note(connection, name, plan.now, _INTAKE, "found", None, "pending")
@@ -234,12 +242,12 @@ class Intake:
         others = self._others(new)
         try:
             # Nothing is locked while it thinks: it may be a model on the other side of the world.
-            verdicts = self._judge.contradictions(new, others) if others else []
+            verdicts = _sound(self._judge.contradictions(new, others)) if others else []
         except Exception as error:  # noqa: BLE001 — whatever it was, the comparison stays owed, and this is said
             self._owe(item, f"{type(error).__name__}: {error}", now)
             return Taken(failed_checks=1)
-        known = {other.item_id for other in others}
-        return self._enter(new, [one for one in verdicts if one.other in known], now)
+        known = {other.item_id: other for other in others}
+        return self._enter(new, [(known[one.other], one) for one in verdicts if one.other in known], now)
 
     def _others(self, new: Entry) -> list[Entry]:
         if new.owner is not None or not new.live:
@@ -251,20 +259,28 @@ class Intake:
         }
         return [self._shelf.entries[name] for name, _ in alike(new.words, words, 0.0, MOST_COMPARED)]
 
-    def _enter(self, new: Entry, verdicts: list[Verdict], now: datetime) -> Taken:
+    def _enter(self, new: Entry, verdicts: list[tuple[Entry, Verdict]], now: datetime) -> Taken:
         def put(connection: Connection) -> Taken:
             self._shelf.outlast(self._writer.generation)
-            for one in verdicts:
+            compared = [new, *(other for other, _ in verdicts)]
+            stands = _as_compared(connection, compared)
+            if new.item_id not in stands:
+                return Taken()  # it was changed meanwhile: it is compared again, as it is now
+            # What an item came to say meanwhile, it is compared with the others for.
+            entered = [(other, one) for other, one in verdicts if other.item_id in stands]
+            for other, one in entered:
+                newer, older, suggestion = new, other, one.suggestion
+                if other.number > new.number:
+                    newer, older, suggestion = other, new, _TURNED.get(one.suggestion, one.suggestion)
                 connection.execute(
                     QUERIES["add_contradiction"],
                     [
-                        contradiction_of(new.item_id, one.other), new.item_id, one.other, one.severity,
-                        one.explanation[:500], one.suggestion, one.merged_title, one.merged_content,
-                        self._judge.name, now,
+                        contradiction_of(new.item_id, other.item_id), newer.item_id, older.item_id, one.severity,
+                        one.explanation, suggestion, one.merged_title, one.merged_content, self._judge.name, now,
                     ],
                 )  # fmt: skip
             connection.execute(QUERIES["checked"], [new.item_id])
-            return Taken(checks=1, contradictions=len(verdicts))
+            return Taken(checks=1, contradictions=len(entered))
 
         return self._writer.write(put)
 
@@ -280,10 +296,61 @@ class Intake:
         self._writer.write(put)
 
 
+def _said_again(connection: Connection, items: set[str], plan: _Plan) -> dict[str, str]:
+    """Evidence that a session has brought for an item before, in the same words: what that was called."""
+    before = connection.execute(QUERIES["said_of"], [sorted(items)]) if items else []
+    known = {str(evidence) for evidence, *_ in before}
+    said = {(item, session, _folded(quote)): str(evidence) for evidence, item, session, quote in before}
+    again = {}
+    for evidence, (_, item, session_file, session_id, *_, quote, _, _, _) in plan.evidence.items():
+        if evidence in known:
+            continue
+        first = said.setdefault((item, session_id or session_file, _folded(quote)), evidence)
+        if first != evidence:
+            again[evidence] = first
+    return again
+
+
+def _folded(quote: str) -> str:
+    return " ".join(quote.split())
+
+
+def _sound(verdicts: list[Verdict]) -> list[Verdict]:
+    """A judge's verdicts, as they can be kept and shown.
+
+    Raises:
+        ValueError: one is none.
+    """
+    sound = []
+    for one in verdicts:
+        if one.severity not in SEVERITIES or one.suggestion not in (None, *RESOLUTIONS):
+            raise ValueError(f"the judge said {one.severity!r}, {one.suggestion!r}; that is no verdict")
+        sound.append(
+            replace(
+                one,
+                explanation=clean_for_agents(one.explanation)[:500],
+                merged_title=_cut(one.merged_title, 60),
+                merged_content=_cut(one.merged_content, 500),
+            )
+        )
+    return sound
+
+
+def _cut(text: str | None, longest: int) -> str | None:
+    return None if text is None else clean_for_agents(text)[:longest]
+
+
+def _as_compared(connection: Connection, entries: list[Entry]) -> set[str]:
+    """Those of these items that still say what they said when they were compared, to everybody."""
+    rows = connection.execute(QUERIES["said_by"], [[one.item_id for one in entries]])
+    now = {item: tuple(rest) for item, *rest in rows}
+    return {one.item_id for one in entries if now.get(one.item_id) == (one.title, one.content, one.domain, one.owner)}
+
+
 def standing_of(
     connection: Connection, items: set[str], now: datetime
-) -> dict[str, tuple[float, float, int, datetime]]:
-    """What the evidence of items comes to: base, floor, verifiers and when it was last said."""
+) -> dict[str, tuple[float, float, int, datetime | None]]:
+    """What the evidence of items comes to: base, floor, verifiers and when it was last said (None: never)."""
     rows = connection.execute(QUERIES["standing"], [sorted(items)]) if items else []
     found = {}
     for item in items:
@@ -293,6 +360,6 @@ def standing_of(
             confidence.floor(source for _, source, _, _ in own),
             len({username for _, _, username, _ in own}),
             # A clock that is ahead makes nothing younger than new.
-            min(now, max((at for *_, at in own), default=now)),
+            min(now, max(at for *_, at in own)) if own else None,
         )
     return found

@@ -10,6 +10,7 @@ from watcher.knowledge.likeness import alike, opposed
 from watcher.knowledge.shelf import Entry
 
 Severity = Literal["hard", "soft"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 #: What may become of a contradiction; ``a`` is the newer item.
 Resolution = Literal["kept_a", "kept_b", "merge", "both_valid"]
 RESOLUTIONS: tuple[Resolution, ...] = get_args(Resolution)

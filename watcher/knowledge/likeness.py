@@ -34,8 +34,9 @@ def alike(words: str, others: Mapping[str, str], least: float, limit: int | None
 
     0 is nothing in common, 1 the same words. Equals are in the order of their names.
     """
-    found = process.extract(words, others, scorer=fuzz.ratio, processor=None, score_cutoff=least * 100, limit=limit)
-    return sorted(((name, score / 100) for _, score, name in found), key=lambda one: (-one[1], one[0]))
+    # Cut off only when they are in order: of equals it must not matter in which order they were given.
+    found = process.extract(words, others, scorer=fuzz.ratio, processor=None, score_cutoff=least * 100, limit=None)
+    return sorted(((name, score / 100) for _, score, name in found), key=lambda one: (-one[1], one[0]))[:limit]
 
 
 def same(score: float, things: frozenset[str], others: frozenset[str]) -> bool:
