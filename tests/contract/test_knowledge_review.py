@@ -273,29 +273,28 @@ def test_secrets_and_what_cannot_be_seen_are_taken_out_of_what_people_write(base
     assert base.item(a)["title"] == "the key [redacted] # stays"
 
 
-@pytest.mark.parametrize(
-    ("edit", "said"),
-    [
-        (Edit(title=""), "title"),
-        (Edit(content=" \u200b\n"), "content"),
-        (Edit(title="x" * 61), "at most 60"),
-        (Edit(content="x" * 501), "at most 500"),
-        (Edit(domain="gossip"), "finance"),
-        (Edit(audience="finance"), "group:<name>"),
-        (Edit(audience="group: "), "group:<name>"),
-        (Edit(valid_from="soon"), "valid_from"),
-        (Edit(valid_until="2026-13-01"), "valid_until"),
-        (Edit(valid_from="2026-05-01", valid_until="2026-05-01"), "after"),
-    ],
-    ids=str,
+SENSELESS = (
+    (Edit(title=""), "title"),
+    (Edit(content=" \u200b\n"), "content"),
+    (Edit(title="x" * 61), "at most 60"),
+    (Edit(content="word " * 101), "at most 500"),
+    (Edit(domain="gossip"), "finance"),
+    (Edit(audience="finance"), "group:<name>"),
+    (Edit(audience="group: "), "group:<name>"),
+    (Edit(valid_from="soon"), "valid_from"),
+    (Edit(valid_until="2026-13-01"), "valid_until"),
+    (Edit(valid_from="2026-05-01", valid_until="2026-05-01"), "after"),
 )
-def test_a_change_that_makes_no_sense_is_refused_in_a_sentence(base: Base, edit: Edit, said: str) -> None:
+
+
+def test_a_change_that_makes_no_sense_is_refused_in_a_sentence(base: Base) -> None:
     """What, and what is accepted; nothing is changed."""
     base.take(candidate(FACTS[0]))
     before = base.item(base.named(FACTS[0]))
-    with pytest.raises(ReviewRefused, match=said):
-        base.review.edit(base.named(FACTS[0]), "eva", edit)
-    assert base.item(before["item_id"]) == before
+    for edit, said in SENSELESS:
+        with pytest.raises(ReviewRefused, match=said):
+            base.review.edit(base.named(FACTS[0]), "eva", edit)
+        assert base.item(before["item_id"]) == before
 
 
 def test_an_edit_is_noted_with_what_was_before(base: Base) -> None:
@@ -351,7 +350,8 @@ def test_a_personal_item_expires_too(base: Base) -> None:
 def test_an_item_that_is_there_is_not_added_twice(base: Base) -> None:
     """By its words, also where its name was made of others."""
     added = base.review.add("eva", Edit(title="t", content="c"), mandatory=True)
-    assert (added["status"], added["confidence"], added["source"]) == ("mandatory", 1.0, "admin")
+    assert (added["status"], added["source"], added["decided_by"]) == ("mandatory", "admin", "eva")
+    assert base.bundle()["items"][0]["confidence"] == 1.0
     base.review.edit(added["item_id"], "eva", Edit(content="d"))
     with pytest.raises(ReviewRefused, match=added["item_id"]):
         base.review.add("eva", Edit(title="t", content="d"))
@@ -402,14 +402,15 @@ def test_the_bundle_is_what_the_design_says(base: Base) -> None:
     """Mandatory always, then by confidence x max(0, 1 - age / 365) within 24,000 characters."""
     rng = random.Random(3)
     print("seed 3")
-    for n in range(140):
-        text = (f"{n} " + "word" * rng.randrange(5, 120))[:500]
-        base.review.add(
-            "eva", Edit(title=f"t{n}", content=text, audience=rng.choice(["all", "group:a", "group:b"])), n < 6
-        )
+    for n in range(240):
         base.run(
-            "UPDATE knowledge_items SET confirmed_at = $1, base = $2, floor = 0.4 WHERE title = $3",
-            base.now - timedelta(days=rng.randrange(500)), rng.choice([0.5, 0.6, 0.9]), f"t{n}",
+            "INSERT INTO knowledge_items (item_id, title, content, domain, entities, status, source, audience, base,"
+            " floor, verifiers, created_at, updated_at, confirmed_at, check_owed, check_attempts)"
+            " VALUES ($1, $2, $3, 'data', '[]', $4, 'session', $5, $6, 0.4, $7, $8, $8, $9, false, 0)",
+            f"kv_{n:012}", f"t{n}", (f"{n} " + "word" * rng.randrange(5, 120))[:500],
+            rng.choice(["approved", "approved", "pending", "revoked"]) if n > 5 else "mandatory",
+            rng.choice(["all", "group:a", "group:b"]), rng.choice([0.5, 0.6, 0.9]), rng.randrange(3), START,
+            base.now - timedelta(days=rng.randrange(500)),
         )  # fmt: skip
     rows = base.run(
         "SELECT item_id, title, content, status, audience, base, floor, verifiers, confirmed_at FROM knowledge_items"
@@ -417,6 +418,8 @@ def test_the_bundle_is_what_the_design_says(base: Base) -> None:
     for groups in ((), ("a",), ("a", "b"), ("c",)):
         ranked = []
         for item, title, content, status, audience, worth, floor, verifiers, at in rows:
+            if status not in ("approved", "mandatory"):
+                continue
             if audience != "all" and audience.removeprefix("group:") not in groups:
                 continue
             sure = confidence.confidence(worth, floor, verifiers, status, at, base.now)
