@@ -39,6 +39,12 @@ def opposed(one: str, other: str) -> bool:
     )
 
 
+def common(one: str, other: str) -> bool:
+    """Whether at least half of the words of the shorter are in the other."""
+    a, b = set(one.split()), set(other.split())
+    return 2 * len(a & b) >= min(len(a), len(b))
+
+
 def named(prefix: str, digits: int, *parts: str) -> str:
     """A name made of what it names."""
     return prefix + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
@@ -109,7 +115,11 @@ class Model:
                 for other in self._others(one):
                     if other.status in LIVE and ratio(one.content, other.content) >= 0.6:
                         pair = sorted((one.item_id, other.item_id), key=order.index, reverse=True)
-                        if opposed(one.content, other.content) and (pair[1], pair[0]) not in self.contradictions:
+                        if (
+                            opposed(one.content, other.content)
+                            and common(one.content, other.content)
+                            and (pair[1], pair[0]) not in self.contradictions
+                        ):
                             self.contradictions.add((pair[0], pair[1]))
             one.owed = False
         for name, proof in self.evidence.items():

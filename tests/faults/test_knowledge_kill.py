@@ -23,7 +23,7 @@ from watcher.store.duck import DuckDatabase
 pytestmark = pytest.mark.faults
 
 KILLS = 3
-_MOST = {"inside a commit": 12, "inside the intake": 40, "while it judges": 4, "after a check": 4}
+_MOST = {"inside a commit": 12, "inside the intake": 8, "while it judges": 4}
 _DELAYED = {"while the child reads": 0.03, "while closing": 0.02}
 #: What follows from what was said; not when.
 TABLES = {

@@ -115,7 +115,8 @@ LIMIT $2;
 SELECT count(*), max(check_attempts), max(check_error) FROM knowledge_items WHERE check_owed;
 
 -- name: checked
-UPDATE knowledge_items SET check_owed = false, check_after = NULL, check_error = NULL WHERE item_id = $1;
+UPDATE knowledge_items SET check_owed = false, check_after = NULL, check_error = NULL
+WHERE item_id = ANY($1);
 
 -- name: check_failed
 UPDATE knowledge_items SET check_attempts = check_attempts + 1, check_after = $2, check_error = $3 WHERE item_id = $1;

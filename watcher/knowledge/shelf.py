@@ -43,6 +43,8 @@ class Shelf:
         self.entries: dict[str, Entry] = {}
         #: Domain to the words of its items that are not personal.
         self.words: dict[str, dict[str, str]] = {}
+        #: The same of those that say how things are, or may come to.
+        self.living: dict[str, dict[str, str]] = {}
         self._named: dict[str, str] = {}
         self._generation = -1
 
@@ -50,7 +52,7 @@ class Shelf:
         """Read everything anew if somebody has changed it."""
         if generation == self._generation:
             return
-        self.entries, self.words, self._named = {}, {}, {}
+        self.entries, self.words, self.living, self._named = {}, {}, {}, {}
         for item, title, content, domain, entities, status, owner in connection.execute(QUERIES["shelf"]):
             self.add(entry(item, title, content, domain, json.loads(entities), status, owner))
         self._generation = generation
@@ -69,6 +71,8 @@ class Shelf:
             self._named[name] = one.item_id
         if one.owner is None:
             self.words.setdefault(one.domain, {})[one.item_id] = one.words
+            if one.live:
+                self.living.setdefault(one.domain, {})[one.item_id] = one.words
 
     def named(self, title: str, content: str, username: str) -> str | None:
         """The item that says exactly this, by its name or as somebody rewrote it; no stranger's personal one.
