@@ -75,6 +75,8 @@ _JOINERS = {"\u200c", "\u200d", "\ufe0f"}
 
 def clean_for_agents(text: str) -> str:
     """Text on one line, without what cannot be seen: control, direction and tag characters, fillers."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     kept: list[str] = []
     for one in text:
         if one.isspace():
