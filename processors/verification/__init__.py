@@ -166,9 +166,11 @@ def _row(candidate: Candidate, turn: Turn, username: str, extractor: str) -> Inb
         secrets = max(secrets, count)
         return text
 
-    # Of the words themselves, so that the same words are the same evidence whoever finds them.
-    quote = kept(candidate.quote)
-    name = hashlib.sha256(quote.casefold().encode("utf-8", "replace")).hexdigest()[:16]
+    # Of the words themselves, so that the same words are the same evidence whoever finds them; but one "yes" is not
+    # another that agrees to something else.
+    quote, content = kept(candidate.quote), kept(candidate.content)
+    words = f"{quote}\0{content}" if candidate.detection_type == "confirmation" else quote
+    name = hashlib.sha256(words.casefold().encode("utf-8", "replace")).hexdigest()[:16]
     return InboxRow(
         f"c_{name}",
         username,
@@ -177,7 +179,7 @@ def _row(candidate: Candidate, turn: Turn, username: str, extractor: str) -> Inb
         turn.at,
         candidate.detection_type,
         kept(candidate.title),
-        kept(candidate.content),
+        content,
         quote,
         candidate.domain,
         json.dumps([kept(one) for one in candidate.entities], ensure_ascii=False),

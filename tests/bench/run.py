@@ -15,9 +15,10 @@ import structlog
 
 from processors.contract import Bytes
 from tests.bench.commands import commands, many_rows
+from tests.bench.knowledge import knowledge
 from tests.bench.measures import MEASURES, Measure, Size, as_json
 
-ALL = {**MEASURES, "commands": commands, "many_rows": many_rows}
+ALL = {**MEASURES, "commands": commands, "many_rows": many_rows, "knowledge": knowledge}
 
 #: So many times worse than asked is a failure.
 ALLOWANCE = 1.5

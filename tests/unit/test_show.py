@@ -27,6 +27,7 @@ SESSION: dict[str, Any] = {
     "primary_model": "claude-opus-4-6",
 }  # fmt: skip
 NO_MODELS = {"model": "", "calls": 0, "tokens": 0, "cost_usd": 0.0, "max_tokens_a_day": 0}
+NOTHING = {"service": None, "knowledge": None, "models": NO_MODELS, "processors": [], "troubled": []}
 #: What a terminal, or a table's markup, would obey.
 HOSTILE = "[bold]x[/bold][/] \x1b[2J\x1b]0;t\x07\r\n\t\x00\x9b31m\u202e\u2028[link=http://x]y"
 HARMLESS = "[bold]x[/bold][/] "
@@ -83,7 +84,13 @@ def status(**more: Any) -> dict[str, Any]:
              "items": 123_456_789, "bad_lines": 7654, "bytes": 123_456_789_012, "last_processed_at": None}  # fmt: skip
     trouble = {"processor": "usage", "session": "ann/s.jsonl", "status": "failed", "attempts": 1, "error": "no good",
                "next_attempt_at": None, "bad_lines": 0}  # fmt: skip
-    return {"service": None, "knowledge": None, "processors": [entry], "troubled": [{**trouble, **more}]}
+    return {
+        "service": None,
+        "knowledge": None,
+        "models": NO_MODELS,
+        "processors": [entry],
+        "troubled": [{**trouble, **more}],
+    }
 
 
 def runs(**more: Any) -> list[dict[str, Any]]:
@@ -220,8 +227,7 @@ def test_any_text_at_any_width(printed: Printed) -> None:
 def test_nothing_is_said_as_such(printed: Printed) -> None:
     """An empty report, no processor, no service: a sentence each."""
     assert printed(reports.report, daily(rows=[])).strip() == "Nothing was used in that time."
-    text = printed(show.status, {"service": None, "knowledge": None, "processors": [], "troubled": []})
-    text = printed(show.status, {"service": None, "processors": [], "troubled": [], "models": NO_MODELS})
+    text = printed(show.status, NOTHING)
     assert "not running" in text and "Nothing was processed yet" in text
 
 

@@ -111,6 +111,16 @@ def test_a_burst_of_a_thousand_turns_is_looked_at_to_the_last() -> None:
     assert 24_000 <= taken < 24_200
 
 
+def test_a_second_yes_confirms_something_else() -> None:
+    """The same short answer to another question of the same session is another candidate; to the same one it is not."""
+    questions = ("So refunds keep the tax rate of their sale, is that right?", "So invoices are sent by mail, right?")
+    data = b"".join(agent(one) + say("Yes, correct.", n) for n, one in enumerate((*questions, questions[0])))
+    found = inbox(data)
+    assert {row.user_quote for row in found.values()} == {"Yes, correct."} and len(found) == 2
+    ends = [at + 1 for at, byte in enumerate(data) if byte == 10][:-1]
+    assert as_json(inbox(data, ends)) == as_json(found)
+
+
 class Forger:
     """An extractor that invents a quote beside one that stands."""
 

@@ -16,8 +16,9 @@ from watcher.cli.reach import ask, elsewhere, order, service_of
 from watcher.errors import SettingsError
 from watcher.knowledge import exchange, reading
 from watcher.knowledge.bundle import bundle as bundle_of
+from watcher.knowledge.editing import DOMAINS, Edit
 from watcher.knowledge.pull import pull as pull_into
-from watcher.knowledge.review import DOMAINS, Decision, Edit
+from watcher.knowledge.review import Decision
 from watcher.service import Core
 
 app = group("memory")

@@ -13,7 +13,7 @@ Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 #: What a bundle may take of an agent's context, and how many characters a token has.
 TOKENS, CHARACTERS = 6000, 4
-#: No more items than this could fit.
+#: No more approved items than this could fit.
 _MOST = 2000
 
 
@@ -21,17 +21,16 @@ def bundle(query: Query, groups: Sequence[str] = (), now: datetime | None = None
     """The items served to somebody who is in these groups, with the exact text of each, and how many did not fit.
 
     Mandatory items are all there, whatever their size; approved ones by what they count, those first that count
-    most, until the next would not fit.
+    most, each that still fits.
     """
     now = now if now is not None else datetime.now(UTC)
     audiences = ["all", *(f"group:{group}" for group in groups)]
     rows = query(QUERIES["bundle"], [now.timestamp(), audiences, now, _MOST])
     served: list[dict[str, Any]] = []
-    size = left_out = 0
-    for item, title, content, domain, status, confidence, weight in rows:
+    size = total = 0
+    for item, title, content, domain, status, confidence, weight, total in rows:  # noqa: B007
         text = rule.rule(title, content)
         if status != "mandatory" and (weight <= 0 or size + len(text) > TOKENS * CHARACTERS):
-            left_out += 1
             continue
         size += len(text)
         served.append(
@@ -44,4 +43,4 @@ def bundle(query: Query, groups: Sequence[str] = (), now: datetime | None = None
                 "confidence": round(confidence, 3),
             }
         )
-    return {"items": served, "tokens": -(-size // CHARACTERS), "left_out": left_out}
+    return {"items": served, "tokens": -(-size // CHARACTERS), "left_out": int(total) - len(served)}

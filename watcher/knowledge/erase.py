@@ -43,7 +43,7 @@ def erase(connection: Connection, session: str, now: datetime) -> Erased:
     for evidence in sources:
         elsewhere = connection.execute(QUERIES["other_source"], [evidence, session])
         if elsewhere:
-            connection.execute(QUERIES["move_evidence"], [evidence, elsewhere[0][0]])
+            connection.execute(QUERIES["move_evidence"], [evidence, *elsewhere[0]])
         else:
             connection.execute(QUERIES["erase_evidence"], [evidence])
             gone += 1

@@ -10,9 +10,9 @@ from typing import Any
 
 from watcher.errors import ReviewRefused
 from watcher.knowledge import reading
+from watcher.knowledge.editing import BLANK, Edit, edited
 from watcher.knowledge.intake import standing_of
 from watcher.knowledge.naming import evidence_of, name_of
-from watcher.knowledge.review import Edit, edited
 from watcher.knowledge.writer import ITEM, QUERIES, Writer, note
 from watcher.store.database import Connection
 
@@ -101,7 +101,7 @@ def _one(
         valid_from=one.get("valid_from") or "",
         valid_until=one.get("valid_until") or "",
     )
-    values = edited(edit)
+    values = edited(BLANK, edit)
     item = name_of(values["title"], values["content"])
     if item in known:
         done.known += 1

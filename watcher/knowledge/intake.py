@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 
 from watcher.knowledge import confidence
-from watcher.knowledge.judge import Judge, Verdict
+from watcher.knowledge.judge import RESOLUTIONS, SEVERITIES, Judge, Resolution, Verdict
 from watcher.knowledge.likeness import SAME_THINGS, alike, opposed, same
 from watcher.knowledge.naming import contradiction_of, evidence_of, name_of
+from watcher.knowledge.rule import clean_for_agents
 from watcher.knowledge.shelf import Entry, Shelf, entry
-from watcher.knowledge.writer import QUERIES, Writer, note
+from watcher.knowledge.writer import QUERIES, Writer, noted, put_many
 from watcher.store.database import Connection
 
 log = structlog.get_logger("watcher.knowledge")
@@ -33,7 +35,11 @@ MOST_RELATIONS = 5
 MOST_COMPARED = 200
 #: How long until a comparison that failed is tried again; doubled each time up to the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
+#: Comparisons are written together that took no longer than this, in seconds: what a model was paid for, at once.
+PATIENCE = 1.0
 _INTAKE = "intake"
+#: What a judge suggests of two items, said of them in the other order.
+_TURNED: dict[Resolution | None, Resolution] = {"kept_a": "kept_b", "kept_b": "kept_a"}
 
 
 @dataclass(slots=True)
@@ -91,6 +97,10 @@ class _Plan:
     relations: list[tuple[str, str, float]] = field(default_factory=list)
 
 
+#: An item, and those that it contradicts.
+_Judged = tuple[Entry, list[tuple[Entry, Verdict]]]
+
+
 class Intake:
     """Drains the inbox; one thread at a time."""
 
@@ -111,7 +121,7 @@ class Intake:
             if batch.candidates < BATCH:
                 break
         while not stop():
-            checks = self._check_next()
+            checks = self._check_due()
             if checks is None:
                 break
             taken += checks
@@ -149,11 +159,15 @@ class Intake:
     def _place(self, one: Candidate, plan: _Plan, taken: Taken) -> None:
         item = self._shelf.named(one.title, one.content, one.username)
         if item is None:
-            item = self._near(one)
+            new = entry("", one.title, one.content, one.domain, json.loads(one.entities), "pending", None)
+            likes = alike(new.words, self._shelf.words.get(one.domain, {}), SAME_THINGS)
+            item = self._near(one, new, likes)
             taken.merged += item is not None
-        if item is None:
-            item = self._new(one, plan)
-            taken.new += 1
+            if item is None:
+                item = self._new(one, new, likes[:MOST_RELATIONS], plan)
+                taken.new += 1
+            else:
+                taken.evidence += 1
         else:
             taken.evidence += 1
         session = one.session_id or one.session_file
@@ -167,104 +181,120 @@ class Intake:
         )  # fmt: skip
         plan.intake.append([one.session_file, one.candidate_id, one.digest, item, evidence, plan.now])
 
-    def _near(self, one: Candidate) -> str | None:
+    def _near(self, one: Candidate, new: Entry, likes: list[tuple[str, float]]) -> str | None:
         """The item that this is another wording of; a correction never is."""
         if one.detection_type == "correction":
             return None
-        new = entry("", one.title, one.content, one.domain, json.loads(one.entities), "pending", None)
-        shelf = self._shelf
+        entries = self._shelf.entries
         near = [
-            (not shelf.entries[name].live, -score, name)
-            for name, score in alike(new.words, shelf.words.get(one.domain, {}), SAME_THINGS)
-            if same(score, new.things, shelf.entries[name].things)
+            (not entries[name].live, -score, name)
+            for name, score in likes
+            if same(score, new.things, entries[name].things)
             # "14 days" and "30 days" are nearly the same letters.
-            and opposed(new.words, shelf.entries[name].words) is None
+            and opposed(new.words, entries[name].words) is None
         ]
         return min(near)[2] if near else None
 
-    def _new(self, one: Candidate, plan: _Plan) -> str:
+    def _new(self, one: Candidate, new: Entry, likes: list[tuple[str, float]], plan: _Plan) -> str:
         name = name_of(one.title, one.content)
         if name in self._shelf.entries:  # somebody keeps the same for themselves
             name = name_of(one.title, f"{one.content}\0{one.username}")
-        made = entry(name, one.title, one.content, one.domain, json.loads(one.entities), "pending", None)
-        others = self._shelf.words.get(one.domain, {})
-        plan.relations += [
-            (name, other, score) for other, score in alike(made.words, others, SAME_THINGS, MOST_RELATIONS)
-        ]
+        made = replace(new, item_id=name)
+        plan.relations += [(name, other, score) for other, score in likes]
         plan.new[name] = (made, one)
         self._shelf.add(made)
         return name
 
     def _put(self, connection: Connection, plan: _Plan) -> None:
-        for values in plan.evidence.values():
-            connection.execute(QUERIES["add_evidence"], values)
-        for values in plan.intake:
-            connection.execute(QUERIES["note_intake"], values)
         touched = {str(values[1]) for values in plan.evidence.values()}
+        again = _said_again(connection, touched, plan)
+        put_many(connection, "add_evidence", [values for values in plan.evidence.values() if values[0] not in again])
+        put_many(connection, "note_intake", [[*row[:4], again.get(row[4], row[4]), *row[5:]] for row in plan.intake])
         standing = standing_of(connection, touched, plan.now)
-        for name, (made, one) in plan.new.items():
-            base, floor, verifiers, confirmed_at = standing[name]
-            connection.execute(
-                QUERIES["add_item"],
+        put_many(
+            connection,
+            "add_item",
+            [
                 [
                     name, made.title, made.content, made.domain, one.entities, "pending", one.source, "all", None,
-                    base, floor, verifiers, None, None, plan.now, confirmed_at, True, None, None,
-                ],
-            )  # fmt: skip
-            note(connection, name, plan.now, _INTAKE, "found", None, "pending")
+                    *standing[name][:3], None, None,
+                    # Which of two is the newer must be known of those of one batch too.
+                    plan.now + timedelta(microseconds=place), standing[name][3], True, None, None,
+                ]
+                for place, (name, (made, one)) in enumerate(plan.new.items())
+            ],
+        )  # fmt: skip
+        put_many(connection, "note", [noted(name, plan.now, _INTAKE, "found", None, "pending") for name in plan.new])
         for name in touched - plan.new.keys():
             connection.execute(QUERIES["restand"], [name, *standing[name]])
-        for one_name, other, score in plan.relations:
-            connection.execute(QUERIES["relate"], [one_name, other, "likely_duplicate", score, plan.now])
+        put_many(
+            connection, "relate", [[*pair, "likely_duplicate", score, plan.now] for *pair, score in plan.relations]
+        )
 
-    def _check_next(self) -> Taken | None:
-        """Have the next item compared that was not; None if none is due."""
+    def _check_due(self) -> Taken | None:
+        """Have items compared that were not, as many as there is patience for; None if none is due."""
         now = self._clock()
 
-        def due(connection: Connection) -> str | None:
+        def due(connection: Connection) -> list[str]:
             self._shelf.bring_up_to_date(connection, self._writer.generation)
             self._shelf.outlast(self._writer.generation)
-            rows = connection.execute(QUERIES["owed_checks"], [now, 1])
-            return str(rows[0][0]) if rows else None
+            return [str(item) for (item,) in connection.execute(QUERIES["owed_checks"], [now, BATCH])]
 
-        item = self._writer.write(due)
-        if item is None:
+        items = self._writer.write(due)
+        if not items:
             return None
-        new = self._shelf.entries[item]
-        others = self._others(new)
-        try:
-            # Nothing is locked while it thinks: it may be a model on the other side of the world.
-            verdicts = self._judge.contradictions(new, others) if others else []
-        except Exception as error:  # noqa: BLE001 — whatever it was, the comparison stays owed, and this is said
-            self._owe(item, f"{type(error).__name__}: {error}", now)
-            return Taken(failed_checks=1)
-        known = {other.item_id for other in others}
-        return self._enter(new, [one for one in verdicts if one.other in known], now)
+        taken, judged, began = Taken(), list[_Judged](), time.monotonic()
+        for item in items:
+            new = self._shelf.entries[item]
+            others = {other.item_id: other for other in self._others(new)}
+            try:
+                # Nothing is locked while it thinks: it may be a model on the other side of the world.
+                verdicts = _sound(self._judge.contradictions(new, list(others.values()))) if others else []
+            except Exception as error:  # noqa: BLE001 — whatever it was, the comparison stays owed, and this is said
+                self._owe(item, f"{type(error).__name__}: {error}", now)
+                taken.failed_checks += 1
+            else:
+                judged.append((new, [(others[one.other], one) for one in verdicts if one.other in others]))
+            if time.monotonic() - began > PATIENCE:
+                break
+        if judged:
+            taken += self._enter(judged, now)
+        return taken
 
     def _others(self, new: Entry) -> list[Entry]:
         if new.owner is not None or not new.live:
             return []
-        words = {
-            name: words
-            for name, words in self._shelf.words.get(new.domain, {}).items()
-            if name != new.item_id and self._shelf.entries[name].live
-        }
-        return [self._shelf.entries[name] for name, _ in alike(new.words, words, 0.0, MOST_COMPARED)]
+        likest = alike(new.words, self._shelf.living.get(new.domain, {}), 0.0, MOST_COMPARED + 1)
+        return [self._shelf.entries[name] for name, _ in likest if name != new.item_id][:MOST_COMPARED]
 
-    def _enter(self, new: Entry, verdicts: list[Verdict], now: datetime) -> Taken:
+    def _enter(self, judged: list[_Judged], now: datetime) -> Taken:
         def put(connection: Connection) -> Taken:
             self._shelf.outlast(self._writer.generation)
-            for one in verdicts:
-                connection.execute(
-                    QUERIES["add_contradiction"],
-                    [
-                        contradiction_of(new.item_id, one.other), new.item_id, one.other, one.severity,
-                        one.explanation[:500], one.suggestion, one.merged_title, one.merged_content,
-                        self._judge.name, now,
-                    ],
-                )  # fmt: skip
-            connection.execute(QUERIES["checked"], [new.item_id])
-            return Taken(checks=1, contradictions=len(verdicts))
+            taken = Taken()
+            compared = [entry for new, verdicts in judged for entry in (new, *(other for other, _ in verdicts))]
+            stands = _as_compared(connection, compared)
+            rows: dict[str, list[Any]] = {}
+            for new, verdicts in judged:
+                if new.item_id not in stands:
+                    continue  # it was changed meanwhile: it is compared again, as it is now
+                # What an item came to say meanwhile, it is compared with the others for.
+                entered = [(other, one) for other, one in verdicts if other.item_id in stands]
+                for other, one in entered:
+                    newer, older, suggestion = new, other, one.suggestion
+                    if other.number > new.number:
+                        newer, older, suggestion = other, new, _TURNED.get(one.suggestion, one.suggestion)
+                    name = contradiction_of(new.item_id, other.item_id)
+                    rows.setdefault(
+                        name,
+                        [
+                            name, newer.item_id, older.item_id, one.severity, one.explanation, suggestion,
+                            one.merged_title, one.merged_content, self._judge.name, now,
+                        ],
+                    )  # fmt: skip
+                taken += Taken(checks=1, contradictions=len(entered))
+            put_many(connection, "add_contradiction", list(rows.values()))
+            connection.execute(QUERIES["checked"], [[new.item_id for new, _ in judged if new.item_id in stands]])
+            return taken
 
         return self._writer.write(put)
 
@@ -280,10 +310,61 @@ class Intake:
         self._writer.write(put)
 
 
+def _said_again(connection: Connection, items: set[str], plan: _Plan) -> dict[str, str]:
+    """Evidence that a session has brought for an item before, in the same words: what that was called."""
+    before = connection.execute(QUERIES["said_of"], [sorted(items)]) if items else []
+    known = {str(evidence) for evidence, *_ in before}
+    said = {(item, session, _folded(quote)): str(evidence) for evidence, item, session, quote in before}
+    again = {}
+    for evidence, (_, item, session_file, session_id, *_, quote, _, _, _) in plan.evidence.items():
+        if evidence in known:
+            continue
+        first = said.setdefault((item, session_id or session_file, _folded(quote)), evidence)
+        if first != evidence:
+            again[evidence] = first
+    return again
+
+
+def _folded(quote: str) -> str:
+    return " ".join(quote.split())
+
+
+def _sound(verdicts: list[Verdict]) -> list[Verdict]:
+    """A judge's verdicts, as they can be kept and shown.
+
+    Raises:
+        ValueError: one is none.
+    """
+    sound = []
+    for one in verdicts:
+        if one.severity not in SEVERITIES or one.suggestion not in (None, *RESOLUTIONS):
+            raise ValueError(f"the judge said {one.severity!r}, {one.suggestion!r}; that is no verdict")
+        sound.append(
+            replace(
+                one,
+                explanation=clean_for_agents(one.explanation)[:500],
+                merged_title=_cut(one.merged_title, 60),
+                merged_content=_cut(one.merged_content, 500),
+            )
+        )
+    return sound
+
+
+def _cut(text: str | None, longest: int) -> str | None:
+    return None if text is None else clean_for_agents(text)[:longest]
+
+
+def _as_compared(connection: Connection, entries: list[Entry]) -> set[str]:
+    """Those of these items that still say what they said when they were compared, to everybody."""
+    rows = connection.execute(QUERIES["said_by"], [[one.item_id for one in entries]])
+    now = {item: tuple(rest) for item, *rest in rows}
+    return {one.item_id for one in entries if now.get(one.item_id) == (one.title, one.content, one.domain, one.owner)}
+
+
 def standing_of(
     connection: Connection, items: set[str], now: datetime
-) -> dict[str, tuple[float, float, int, datetime]]:
-    """What the evidence of items comes to: base, floor, verifiers and when it was last said."""
+) -> dict[str, tuple[float, float, int, datetime | None]]:
+    """What the evidence of items comes to: base, floor, verifiers and when it was last said (None: never)."""
     rows = connection.execute(QUERIES["standing"], [sorted(items)]) if items else []
     found = {}
     for item in items:
@@ -293,6 +374,6 @@ def standing_of(
             confidence.floor(source for _, source, _, _ in own),
             len({username for _, _, username, _ in own}),
             # A clock that is ahead makes nothing younger than new.
-            min(now, max((at for *_, at in own), default=now)),
+            min(now, max(at for *_, at in own)) if own else None,
         )
     return found

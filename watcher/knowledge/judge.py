@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-from watcher.knowledge.likeness import alike, opposed
+from watcher.knowledge.likeness import alike, in_common, opposed
 from watcher.knowledge.shelf import Entry
 
 Severity = Literal["hard", "soft"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 #: What may become of a contradiction; ``a`` is the newer item.
 Resolution = Literal["kept_a", "kept_b", "merge", "both_valid"]
 RESOLUTIONS: tuple[Resolution, ...] = get_args(Resolution)
 
 #: Statements less alike than this are not about the same thing, as far as words can tell.
 _ABOUT_THE_SAME = 0.60
+#: Nor are those that have fewer of their words in common: of the one that has fewer, at least this share.
+_IN_COMMON = 0.50
+#: A reviewer sees at most so many that a new item contradicts, the likest first.
+_MOST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,10 @@ class Words:
     def contradictions(self, new: Entry, others: Sequence[Entry]) -> list[Verdict]:
         """See `Judge`."""
         by_name = {other.item_id: other for other in others}
-        found = []
+        found: list[Verdict] = []
         for name, score in alike(new.words, {name: one.words for name, one in by_name.items()}, _ABOUT_THE_SAME):
             reason = opposed(new.words, by_name[name].words)
-            if reason is not None:
+            if reason is not None and in_common(new.words, by_name[name].words) >= _IN_COMMON and len(found) < _MOST:
                 severity: Severity = "hard" if score >= 0.75 else "soft"
                 found.append(Verdict(name, severity, f"They are much alike, but {reason}."))
         return found

@@ -32,10 +32,17 @@ def words_of(text: str) -> str:
 def alike(words: str, others: Mapping[str, str], least: float, limit: int | None = None) -> list[tuple[str, float]]:
     """Of statements by name (each as `words_of` gives it), those at least so much like this one; the likest first.
 
-    0 is nothing in common, 1 the same words. Equals are in the order of their names.
+    0 is nothing in common, 1 the same words. Equals are in the order of their names; of equals that are one too many
+    those are left out that were given last.
     """
     found = process.extract(words, others, scorer=fuzz.ratio, processor=None, score_cutoff=least * 100, limit=limit)
     return sorted(((name, score / 100) for _, score, name in found), key=lambda one: (-one[1], one[0]))
+
+
+def in_common(one: str, other: str) -> float:
+    """Which share of the words of the shorter of two statements (as `words_of` gives them) the other has too."""
+    here, there = set(one.split()), set(other.split())
+    return len(here & there) / max(1, min(len(here), len(there)))
 
 
 def same(score: float, things: frozenset[str], others: frozenset[str]) -> bool:

@@ -88,9 +88,14 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _heading(title: str) -> str:
-    return title.lstrip("#").strip()
+    return _inline(title.lstrip("#").strip())
 
 
 def _paragraph(text: str) -> str:
     """Text that cannot begin anything but a paragraph."""
-    return re.sub(r"^(?=[#>\-+*=`~|]|\d+[.)])", "\\\\", text)
+    return re.sub(r"^(?:(?=[#>\-+*=`~|_\[])|(\d+)(?=[.)]))", r"\1\\", _inline(text))
+
+
+def _inline(text: str) -> str:
+    """Text in which nothing is a tag or a comment, nor the name of a file that an agent would read too (``@path``)."""
+    return re.sub(r"<(?=[A-Za-z/!?|])|(?<![^\s(\[{\"'])@(?=\S)", r"\\\g<0>", text)

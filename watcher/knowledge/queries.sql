@@ -16,10 +16,6 @@ LEFT JOIN knowledge_intake t ON t.session_file = i.session_file AND t.candidate_
 WHERE t.digest IS NULL
    OR t.digest <> md5(i.detection_type || ':' || i.domain || ':' || i.title || ':' || i.content || ':' || i.entities);
 
--- name: intake_of
--- What was taken of one candidate before.
-SELECT item_id, evidence_id FROM knowledge_intake WHERE session_file = $1 AND candidate_id = $2;
-
 -- name: note_intake
 INSERT INTO knowledge_intake (session_file, candidate_id, digest, item_id, evidence_id, taken_at)
 VALUES ($1, $2, $3, $4, $5, $6)
@@ -35,21 +31,32 @@ ON CONFLICT (evidence_id) DO NOTHING;
 
 -- name: lost_sources
 -- Evidence that no file holds any more, and evidence that one holds again: what its mark is to be.
-SELECT evidence_id, gone FROM (
-    SELECT e.evidence_id, e.source_gone, coalesce(bool_and(s.gone), true) AS gone
-    FROM verification_evidence e
-    LEFT JOIN (
-        SELECT t.evidence_id,
-               i.candidate_id IS NULL OR coalesce(p.gone, false) AS gone
-        FROM knowledge_intake t
-        LEFT JOIN knowledge_inbox i ON i.session_file = t.session_file AND i.candidate_id = t.candidate_id
-        LEFT JOIN (SELECT session_file, bool_and(status = 'gone') AS gone FROM session_processor_state
-                   GROUP BY session_file) p ON p.session_file = t.session_file
-    ) s ON s.evidence_id = e.evidence_id
-    WHERE e.source NOT IN ('admin', 'import', 'merge')
-    GROUP BY e.evidence_id, e.source_gone
-) AS marks
-WHERE gone <> source_gone;
+-- A file holds it by the candidate that it came from, or by the same words of the same turn or session: so it is
+-- too where an extractor has come to put them otherwise, or the evidence was copied into what two items were merged to.
+WITH held AS (
+    SELECT i.session_file, i.candidate_id, i.turn_id, coalesce(i.session_id, i.session_file) AS session, i.user_quote
+    FROM knowledge_inbox i
+    LEFT JOIN (SELECT session_file, bool_and(status = 'gone') AS gone FROM session_processor_state
+               GROUP BY session_file) p ON p.session_file = i.session_file
+    WHERE NOT coalesce(p.gone, false)
+)
+SELECT e.evidence_id, h.evidence_id IS NULL
+FROM verification_evidence e
+LEFT JOIN (
+    SELECT t.evidence_id
+    FROM held JOIN knowledge_intake t ON t.session_file = held.session_file AND t.candidate_id = held.candidate_id
+    UNION
+    SELECT o.evidence_id
+    FROM held JOIN verification_evidence o ON o.user_quote = held.user_quote AND o.turn_id = held.turn_id
+    UNION
+    SELECT o.evidence_id
+    FROM held JOIN verification_evidence o ON o.user_quote = held.user_quote AND o.session_file = held.session_file
+    UNION
+    SELECT o.evidence_id
+    FROM held JOIN verification_evidence o
+        ON o.user_quote = held.user_quote AND coalesce(o.session_id, o.session_file) = held.session
+) h ON h.evidence_id = e.evidence_id
+WHERE e.source NOT IN ('admin', 'import', 'merge') AND e.source_gone <> (h.evidence_id IS NULL);
 
 -- name: mark_evidence
 UPDATE verification_evidence SET source_gone = $2 WHERE evidence_id = $1;
@@ -61,7 +68,18 @@ FROM verification_evidence
 WHERE item_id = ANY($1);
 
 -- name: shelf
-SELECT item_id, title, content, domain, entities, status, owner FROM knowledge_items;
+-- In the order in which they came.
+SELECT item_id, title, content, domain, entities, status, owner FROM knowledge_items ORDER BY created_at, item_id;
+
+-- name: said_by
+-- What items say now, and to whom.
+SELECT item_id, title, content, domain, owner FROM knowledge_items WHERE item_id = ANY($1);
+
+-- name: said_of
+-- What was said of items before, and in which session.
+SELECT evidence_id, item_id, coalesce(session_id, session_file), user_quote
+FROM verification_evidence
+WHERE item_id = ANY($1);
 
 -- name: add_item
 INSERT INTO knowledge_items (item_id, title, content, domain, entities, status, source, audience, owner, base, floor,
@@ -70,7 +88,13 @@ INSERT INTO knowledge_items (item_id, title, content, domain, entities, status, 
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17, 0, $18, $19);
 
 -- name: restand
-UPDATE knowledge_items SET base = $2, floor = $3, verifiers = $4, confirmed_at = $5 WHERE item_id = $1;
+-- What was decided counts as much as what was said; without any evidence ($5 is NULL) it is all that counts.
+UPDATE knowledge_items
+SET base = $2, floor = $3, verifiers = $4,
+    confirmed_at = CASE WHEN status IN ('approved', 'mandatory') AND decided_at IS NOT NULL
+                        THEN greatest(decided_at, coalesce($5, decided_at))
+                        ELSE coalesce($5, confirmed_at) END
+WHERE item_id = $1;
 
 -- name: relate
 INSERT INTO knowledge_relations (item_a, item_b, kind, score, made_at) VALUES ($1, $2, $3, $4, $5)
@@ -90,11 +114,9 @@ LIMIT $2;
 -- name: count_owed
 SELECT count(*), max(check_attempts), max(check_error) FROM knowledge_items WHERE check_owed;
 
--- name: next_check
-SELECT min(check_after) FROM knowledge_items WHERE check_owed;
-
 -- name: checked
-UPDATE knowledge_items SET check_owed = false, check_after = NULL, check_error = NULL WHERE item_id = $1;
+UPDATE knowledge_items SET check_owed = false, check_after = NULL, check_error = NULL
+WHERE item_id = ANY($1);
 
 -- name: check_failed
 UPDATE knowledge_items SET check_attempts = check_attempts + 1, check_after = $2, check_error = $3 WHERE item_id = $1;
@@ -117,7 +139,8 @@ FROM knowledge_items
 WHERE (owner IS NULL OR owner = $2)
   AND ($3 = '' OR status = $3) AND ($4 = '' OR domain = $4)
   AND (NOT $5 OR owner = $2 OR status IN ('approved', 'mandatory'))
-  AND ($6 = '' OR lower(title || ' ' || content || ' ' || entities) LIKE $6)
+  AND coalesce((SELECT bool_and(strpos(lower(title || ' ' || content || ' ' || entities), lower(word)) > 0)
+                FROM unnest(CAST($6 AS VARCHAR[])) AS wanted(word)), true)
 ORDER BY (status = 'pending') DESC, confidence DESC, created_at DESC, item_id
 LIMIT $7 OFFSET $8;
 
@@ -160,8 +183,10 @@ WHERE contradiction_id = $1;
 
 -- name: decide
 UPDATE knowledge_items
-SET status = $2, decided_by = $3, decided_at = $4, updated_at = $4, confirmed_at = greatest(confirmed_at, $5),
-    superseded_by = $6
+SET status = CAST($2 AS VARCHAR), decided_by = $3, decided_at = $4, updated_at = $4, confirmed_at = greatest(confirmed_at, $5),
+    superseded_by = $6,
+    -- What did not count was not compared with what came meanwhile.
+    check_owed = check_owed OR (CAST($2 AS VARCHAR) IN ('approved', 'mandatory') AND status NOT IN ('pending', 'approved', 'mandatory'))
 WHERE item_id = $1;
 
 -- name: rewrite
@@ -181,18 +206,26 @@ ON CONFLICT (item_id, username) DO UPDATE SET vote = excluded.vote, voted_at = e
 DELETE FROM knowledge_votes WHERE item_id = $1 AND username = $2;
 
 -- name: bundle
--- What is served to agents: mandatory items, then approved ones, those first that count most.
-SELECT item_id, title, content, domain, status, confidence,
-       confidence * greatest(0.0, 1.0 - age / 365.0) AS weight
+-- What is served to agents: mandatory items, then approved ones, those first that count most; of these at most $4.
+SELECT item_id, title, content, domain, status, confidence, weight, total
 FROM (
-    SELECT item_id, title, content, domain, status, {CONFIDENCE} AS confidence,
-           greatest(0.0, (CAST($1 AS DOUBLE PRECISION) - CAST(extract(epoch FROM confirmed_at) AS DOUBLE PRECISION)) / 86400) AS age
-    FROM knowledge_items
-    WHERE status IN ('approved', 'mandatory') AND owner IS NULL AND audience = ANY($2)
-      AND (valid_from IS NULL OR valid_from <= $3) AND (valid_until IS NULL OR valid_until > $3)
+    SELECT item_id, title, content, domain, status, confidence, weight, count(*) OVER () AS total,
+           row_number() OVER (PARTITION BY status ORDER BY weight DESC, item_id) AS place
+    FROM (
+        SELECT item_id, title, content, domain, status, confidence,
+               confidence * greatest(0.0, 1.0 - age / 365.0) AS weight
+        FROM (
+            SELECT item_id, title, content, domain, status, {CONFIDENCE} AS confidence,
+                   greatest(0.0, (CAST($1 AS DOUBLE PRECISION)
+                                  - CAST(extract(epoch FROM confirmed_at) AS DOUBLE PRECISION)) / 86400) AS age
+            FROM knowledge_items
+            WHERE status IN ('approved', 'mandatory') AND owner IS NULL AND audience = ANY($2)
+              AND (valid_from IS NULL OR valid_from <= $3) AND (valid_until IS NULL OR valid_until > $3)
+        ) AS aged
+    ) AS weighed
 ) AS served
-ORDER BY (status = 'mandatory') DESC, weight DESC, item_id
-LIMIT $4;
+WHERE status = 'mandatory' OR place <= $4
+ORDER BY (status = 'mandatory') DESC, weight DESC, item_id;
 
 -- name: expiring
 SELECT item_id, status FROM knowledge_items WHERE status IN ('approved', 'mandatory') AND valid_until <= $1;
@@ -214,7 +247,14 @@ UNION SELECT evidence_id FROM verification_evidence WHERE session_file = $1;
 
 -- name: other_source
 -- Where else a piece of evidence stands.
-SELECT session_file FROM knowledge_intake WHERE evidence_id = $1 AND session_file <> $2 ORDER BY session_file LIMIT 1;
+SELECT i.session_file, i.session_id, i.username
+FROM verification_evidence e
+JOIN knowledge_inbox i ON i.session_file <> $2
+LEFT JOIN knowledge_intake t ON t.session_file = i.session_file AND t.candidate_id = i.candidate_id
+WHERE e.evidence_id = $1
+  AND (t.evidence_id = $1 OR (i.user_quote = e.user_quote AND (i.turn_id = e.turn_id OR i.session_id = e.session_id)))
+ORDER BY i.session_file
+LIMIT 1;
 
 -- name: erase_source
 DELETE FROM knowledge_intake WHERE session_file = $1;
@@ -226,7 +266,7 @@ DELETE FROM knowledge_inbox WHERE session_file = $1;
 DELETE FROM verification_evidence WHERE evidence_id = $1;
 
 -- name: move_evidence
-UPDATE verification_evidence SET session_file = $2 WHERE evidence_id = $1;
+UPDATE verification_evidence SET session_file = $2, session_id = $3, username = $4 WHERE evidence_id = $1;
 
 -- name: unproven
 -- Items without any evidence that were never approved.

@@ -43,11 +43,10 @@ class Wanted:
 
 def items(query: Query, wanted: Wanted, viewer: str | None = None) -> dict[str, Any]:
     """Items, what waits for review first, then by confidence; personal ones only for their owner, ``viewer``."""
-    pattern = "%" + "%".join(_escaped(word) for word in wanted.text.lower().split()) + "%" if wanted.text else ""
     now = datetime.now(UTC).timestamp()
     rows = query(
         QUERIES["items"],
-        [now, viewer, wanted.status, wanted.domain, wanted.served, pattern, wanted.limit, wanted.offset],
+        [now, viewer, wanted.status, wanted.domain, wanted.served, wanted.text.split(), wanted.limit, wanted.offset],
     )
     return {
         "items": [{**item_of(row[: len(ITEM) + 1]), "votes": int(row[-2])} for row in rows],
@@ -139,8 +138,3 @@ def _told(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
         name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
         for name, value in zip(names, row, strict=True)
     }
-
-
-def _escaped(word: str) -> str:
-    r"""A word for LIKE, whose own escape character is ``\``."""
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

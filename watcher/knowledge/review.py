@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from processors.redaction import redact
 from watcher.errors import ItemChanged, NoSuchContradiction, ReviewRefused
 from watcher.knowledge import reading, rule
 from watcher.knowledge.confidence import OF_SOURCE
+from watcher.knowledge.editing import BLANK, columns, edited, listed
+from watcher.knowledge.editing import Edit as Edit
 from watcher.knowledge.intake import standing_of
 from watcher.knowledge.judge import RESOLUTIONS
 from watcher.knowledge.naming import evidence_of, name_of
+from watcher.knowledge.shelf import LIVE
 from watcher.knowledge.writer import QUERIES, Writer, note
 from watcher.store.database import Connection
 
@@ -28,25 +29,6 @@ _TO: dict[Decision, tuple[str, frozenset[str]]] = {
     "reject": ("rejected", frozenset(["pending"])),
     "revoke": ("revoked", frozenset(["approved", "mandatory"])),
 }
-LONGEST_TITLE, LONGEST_CONTENT = 60, 500
-DOMAINS = ("finance", "engineering", "product", "data", "operations", "infrastructure")
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What is to be different; None leaves a thing as it is."""
-
-    title: str | None = None
-    content: str | None = None
-    domain: str | None = None
-    entities: list[str] | None = None
-    #: ``all`` or ``group:<name>``.
-    audience: str | None = None
-    #: Whose own it is from now on; empty: everybody's.
-    owner: str | None = None
-    #: From when and until when it holds; empty: for ever.
-    valid_from: str | None = None
-    valid_until: str | None = None
 
 
 class Review:
@@ -87,10 +69,8 @@ class Review:
         """
 
         def put(connection: Connection) -> dict[str, Any]:
-            values = edited(edit)
-            item = name_of(values["title"], values["content"])
-            if connection.execute("SELECT 1 FROM knowledge_items WHERE item_id = $1", [item]):
-                raise ReviewRefused(f"{item} says this already; see memory show {item}")
+            values = edited(BLANK, edit)
+            item = _new_name(connection, values["title"], values["content"], actor)
             status = "mandatory" if mandatory else "approved"
             self._insert(connection, item, values, status, "admin", actor, actor)
             note(connection, item, self._clock(), actor, "added", None, status, reason)
@@ -103,8 +83,8 @@ class Review:
     ) -> dict[str, Any]:
         """Change what an item says, for whom and how long; its identity stays. The item as it then is.
 
-        An item that comes to say something else is compared with the others again. One that is made personal is
-        seen by its owner alone from then on.
+        An item that comes to say something else, or to be everybody's, is compared with the others again. One that
+        is made personal is seen by its owner alone from then on.
 
         Raises:
             NoSuchItem: there is none, or it is somebody else's own.
@@ -113,19 +93,19 @@ class Review:
 
         def put(connection: Connection) -> dict[str, Any]:
             item = reading.found(connection.execute, which, viewer)
-            before = _columns(item)
-            values = _edited(before, edit)
+            before = columns(item)
+            values = edited(before, edit)
             changed = {key: [before[key], values[key]] for key in values if before[key] != values[key]}
             if not changed:
                 return reading.item(connection.execute, which, viewer)
             if values["owner"] and "owner" in changed:
                 _own(connection, which, values["owner"])
             now = self._clock()
-            reworded = bool({"title", "content", "domain"} & changed.keys()) and not values["owner"]
+            reworded = bool({"title", "content", "domain", "owner"} & changed.keys()) and not values["owner"]
             connection.execute(
                 QUERIES["rewrite"],
                 [
-                    which, values["title"], values["content"], values["domain"], _listed(values["entities"]),
+                    which, values["title"], values["content"], values["domain"], listed(values["entities"]),
                     values["audience"], values["owner"], values["valid_from"], values["valid_until"], now, reworded,
                 ],
             )  # fmt: skip
@@ -184,9 +164,9 @@ class Review:
             a, b = (reading.found(connection.execute, pair[0][side]) for side in ("item_a", "item_b"))
             merged = None
             if resolution == "kept_a":
-                self._supersede(connection, b, a["item_id"], actor, which)
+                self._supersede(connection, b, a, actor, which)
             elif resolution == "kept_b":
-                self._supersede(connection, a, b["item_id"], actor, which)
+                self._supersede(connection, a, b, actor, which)
             elif resolution == "merge":
                 said = (title or pair[0]["merged_title"], content or pair[0]["merged_content"])
                 merged = self._merge(connection, a, b, said, actor, which)
@@ -223,10 +203,13 @@ class Review:
         connection.execute(QUERIES["decide"], [item["item_id"], after, actor, now, confirmed, by])
         note(connection, item["item_id"], now, actor, action, item["status"], after, reason, {"by": by} if by else None)
 
-    def _supersede(self, connection: Connection, item: dict[str, Any], by: str, actor: str, why: str) -> None:
-        if item["status"] == "superseded":
-            return
-        self._become(connection, item, "superseded", actor, "supersede", why, by)
+    def _supersede(
+        self, connection: Connection, item: dict[str, Any], by: dict[str, Any], actor: str, why: str
+    ) -> None:
+        if by["status"] not in LIVE:  # then neither would be left
+            raise ReviewRefused(f"{by['item_id']} is {by['status']}; what is kept must be {_or(sorted(LIVE))}")
+        if item["status"] != "superseded":
+            self._become(connection, item, "superseded", actor, "supersede", why, by["item_id"])
 
     def _merge(
         self,
@@ -242,15 +225,17 @@ class Review:
             raise ReviewRefused("merge needs what both items come to: a title and a content")
         statuses = {a["status"], b["status"]}
         status = "mandatory" if "mandatory" in statuses else "approved" if "approved" in statuses else "pending"
-        audience = a["audience"] if a["audience"] == b["audience"] else "all"
+        if a["audience"] != b["audience"]:
+            raise ReviewRefused(
+                f"the two are for different people ({a['audience']}, {b['audience']}); edit the audience of one first"
+            )
         entities = list(dict.fromkeys([*a["entities"], *b["entities"]]))
-        edit = Edit(title, content, a["domain"], entities, audience)
-        values = edited(edit)
-        merged = name_of(values["title"], values["content"])
-        if merged in (a["item_id"], b["item_id"]):
+        edit = Edit(title, content, a["domain"], entities, a["audience"])
+        values = edited(BLANK, edit)
+        title, content = values["title"], values["content"]
+        if (title, content) in ((a["title"], a["content"]), (b["title"], b["content"])):
             raise ReviewRefused("this is what one of the two says; keep that one instead")
-        if connection.execute("SELECT 1 FROM knowledge_items WHERE item_id = $1", [merged]):
-            raise ReviewRefused(f"{merged} says this already; keep that one, and supersede the others")
+        merged = _new_name(connection, title, content, actor)
         now = self._clock()
         for item in (a, b):
             for row in connection.execute(
@@ -271,7 +256,7 @@ class Review:
         note(connection, merged, now, actor, "merged", None, status, which, {"of": [a["item_id"], b["item_id"]]})
         for item in (a, b):
             connection.execute(QUERIES["relate"], [merged, item["item_id"], "merged_from", 1.0, now])
-            self._supersede(connection, item, merged, actor, which)
+            self._supersede(connection, item, {"item_id": merged, "status": status}, actor, which)
         return merged
 
     def _insert(
@@ -296,22 +281,34 @@ class Review:
             QUERIES["add_item"],
             [
                 item, values["title"], values["content"], values["domain"],
-                _listed(values["entities"]), status, source, values["audience"], values["owner"],
+                listed(values["entities"]), status, source, values["audience"], values["owner"],
                 max(base, OF_SOURCE.get(source, 0.0)), floor, verifiers, values["valid_from"], values["valid_until"],
-                now, now if status != "pending" else confirmed_at, True, actor, now,
+                now, now if status != "pending" else confirmed_at or now, True, actor, now,
             ],
         )  # fmt: skip
-
-
-_BLANK: dict[str, Any] = {
-    "title": "", "content": "", "domain": "engineering", "entities": [], "audience": "all", "owner": None,
-    "valid_from": None, "valid_until": None,
-}  # fmt: skip
 
 
 def _any(connection: Connection, which: str) -> dict[str, Any]:
     ((owner,),) = connection.execute("SELECT owner FROM knowledge_items WHERE item_id = $1", [which])
     return reading.found(connection.execute, which, owner)
+
+
+def _new_name(connection: Connection, title: str, content: str, actor: str) -> str:
+    """What an item that says this is called; another name where its own is taken by what is no more the same.
+
+    Raises:
+        ReviewRefused: there is such an item already.
+    """
+    said = connection.execute(
+        "SELECT item_id FROM knowledge_items WHERE title = $1 AND content = $2 AND owner IS NULL", [title, content]
+    )
+    if said:
+        raise ReviewRefused(f"{said[0][0]} says this already; see memory show {said[0][0]}")
+    # Nobody is told of what somebody keeps for himself.
+    for name in (name_of(title, content), name_of(title, f"{content}\0{actor}")):
+        if not connection.execute("SELECT 1 FROM knowledge_items WHERE item_id = $1", [name]):
+            return name
+    return name_of(title, f"{content}\0{secrets.token_hex(8)}")
 
 
 def _unchanged(item: dict[str, Any], seen: str | None) -> None:
@@ -325,72 +322,6 @@ def _own(connection: Connection, which: str, owner: str) -> None:
     )
     if others:
         raise ReviewRefused(f"{which} was said by others too ({len(others)}); it cannot be one person's own")
-
-
-def edited(edit: Edit) -> dict[str, Any]:
-    """The columns of a new item, checked like a change.
-
-    Raises:
-        ReviewRefused: they make no sense.
-    """
-    return _edited(_BLANK, edit)
-
-
-def _columns(item: dict[str, Any]) -> dict[str, Any]:
-    """What of an item can be edited."""
-    columns = {key: item[key] for key in _BLANK}
-    for key in ("valid_from", "valid_until"):
-        columns[key] = datetime.fromisoformat(columns[key]) if columns[key] else None
-    return columns
-
-
-def _listed(entities: list[str]) -> str:
-    return json.dumps(entities, ensure_ascii=False)
-
-
-def _edited(item: dict[str, Any], edit: Edit) -> dict[str, Any]:
-    """The item's own columns after a change.
-
-    Raises:
-        ReviewRefused: the change makes no sense.
-    """
-    values = dict(item)
-    for key, longest in (("title", LONGEST_TITLE), ("content", LONGEST_CONTENT)):
-        if (text := getattr(edit, key)) is not None:
-            values[key], _ = redact(rule.clean_for_agents(text))
-        if not values[key]:
-            raise ReviewRefused(f"{key}: an item needs one")
-        if len(values[key]) > longest:
-            raise ReviewRefused(f"{key}: at most {longest} characters, this has {len(values[key])}")
-    if edit.domain is not None:
-        if edit.domain not in DOMAINS:
-            raise ReviewRefused(f"domain: {edit.domain!r} is none; there are {', '.join(DOMAINS)}")
-        values["domain"] = edit.domain
-    if edit.entities is not None:
-        values["entities"] = [redact(rule.clean_for_agents(one)[:100])[0] for one in edit.entities[:20]]
-    if edit.audience is not None:
-        kind, _, name = edit.audience.partition(":")
-        if edit.audience != "all" and (kind != "group" or not name.strip() or len(name) > 100):
-            raise ReviewRefused(f"audience: {edit.audience!r} is none; all and group:<name> are accepted")
-        values["audience"] = edit.audience
-    if edit.owner is not None:
-        values["owner"] = edit.owner or None
-    for key in ("valid_from", "valid_until"):
-        if (text := getattr(edit, key)) is not None:
-            values[key] = _moment(key, text)
-    if values["valid_from"] and values["valid_until"] and values["valid_from"] >= values["valid_until"]:
-        raise ReviewRefused("valid_until: it must be after valid_from")
-    return values
-
-
-def _moment(key: str, text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ReviewRefused(f"{key}: {text!r} is no date; 2026-01-31 and 2026-01-31T12:00+00:00 are accepted") from None
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _or(names: list[str]) -> str:

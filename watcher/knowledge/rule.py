@@ -13,8 +13,9 @@ _SUSPICIOUS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             "it tells an agent to set its instructions aside",
             (
-                r"\b(?:ignore|disregard|forget|override|bypass|skip)\b[^.]{0,40}\b(?:instruction|prompt|rule|guideline|polic"
+                r"\b(?:ignore|disregard|forget|override|bypass)\b[^.]{0,40}\b(?:instruction|prompt|rule|guideline|polic"
                 r"|safety|check|permission|above|previous|prior|earlier)"
+                r"|\bskip\b[^.]{0,40}\b(?:instruction|rule|guideline|safety|permission|confirmation)"
             ),
         ),
         (
@@ -39,10 +40,15 @@ _SUSPICIOUS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
                 r"|sudo)\b|\|\s*(?:sh|bash|zsh|python)\b|--dangerously|--no-verify|/dev/tcp/"
             ),
         ),
+        ("it names a file that an agent would read too", r"(?<![^\s(\[{\"'`])@[~./\w]"),
         ("it holds a link", r"\b(?:https?|ftp|file|data|javascript):"),
         (
             "it speaks of keys or passwords",
-            r"\b(?:api[ _-]?keys?|passwords?|secrets?|credentials?|private keys?|tokens?|\.env\b|\.ssh\b|id_rsa)\b",
+            (
+                r"\b(?:api[ _-]?keys?|passwords?|secrets?|credentials?|private keys?|id_rsa"
+                r"|(?:access|api|auth\w*|bearer|id|refresh|secret|session)[ _-]tokens?)\b"
+                r"|(?<!\w)\.(?:env|ssh|netrc|aws)\b"
+            ),
         ),
         (
             "it sends something elsewhere",
@@ -58,17 +64,29 @@ _SUSPICIOUS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("it holds a long run that looks encoded", r"[A-Za-z0-9+/=_-]{60,}"),
     )
 )
-#: Kept though they are format characters: they join letters in scripts and emoji.
-_JOINERS = {"\u200c", "\u200d"}
+#: Letters, signs and marks that show nothing, beside the characters of the categories below: fillers, blanks and
+#: variation selectors (Default_Ignorable_Code_Point of Unicode, and the blank of Braille). Any text can hide in them.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+#: Of these, what joins letters in scripts and emoji, or says how a sign is drawn, is kept where that can be.
+_JOINERS = {"\u200c", "\u200d", "\ufe0f"}
 
 
 def clean_for_agents(text: str) -> str:
-    """Text on one line, without what cannot be seen: control, direction and tag characters."""
-    kept = (
-        " " if one.isspace() else one
-        for one in text
-        if one.isspace() or one in _JOINERS or unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Co", "Cn")
-    )
+    """Text on one line, without what cannot be seen: control, direction and tag characters, fillers."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    kept: list[str] = []
+    for one in text:
+        if one.isspace():
+            kept.append(" ")
+        elif one in _JOINERS:
+            before = kept[-1] if kept else " "
+            if ord(before) > 0x7F and (before not in _JOINERS or before == "\ufe0f" != one):
+                kept.append(one)
+        elif unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Co", "Cn") and not _UNSEEN.match(one):
+            kept.append(one)
     return " ".join("".join(kept).split())
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from watcher.knowledge.likeness import things_of, words_of
+from watcher.knowledge.likeness import opposed, things_of, words_of
 from watcher.knowledge.naming import name_of
 from watcher.knowledge.writer import QUERIES
 from watcher.store.database import Connection
@@ -27,6 +27,8 @@ class Entry:
     status: str
     owner: str | None
     words: str
+    #: Its place in the order in which items came.
+    number: int = 0
 
     @property
     def live(self) -> bool:
@@ -41,6 +43,8 @@ class Shelf:
         self.entries: dict[str, Entry] = {}
         #: Domain to the words of its items that are not personal.
         self.words: dict[str, dict[str, str]] = {}
+        #: The same of those that say how things are, or may come to.
+        self.living: dict[str, dict[str, str]] = {}
         self._named: dict[str, str] = {}
         self._generation = -1
 
@@ -48,7 +52,7 @@ class Shelf:
         """Read everything anew if somebody has changed it."""
         if generation == self._generation:
             return
-        self.entries, self.words, self._named = {}, {}, {}
+        self.entries, self.words, self.living, self._named = {}, {}, {}, {}
         for item, title, content, domain, entities, status, owner in connection.execute(QUERIES["shelf"]):
             self.add(entry(item, title, content, domain, json.loads(entities), status, owner))
         self._generation = generation
@@ -60,17 +64,26 @@ class Shelf:
 
     def add(self, one: Entry) -> None:
         """There is this item too."""
+        one.number = len(self.entries)
         self.entries[one.item_id] = one
-        self._named.setdefault(name_of(one.title, one.content), one.item_id)
+        name = name_of(one.title, one.content)
+        if name not in self._named or self.entries[self._named[name]].owner is not None:
+            self._named[name] = one.item_id
         if one.owner is None:
             self.words.setdefault(one.domain, {})[one.item_id] = one.words
+            if one.live:
+                self.living.setdefault(one.domain, {})[one.item_id] = one.words
 
     def named(self, title: str, content: str, username: str) -> str | None:
-        """The item that says exactly this, by its name or as somebody rewrote it; no stranger's personal one."""
-        name = name_of(title, content)
+        """The item that says exactly this, by its name or as somebody rewrote it; no stranger's personal one.
+
+        One that was rewritten to say the opposite of its name is another.
+        """
+        name, words = name_of(title, content), words_of(content)
         for item in (name, self._named.get(name), name_of(title, f"{content}\0{username}")):
-            if item in self.entries and self.entries[item].owner in (None, username):
-                return item
+            found = self.entries.get(item) if item is not None else None
+            if found is not None and found.owner in (None, username) and opposed(words, found.words) is None:
+                return found.item_id
         return None
 
 
