@@ -27,7 +27,7 @@ SESSION: dict[str, Any] = {
     "primary_model": "claude-opus-4-6",
 }  # fmt: skip
 NO_MODELS = {"model": "", "calls": 0, "tokens": 0, "cost_usd": 0.0, "max_tokens_a_day": 0}
-NOTHING = {"service": None, "knowledge": None, "models": NO_MODELS, "processors": [], "troubled": []}
+NOTHING: dict[str, Any] = {"service": None, "knowledge": None, "models": NO_MODELS, "processors": [], "troubled": []}
 #: What a terminal, or a table's markup, would obey.
 HOSTILE = "[bold]x[/bold][/] \x1b[2J\x1b]0;t\x07\r\n\t\x00\x9b31m\u202e\u2028[link=http://x]y"
 HARMLESS = "[bold]x[/bold][/] "

@@ -131,18 +131,21 @@ ON CONFLICT (contradiction_id) DO NOTHING;
 SELECT {ITEM} FROM knowledge_items WHERE item_id = $2;
 
 -- name: items
--- Shown to those who may see them: not personal, or their own.
+-- Shown to those who may see them: not personal, or their own. What is told of an item is looked up for those shown.
+WITH fitting AS (
+    SELECT item_id AS fits, status AS stands, created_at AS came, {CONFIDENCE} AS sure, count(*) OVER () AS total
+    FROM knowledge_items
+    WHERE (owner IS NULL OR owner = $2)
+      AND ($3 = '' OR status = $3) AND ($4 = '' OR domain = $4)
+      AND (NOT $5 OR owner = $2 OR status IN ('approved', 'mandatory'))
+      {WORDS}
+    ORDER BY (status = 'pending') DESC, sure DESC, created_at DESC, item_id
+    LIMIT $6 OFFSET $7
+)
 SELECT {ITEM},
-       (SELECT coalesce(sum(vote), 0) FROM knowledge_votes v WHERE v.item_id = knowledge_items.item_id) AS votes,
-       count(*) OVER () AS total
-FROM knowledge_items
-WHERE (owner IS NULL OR owner = $2)
-  AND ($3 = '' OR status = $3) AND ($4 = '' OR domain = $4)
-  AND (NOT $5 OR owner = $2 OR status IN ('approved', 'mandatory'))
-  AND coalesce((SELECT bool_and(strpos(lower(title || ' ' || content || ' ' || entities), lower(word)) > 0)
-                FROM unnest(CAST($6 AS VARCHAR[])) AS wanted(word)), true)
-ORDER BY (status = 'pending') DESC, confidence DESC, created_at DESC, item_id
-LIMIT $7 OFFSET $8;
+       (SELECT coalesce(sum(vote), 0) FROM knowledge_votes v WHERE v.item_id = knowledge_items.item_id) AS votes, total
+FROM fitting JOIN knowledge_items ON item_id = fits
+ORDER BY (stands = 'pending') DESC, sure DESC, came DESC, fits;
 
 -- name: evidence
 SELECT evidence_id, username, session_file, session_id, turn_id, occurred_at, detection_type, user_quote, source,

@@ -27,6 +27,11 @@ _CONTRADICTION = (
 )  # fmt: skip
 
 
+#: More words than these are not looked for.
+MOST_WORDS = 20
+_SAID = "lower(title || ' ' || content || ' ' || entities)"
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which items are meant; what is empty means any."""
@@ -43,11 +48,16 @@ class Wanted:
 
 def items(query: Query, wanted: Wanted, viewer: str | None = None) -> dict[str, Any]:
     """Items, what waits for review first, then by confidence; personal ones only for their owner, ``viewer``."""
-    now = datetime.now(UTC).timestamp()
+    words = list(dict.fromkeys(wanted.text.split()))[:MOST_WORDS]
+    # A condition for each word: a list of them would be looked through once for each item.
+    conditions = (f"AND strpos({_SAID}, lower(${number})) > 0" for number in range(8, 8 + len(words)))
     rows = query(
-        QUERIES["items"],
-        [now, viewer, wanted.status, wanted.domain, wanted.served, wanted.text.split(), wanted.limit, wanted.offset],
-    )
+        QUERIES["items"].replace("{WORDS}", " ".join(conditions)),
+        [
+            datetime.now(UTC).timestamp(), viewer, wanted.status, wanted.domain, wanted.served, wanted.limit,
+            wanted.offset, *words,
+        ],
+    )  # fmt: skip
     return {
         "items": [{**item_of(row[: len(ITEM) + 1]), "votes": int(row[-2])} for row in rows],
         "total": int(rows[0][-1]) if rows else 0,
