@@ -44,6 +44,30 @@ def listing(query: Query, chosen: Chosen) -> dict[str, Any]:
     }
 
 
+def whole(query: Query, chosen: Chosen) -> dict[str, Any]:
+    """Sessions as wholes: each with what every processor has of it, the latest first, and how many there are."""
+    filters = [chosen.processor, chosen.status, chosen.user, chosen.text]
+    keys = [str(key) for key, _ in query(QUERIES["session_keys"], [*filters, chosen.limit])]
+    ((total,),) = query(QUERIES["count_session_keys"], filters)
+    rows = [dict(zip(_LISTED, row, strict=True)) for row in query(QUERIES["rows_of_sessions"], [keys])] if keys else []
+    by_key: dict[str, list[dict[str, Any]]] = {key: [] for key in keys}
+    for row in rows:
+        by_key[row["session"]].append(row)
+    return {
+        "total": total,
+        "sessions": [
+            {
+                "session": key,
+                "user": rows[0]["user"],
+                "processed_at": max((row["processed_at"] for row in rows if row["processed_at"]), default=None),
+                "processors": rows,
+            }
+            for key, rows in by_key.items()
+            if rows  # forgotten between one look and the next
+        ],
+    }
+
+
 def find(query: Query, tree: Tree, text: str) -> str:
     """The one session that a person means: its key, its path below the sessions folder, or an unmistakable part.
 

@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from watcher.http import admin, reports, sessions
+from watcher.http import admin, pages, reports, sessions
 from watcher.http.auth import Doorkeeper
 from watcher.live import LiveService
 
@@ -23,6 +23,7 @@ def build(service: LiveService, token: str) -> FastAPI:
     keeper = Doorkeeper(token, service.core.query)
     for part in (reports, sessions, admin):
         app.include_router(part.router(service, keeper))
+    pages.install(app, service, keeper)
 
     @app.middleware("http")
     async def audited(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -35,6 +36,7 @@ def build(service: LiveService, token: str) -> FastAPI:
             log.exception("a request failed", path=request.url.path)
             unhandled = f"{type(error).__name__}: {error}"
             response = JSONResponse({"detail": unhandled}, 500)
+        unhandled = unhandled or getattr(request.state, "unhandled", None)
         action, caller = getattr(request.state, "action", None), getattr(request.state, "caller", None)
         if action is not None and caller is not None:
             params: dict[str, Any] = {

@@ -22,18 +22,25 @@ Name = Annotated[str | None, Query(max_length=500)]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 
 
+def standing(service: LiveService) -> dict[str, Any]:
+    """What the service says of itself, and what its reports lack."""
+    found = service.health()
+    core = service.core
+    try:
+        models = usage.unknown_models(core.query) if "usage" in core.pipelines else []
+    except core.database.Error:
+        return found  # which has said so already
+    if models:
+        message = f"No price is known for {', '.join(models[:10])}; set them under [processors.usage] prices."
+        found["findings"].append(asdict(Finding("info", "unknown_models", message, {"models": models})))
+    return found
+
+
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
     routes = APIRouter(prefix="/api")
     reader = [Depends(keeper.reader)]
     core = service.core
-
-    def standing() -> dict[str, Any]:
-        found = service.health()
-        if "usage" in core.pipelines and (models := usage.unknown_models(core.query)):
-            message = f"No price is known for {', '.join(models[:10])}; set them under [processors.usage] prices."
-            found["findings"].append(asdict(Finding("info", "unknown_models", message, {"models": models})))
-        return found
 
     @routes.get("/health")
     def _health() -> dict[str, str]:
@@ -41,11 +48,11 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
 
     @routes.get("/health/detailed", dependencies=reader)
     def _detailed() -> dict[str, Any]:
-        return standing()
+        return standing(service)
 
     @routes.get("/status", dependencies=reader)
     def _status() -> dict[str, Any]:
-        return {**gather(core.query, list(core.pipelines)), "service": standing()}
+        return {**gather(core.query, list(core.pipelines)), "service": standing(service)}
 
     @routes.get("/usage/{report}")
     def _usage(

@@ -95,10 +95,10 @@ class Ledger:
             self._connection = None
 
 
-def runs(query: Query, name: str = "", limit: int = 50) -> list[dict[str, Any]]:
-    """The latest runs, ready for JSON."""
+def runs(query: Query, name: str = "", limit: int = 50, outcome: str = "") -> list[dict[str, Any]]:
+    """The latest runs, ready for JSON; what is empty means any."""
     names = ("run_id", "name", "trigger", "started_at", "finished_at", "outcome", "stats", "error")
-    return [_plain(names, row) for row in query(QUERIES["runs"], [name, limit])]
+    return [_plain(names, row) for row in query(QUERIES["runs"], [name, outcome, limit])]
 
 
 def jobs(
@@ -119,8 +119,11 @@ def jobs(
     return told
 
 
-def audit(query: Query, limit: int = 50) -> list[dict[str, Any]]:
-    """The latest entries of who asked for what, ready for JSON."""
+def audit(query: Query, limit: int = 50, text: str = "", actor: str = "", status: int = 0) -> list[dict[str, Any]]:
+    """The latest entries of who asked for what, ready for JSON; what is empty means any.
+
+    ``text``: a part of the action or resource. ``status``: that of the answer, or a larger one.
+    """
     names = (
         "entry_id",
         "asked_at",
@@ -132,7 +135,12 @@ def audit(query: Query, limit: int = 50) -> list[dict[str, Any]]:
         "duration_ms",
         "unhandled_error",
     )
-    return [_plain(names, row) for row in query(QUERIES["audit"], [limit])]
+    return [_plain(names, row) for row in query(QUERIES["audit"], [text, actor, status, limit])]
+
+
+def actors(query: Query) -> list[str]:
+    """Who has asked for anything."""
+    return [name for (name,) in query(QUERIES["audit_actors"], [])]
 
 
 def _plain(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:

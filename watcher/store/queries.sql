@@ -65,12 +65,12 @@ UPDATE job_runs SET outcome = 'interrupted', error = 'the service ended while it
 SELECT name, max(started_at) FROM job_runs GROUP BY name;
 
 -- name: runs
--- The latest runs, of one job or of all.
+-- The latest runs, by job and outcome ('' for any).
 SELECT run_id, name, trigger, started_at, finished_at, outcome, stats, error
 FROM job_runs
-WHERE $1 = '' OR name = $1
+WHERE ($1 = '' OR name = $1) AND ($2 = '' OR outcome = $2)
 ORDER BY started_at DESC, run_id
-LIMIT $2;
+LIMIT $3;
 
 -- name: drop_runs
 -- Forgets runs that ended before a time; each job's last one stays, since its next depends on it.
@@ -84,11 +84,16 @@ INSERT INTO audit_log (entry_id, asked_at, action, actor, resource, params, stat
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: audit
--- The latest entries.
+-- The latest entries, by a part of their action or resource, by actor ('' for any), and from a status on.
 SELECT entry_id, asked_at, action, actor, resource, params, status, duration_ms, unhandled_error
 FROM audit_log
+WHERE ($1 = '' OR strpos(action, $1) > 0 OR strpos(resource, $1) > 0) AND ($2 = '' OR actor = $2) AND status >= $3
 ORDER BY asked_at DESC, entry_id
-LIMIT $1;
+LIMIT $4;
+
+-- name: audit_actors
+-- Who has asked for anything.
+SELECT DISTINCT actor FROM audit_log ORDER BY actor;
 
 -- name: drop_audit
 -- Forgets entries from before a time.
@@ -114,6 +119,31 @@ SELECT count(*)
 FROM session_processor_state
 WHERE ($1 = '' OR processor_name = $1) AND ($2 = '' OR status = $2) AND ($3 = '' OR username = $3)
   AND ($4 = '' OR strpos(session_file, $4) > 0);
+
+-- name: session_keys
+-- Sessions with any row by processor, status, user and a part of their key ('' for any), the latest first.
+SELECT session_file, max(processed_at)
+FROM session_processor_state
+WHERE ($1 = '' OR processor_name = $1) AND ($2 = '' OR status = $2) AND ($3 = '' OR username = $3)
+  AND ($4 = '' OR strpos(session_file, $4) > 0)
+GROUP BY session_file
+ORDER BY max(processed_at) DESC NULLS LAST, session_file
+LIMIT $5;
+
+-- name: count_session_keys
+-- How many there are of them.
+SELECT count(DISTINCT session_file)
+FROM session_processor_state
+WHERE ($1 = '' OR processor_name = $1) AND ($2 = '' OR status = $2) AND ($3 = '' OR username = $3)
+  AND ($4 = '' OR strpos(session_file, $4) > 0);
+
+-- name: rows_of_sessions
+-- What each processor has of some sessions.
+SELECT processor_name, session_file, username, status, processed_at, items_extracted, processed_bytes, file_size,
+       bad_lines, attempts, last_error, next_attempt_at
+FROM session_processor_state
+WHERE session_file = ANY($1)
+ORDER BY session_file, processor_name;
 
 -- name: session
 -- Everything that is noted of one session.
