@@ -147,7 +147,7 @@ def _chart(
             "font": "system-ui, sans-serif",
             "view": {"stroke": None},
             "axis": {**text, **lines, **faint, "gridOpacity": 0.13, "titleFontSize": FONT, "titleFontWeight": "normal"},
-            "legend": {**text, "orient": "top", "symbolType": "square", "labelLimit": 200},
+            "legend": {**text, "orient": "top", "symbolType": "square", "labelLimit": 200, "columnPadding": 24},
             "title": {"color": ink, "fontSize": FONT + 2},
         },
     }

@@ -97,7 +97,9 @@ class Tree:
             return str(owner)
 
     def signature(self, path: bytes) -> Signature | None:
-        """A session file as it is now, None if it cannot be seen."""
+        """A session file as it is now, None if it cannot be seen: what lies elsewhere is no session of this tree."""
+        if not path.endswith(SUFFIX) or b"\0" in path or {b"", b".", b".."} & {*path.split(b"/")}:
+            return None
         try:
             return Signature.of(os.stat(os.path.join(os.fsencode(self.root), path), follow_symlinks=False))
         except OSError:

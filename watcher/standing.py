@@ -68,13 +68,18 @@ def whole(query: Query, chosen: Chosen) -> dict[str, Any]:
     }
 
 
+def is_known(query: Query, tree: Tree, key: str) -> bool:
+    """Whether this is the key of a session: its file is there, or something was noted of it."""
+    return tree.signature(path_of(key)) is not None or bool(query(QUERIES["session"], [key]))
+
+
 def find(query: Query, tree: Tree, text: str) -> str:
     """The one session that a person means: its key, its path below the sessions folder, or an unmistakable part.
 
     Raises:
         NoSuchSession: none is meant, or more than one.
     """
-    if tree.signature(path_of(text)) is not None or query(QUERIES["session"], [text]):
+    if is_known(query, tree, text):
         return text
     found = [str(key) for (key,) in query(QUERIES["keys"], [text])]
     exact = [key for key in found if key.rpartition("/")[2] in (text, f"{text}.jsonl")]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request
-from fastapi.exception_handlers import http_exception_handler
+from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -39,6 +40,13 @@ def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
             return await http_exception_handler(request, error)
         return frame.trouble(request, error.status_code, str(error.detail))
 
+    async def impossible(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        if for_a_program(request):
+            return await request_validation_exception_handler(request, error)
+        wrong = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
+        return frame.trouble(request, 422, f"{wrong}.")
+
     def unreadable(request: Request, error: Exception) -> Response:
         if for_a_program(request):
             raise error
@@ -50,5 +58,6 @@ def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
 
     app.add_exception_handler(SignInNeeded, sign_in)
     app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(RequestValidationError, impossible)
     for kind in service.core.database.Error:
         app.add_exception_handler(kind, unreadable)

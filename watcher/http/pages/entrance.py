@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import structlog
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
@@ -32,7 +30,7 @@ def router(frame: Frame) -> APIRouter:
         return ask(request, wanted)
 
     @routes.post("/sign-in")
-    def _sign_in(request: Request, given: Annotated[dict[str, str], Depends(fields)]) -> Response:
+    def _sign_in(request: Request, given: dict[str, str] = Depends(fields)) -> Response:
         must_be_from_here(request)
         wanted = inside(given.get("next", "/"))
         value = frame.visits.begin(given.get("token", "").strip())
@@ -48,7 +46,7 @@ def router(frame: Frame) -> APIRouter:
         return response
 
     @routes.post("/sign-out")
-    def _sign_out(request: Request, given: Annotated[dict[str, str], Depends(fields)]) -> Response:
+    def _sign_out(request: Request, given: dict[str, str] = Depends(fields)) -> Response:
         must_be_from_here(request)
         try:
             must_be_of(frame.visitor(request).visit, given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Request
 
@@ -49,7 +49,8 @@ def must_be_from_here(request: Request) -> None:
     if origin is None:
         ours = request.headers.get("sec-fetch-site") == "same-origin"
     else:
-        ours = urlsplit(origin).netloc == request.headers.get("host", "")
+        host = request.headers.get("host", "")
+        ours = origin in (f"http://{host}", f"https://{host}")
     if not ours:
         raise HTTPException(403, "This form was not sent from a page of this service; nothing was done.")
 

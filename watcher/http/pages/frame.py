@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -157,6 +157,6 @@ class Frame:
 
 def inside(address: str, otherwise: str = "/") -> str:
     """An address of ours, as it was asked for; anything that a browser might take for another's is not."""
-    parts = urlsplit(address)
-    odd = "\\" in address or not address.isprintable() or address.startswith("//")
-    return otherwise if parts.scheme or parts.netloc or odd or not address.startswith("/") else address
+    # What begins with one slash has no host; browsers read \\ as / and leave out line ends and tabs.
+    ours = address.startswith("/") and not address.startswith("//") and "\\" not in address and address.isprintable()
+    return address if ours else otherwise

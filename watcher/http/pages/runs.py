@@ -66,7 +66,7 @@ def router(frame: Frame) -> APIRouter:
         )
 
     @routes.post(f"{ADDRESS}/run")
-    def _run(request: Request, visitor: Annotated[Visitor, Depends(frame.acting("run_job"))], name: Given) -> Response:
+    def _run(request: Request, name: Given, visitor: Visitor = Depends(frame.acting("run_job"))) -> Response:
         request.state.action = _action(name, [job_of(processor) for processor in core.pipelines])
         try:
             stats = _started(lambda: core.jobs.run(name, "asked"), name).result(WAITED)

@@ -16,7 +16,6 @@ from watcher import orders, standing
 from watcher.errors import NoSuchSession, OrderFailed, OrderRefused
 from watcher.http.pages import drawing
 from watcher.http.pages.frame import Frame, Visitor
-from watcher.sessions import path_of
 
 #: How many sessions a page shows at first, and when asked for more.
 FIRST, MORE = 50, 500
@@ -100,10 +99,8 @@ def router(frame: Frame) -> APIRouter:
 
     def known(visitor: Visitor, key: str) -> dict[str, Any]:
         """What is known of a session that this visitor may see; one that is not theirs is not there."""
-        there = core.tree.signature(path_of(key)) is not None or bool(
-            core.query("SELECT 1 FROM session_processor_state WHERE session_file = $1 LIMIT 1", [key])
-        )
-        if not there or (visitor.only is not None and core.tree.username(key) != visitor.only):
+        theirs = visitor.only is None or core.tree.username(key) == visitor.only
+        if not theirs or not standing.is_known(core.query, core.tree, key):
             raise HTTPException(404, str(NoSuchSession(key[:200], [])))
         found = standing.session(core.query, core.tree, core.versions(), key)
         nothing = dict.fromkeys(("status", "items_extracted", "processed_bytes", "processed_at"))
@@ -115,7 +112,7 @@ def router(frame: Frame) -> APIRouter:
         @routes.post(f"/sessions/{order}", name=f"page_sessions_{order}")
         def _order(
             request: Request,
-            visitor: Annotated[Visitor, Depends(allowed)],
+            visitor: Visitor = Depends(allowed),
             session: Given = "",
             status: Given = "",
             processor: Given = "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -32,16 +32,6 @@ def size(value: int | None) -> str:
         if value >= unit:
             return f"{value / unit:,.1f} {name}"
     return f"{value:,} bytes"
-
-
-def short(value: float | None) -> str:
-    """Large figures, to three places."""
-    if value is None:
-        return NOTHING
-    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= unit:
-            return f"{value / unit:.3g}{name}"
-    return f"{value:,.0f}"
 
 
 def percent(part: float | None, whole: float | None) -> str:
@@ -77,25 +67,20 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def moment(value: datetime | str | float | None, now: datetime) -> Markup:
-    """A time in UTC, and how far away it is."""
+    """A time in UTC, with its day unless that is today's, and how far away it is."""
     if value is None:
         return Markup(NOTHING)
     at = _utc(value)
-    return Markup('<time datetime="{}"><span class="at">{} UTC</span> <span class="ago">{}</span></time>').format(
-        f"{at:%Y-%m-%dT%H:%M:%SZ}", f"{at:%Y-%m-%d %H:%M:%S}", ago(at, now)
-    )
+    whole = f"{at:%Y-%m-%d %H:%M:%S}"
+    told = whole if at.date() != now.date() else whole.partition(" ")[2]
+    return Markup(
+        '<time datetime="{}" title="{} UTC"><span class="at">{} UTC</span> <span class="ago">{}</span></time>'
+    ).format(f"{at:%Y-%m-%dT%H:%M:%SZ}", whole, told, ago(at, now))
 
 
 def clock(value: datetime | None) -> str:
     """The time of day in UTC."""
     return NOTHING if value is None else f"{value.astimezone(UTC):%H:%M:%S}"
-
-
-def day(value: datetime | date | str | None) -> str:
-    """A day, in UTC where it was a moment."""
-    if isinstance(value, datetime):
-        value = value.astimezone(UTC).date()
-    return NOTHING if value is None else str(value)
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -122,12 +107,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "dollars": dollars,
     "size": size,
-    "short": short,
     "percent": percent,
     "span": span,
     "moment": moment,
     "clock": clock,
-    "day": day,
     "plural": plural,
     "bar": bar,
 }
