@@ -104,11 +104,11 @@ def test_an_unreadable_folder_is_told_not_passed_over(tmp_path: Path) -> None:
 
 
 def test_what_lies_elsewhere_is_no_session_of_the_tree(tmp_path: Path) -> None:
-    """No key leads out of the sessions folder, or to what is no transcript, and none that cannot be a path is trouble."""
+    """No key leads out of the sessions folder or to what is no transcript; what cannot be a path is no trouble."""
     root = tmp_path / "sessions"
     (root / "ann").mkdir(parents=True)
-    for path in (root / "ann" / "a.jsonl", tmp_path / "outside.jsonl", root / "ann" / "notes.txt"):
-        path.write_text("{}\n")
+    for file in (root / "ann" / "a.jsonl", tmp_path / "outside.jsonl", root / "ann" / "notes.txt"):
+        file.write_text("{}\n")
     tree = Tree(root)
     assert tree.signature(b"ann/a.jsonl") is not None
     outside = os.fsencode(tmp_path / "outside.jsonl")
