@@ -1,14 +1,11 @@
-"""Charts by Vega-Lite, drawn here, so that a page needs no script. The library is an extra, loaded when used."""
+"""Charts, as Vega-Lite has them: what is drawn by `watcher.draw`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import Any
-
-from watcher.errors import SettingsError
 
 Row = Mapping[str, Any]
 
@@ -50,11 +47,19 @@ def over_time(
     return _chart(rows, {"type": "bar", "color": PALETTE[0], "clip": True}, encoding, (WIDTH, 190), ink)
 
 
-def over_moments(rows: Sequence[Row], *, unit: str, kinds: Sequence[str], ink: str) -> dict[str, Any]:
-    """Points of rows ``{"at", "value", "kind"}`` over time, with a line through those of a kind."""
-    time = {"field": "at", "type": "temporal", "title": "time (UTC)", "scale": {"type": "utc"}, "axis": {"grid": False}}
-    encoding = {"x": time, "y": _measure(unit), "color": _colours(kinds)}
-    return _chart(rows, {"type": "line", "point": {"size": 16}, "strokeWidth": 1}, encoding, (2 * WIDTH, 200), ink)
+def over_moments(rows: Sequence[Row], *, unit: str, kinds: Sequence[str] = (), ink: str) -> dict[str, Any]:
+    """Points of rows ``{"at", "value"}`` over time, and ``"kind"`` where there are kinds, with a line through each."""
+    time = {
+        "field": "at",
+        "type": "temporal",
+        "title": "time (UTC)",
+        "scale": {"type": "utc"},
+        "axis": {"grid": False, "tickCount": 6},
+    }
+    encoding = {"x": time, "y": _measure(unit)} | ({"color": _colours(kinds)} if kinds else {})
+    colour = {} if kinds else {"color": PALETTE[0]}
+    mark = {"type": "line", **colour, "point": {"size": 14, **colour}, "strokeWidth": 1.3}
+    return _chart(rows, mark, encoding, (WIDTH, 190), ink)
 
 
 def by_name(rows: Sequence[Row], *, unit: str, in_order: bool, ink: str) -> dict[str, Any]:
@@ -77,37 +82,9 @@ def few_kinds(totals: Mapping[str, float], most: int = len(PALETTE) - 1) -> list
 
 
 def short(text: object) -> str:
-    """Text from transcripts, cut, and without what is no letter."""
-    plain = "".join(letter if letter.isprintable() else "\ufffd" for letter in str("-" if text is None else text))
+    """Text from transcripts, cut."""
+    plain = str("-" if text is None else text)
     return plain[: _LONGEST - 1] + "…" if len(plain) > _LONGEST else plain
-
-
-def svg(chart: Mapping[str, Any]) -> str:
-    """The chart as SVG; one that was drawn lately is not drawn again.
-
-    Raises:
-        SettingsError: the library is missing.
-    """
-    return _svg(json.dumps(chart, default=str))
-
-
-@lru_cache(maxsize=128)
-def _svg(chart: str) -> str:
-    return str(library().vegalite_to_svg(chart, allowed_base_urls=[]))
-
-
-def library() -> Any:
-    """What draws.
-
-    Raises:
-        SettingsError: it is missing.
-    """
-    try:
-        # Loaded when used: an extra, and 80 MB of memory once it has drawn.
-        import vl_convert
-    except ImportError:
-        raise SettingsError("charts need vl-convert-python: pip install 'session-watcher[plot]'") from None
-    return vl_convert
 
 
 def _measure(unit: str) -> dict[str, Any]:

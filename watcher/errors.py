@@ -62,6 +62,10 @@ class OrderFailed(WatcherError):
         super().__init__(f"{key}: the database does not take it ({reason}); nothing was changed, ask again later")
 
 
+class ChartTrouble(WatcherError):
+    """A chart cannot be drawn; the text says why, and what to install if that is it."""
+
+
 class NoSuchJob(WatcherError):
     """There is no job of that name."""
 

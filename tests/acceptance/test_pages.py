@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ from playwright.sync_api import Response as PlaywrightResponse
 
 from tests.processes import Place, Running, wait_for
 
-CHROMIUM = os.environ.get("SESSION_WATCHER_CHROMIUM", "/usr/bin/chromium")
+#: The browser that is driven.
+CHROMIUM = os.environ.get("SESSION_WATCHER_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 #: Names as a stranger would choose them.
 HOSTILE = "<img src=x onerror=alert(1)>"
 FORMULA = "=cmd|' /C calc'!A0"
@@ -169,6 +171,7 @@ expect.set_options(timeout=20_000)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, without a window."""
+    assert CHROMIUM, "these tests need a browser: apt-get install chromium, or SESSION_WATCHER_CHROMIUM=/path/to/it"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]

@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from watcher import charts
+from watcher.draw import Easel, Kind
 from watcher.errors import SettingsError
 
 #: So many bars can be told apart; the rest of a longer report is left out, and said so.
 MOST = 60
 _INK = "#1a202c"
-_KINDS = (".png", ".svg", ".pdf")
+_KINDS: dict[str, Kind] = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 
 
 def plot(found: dict[str, Any], target: Path) -> None:
     """Draw a report: cost where it has one, calls elsewhere, a bar a row.
 
     Raises:
-        SettingsError: the file's kind is none that can be drawn, or the library is missing.
+        SettingsError: the file's kind is none that can be drawn.
+        ChartTrouble: it cannot be drawn.
     """
     if target.suffix not in _KINDS:
         raise SettingsError(f"--plot {target}: a name that ends in {', '.join(_KINDS)} is accepted")
@@ -36,9 +38,5 @@ def plot(found: dict[str, Any], target: Path) -> None:
     left_out = f" ({len(shown)} of {len(rows)} rows)" if len(shown) < len(rows) else ""
     chart["title"] = f"Usage: {found['report'].replace('_', ' ')}{left_out}"
     chart["background"] = "white"
-    if target.suffix == ".svg":
-        target.write_text(charts.svg(chart), encoding="utf-8")
-    elif target.suffix == ".png":
-        target.write_bytes(charts.library().vegalite_to_png(chart, scale=2))
-    else:
-        target.write_bytes(charts.library().vegalite_to_pdf(chart))
+    (picture,) = Easel().draw([chart], _KINDS[target.suffix])
+    target.write_bytes(picture)

@@ -13,6 +13,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from watcher.draw import Easel
 from watcher.http.auth import Doorkeeper
 from watcher.http.pages import wording
 from watcher.http.pages.forms import SignInNeeded, fields, must_be_from_here, must_be_of
@@ -72,6 +73,7 @@ class Frame:
         self.service = service
         self.core = service.core
         self.visits = Visits(keeper.who)
+        self.easel = Easel()
         self._pages = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,

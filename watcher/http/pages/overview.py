@@ -51,7 +51,7 @@ def router(frame: Frame) -> APIRouter:
         status: dict[str, Any] | None = None
         usage: dict[str, Any] | None = None
         with suppress(*core.database.Error):  # then a finding says why
-            status, usage = gather(core.query, list(core.pipelines)), _usage(frame)
+            status, usage = gather(core.query, list(core.pipelines)), _usage(frame, request)
         live = {entry["processor"]: entry for entry in service["processors"]}
         heading, sentence = _VERDICTS[service["status"]]
         return frame.show(
@@ -78,7 +78,7 @@ def _link(finding: dict[str, Any]) -> tuple[str, str] | None:
     return found
 
 
-def _usage(frame: Frame) -> dict[str, Any] | None:
+def _usage(frame: Frame, request: Request) -> dict[str, Any] | None:
     """Today's figures, and the last days as a picture; None where usage is not counted."""
     core = frame.core
     if "usage" not in core.pipelines:
@@ -87,11 +87,12 @@ def _usage(frame: Frame) -> dict[str, Any] | None:
     first = today - timedelta(DAYS - 1)
     report = reports.daily(core.query, reports.Filters(since=first))
     days = {row[0]: dict(zip(report.columns, row, strict=True)) for row in report.rows}
-    chart = drawing.cost_and_tokens(list(days.values()), (first, today))
+    charts = drawing.cost_and_tokens(list(days.values()), (first, today))
     return {
         "today": days.get(today),
         "yesterday": days.get(today - timedelta(1)),
         "day": today,
-        "charts": chart,
+        "any": bool(days),
+        "drawn": drawing.drawn(frame, request, charts),
         "last": None if days else reports.last_day(core.query),
     }

@@ -87,7 +87,7 @@ def router(frame: Frame) -> APIRouter:
             left_out=len(moments) > most,
             most=most,
             whole=bool(whole),
-            chart=drawing.course(moments),
+            drawn=drawing.drawn(frame, request, drawing.course(moments[:most])),
             failures=errors.of_session(core.query, session) if "errors" in core.pipelines else {},
             counted=counted,
         )

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from processors.usage import reports
 from processors.usage.reports import Filters, Report
 from watcher.http.pages import downloads, drawing
-from watcher.http.pages.drawing import Drawn
+from watcher.http.pages.drawing import Chart
 from watcher.http.pages.frame import Frame, Visitor
 
 #: Without a choice, so many days are shown.
@@ -85,7 +85,7 @@ def router(frame: Frame) -> APIRouter:
             models=_with(models, filters.model),
             totals=daily.totals,
             unknown=daily.unknown_models,
-            charts_drawn=_charts(core.query, filters, daily, today) if daily.rows else [],
+            drawn=drawing.drawn(frame, request, _charts(core.query, filters, daily, today)) if daily.rows else None,
             tables=[_table(part, reports.REPORTS[part.report](core.query, filters)) for part in parts],
             last=None if daily.rows else reports.last_day(core.query, filters.user),
             zone=core.query("SELECT timezone FROM usage_zone")[0][0],
@@ -113,7 +113,7 @@ def router(frame: Frame) -> APIRouter:
     return routes
 
 
-def _charts(query: Any, filters: Filters, daily: Report, today: date) -> list[Drawn]:
+def _charts(query: Any, filters: Filters, daily: Report, today: date) -> list[Chart]:
     days = [dict(zip(daily.columns, row, strict=True)) for row in daily.rows]
     known = [day["day"] for day in days if day["day"] is not None]
     first = filters.since or min(known, default=today)
