@@ -66,6 +66,31 @@ class ChartTrouble(WatcherError):
     """A chart cannot be drawn; the text says why, and what to install if that is it."""
 
 
+class NoSuchItem(WatcherError):
+    """There is no item of that name in the knowledge base, or none that this person may see."""
+
+    def __init__(self, item: str) -> None:
+        super().__init__(f"there is no item {item!r}; see memory list")
+
+
+class NoSuchContradiction(WatcherError):
+    """There is no contradiction of that name."""
+
+    def __init__(self, which: str) -> None:
+        super().__init__(f"there is no contradiction {which!r}; see memory contradictions")
+
+
+class ReviewRefused(WatcherError):
+    """A decision about an item cannot be as asked; the text says why. Nothing was changed."""
+
+
+class ItemChanged(WatcherError):
+    """An item says something else than what the reviewer has read; nothing was changed."""
+
+    def __init__(self, item: str) -> None:
+        super().__init__(f"{item} was changed meanwhile; read it again, then decide")
+
+
 class NoSuchJob(WatcherError):
     """There is no job of that name."""
 

@@ -155,6 +155,25 @@ def of_jobs(running: Mapping[str, float], failed: Mapping[str, str], ledger_trou
     return found
 
 
+def of_knowledge(trouble: str | None, died: bool, owed: tuple[int, str] | None) -> list[Finding]:
+    """An inbox that is not drained, and items that could not be compared with the others."""
+    found = []
+    if died:
+        message = "The thread that takes candidates into the knowledge base has died; restart the service."
+        found.append(Finding("unhealthy", "intake_dead", message))
+    if trouble is not None:
+        message = f"Candidates wait in the inbox until they can be taken in: {trouble}. See to the database."
+        found.append(Finding("unhealthy", "intake_waits", message))
+    if owed is not None:
+        count, reason = owed
+        message = (
+            f"{count} {'item was' if count == 1 else 'items were'} not compared with the others yet: {reason}. "
+            "It is tried again by itself; see to the judge's model if it stays so."
+        )
+        found.append(Finding("warning", "checks_owed", message, {"items": count}))
+    return found
+
+
 def of_settings(trouble: str | None, waiting: Sequence[str]) -> list[Finding]:
     """A changed file that is refused, and changes that a running service cannot take up."""
     found = []

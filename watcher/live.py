@@ -56,6 +56,7 @@ class LiveService:
         #: Settings that were changed, and take effect at the next start.
         self.waiting_settings: list[str] = []
         self._told: dict[tuple[str, str], str] = {}
+        self._commits = 0
         self.core.jobs.add(HEALTH_CHECK, self.check)
 
     def start(self) -> None:
@@ -64,6 +65,7 @@ class LiveService:
         last = self.core.ledger.last_runs()
         self.observer.start()
         self.core.start()
+        self.core.knowledge.start()
         for number, pipeline in enumerate(self.core.pipelines.values()):
             self._sweep_by_the_clock(pipeline, number * APART)
             self._sweep_soon(pipeline, "start")
@@ -159,6 +161,10 @@ class LiveService:
 
     def _tick(self) -> None:
         """One small look at everything that may have come up: a busy schedule is a core that is never at rest."""
+        commits = sum(pipeline.door.commits for pipeline in self.core.pipelines.values())
+        if commits != self._commits:  # one of them may have brought candidates
+            self._commits = commits
+            self.core.knowledge.wake()
         for pipeline in self.core.pipelines.values():
             if pipeline.owes():
                 self.schedule.soon(f"debt:{pipeline.name}", pipeline.settle_debt)

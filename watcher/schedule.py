@@ -43,8 +43,11 @@ class Schedule:
         )
 
     def soon(self, name: str, run: Callable[[], object]) -> None:
-        """Run something once, now."""
-        self._scheduler.add_job(run, "date", run_date=datetime.now(UTC), id=name, name=name, replace_existing=True)
+        """Run something once, now; also where an earlier run of it is just ending."""
+        at = datetime.now(UTC)
+        self._scheduler.add_job(
+            run, "date", run_date=at, id=name, name=name, replace_existing=True, max_instances=THREADS
+        )
 
     def remove(self, name: str) -> None:
         """Run it no more; a run that is going on ends by itself. Idempotent."""

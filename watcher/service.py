@@ -15,8 +15,9 @@ import structlog
 
 from processors.contract import Processor
 from watcher import health, housekeeping, lag, orders, standing
-from watcher.errors import OrderRefused
+from watcher.errors import OrderFailed, OrderRefused
 from watcher.jobs import Jobs
+from watcher.knowledge.base import Knowledge
 from watcher.lock import Holder, StateLock
 from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails
 from watcher.registry import Refused, discover
@@ -31,7 +32,10 @@ from watcher.store.sql import QUERIES
 
 log = structlog.get_logger("watcher.service")
 
-HEALTH_CHECK, HOUSEKEEPING = "health-check", "housekeeping"
+HEALTH_CHECK, HOUSEKEEPING, INTAKE = "health-check", "housekeeping", "knowledge-intake"
+
+#: What a forgotten session said, in the list of answers.
+KNOWLEDGE = "knowledge"
 
 #: More workers than this for one processor only wait for its door.
 MOST_WORKERS = 8
@@ -77,9 +81,12 @@ class Core:
             migrate(self.database, self.backups)
             self.ledger = Ledger(self.database)
             stack.callback(self.ledger.close)
+            self.knowledge = Knowledge(self.database)
+            stack.callback(self.knowledge.close)
             self.jobs = Jobs(self.ledger)
             self.jobs.add(HEALTH_CHECK, self.check)
             self.jobs.add(HOUSEKEEPING, self.keep_house)
+            self.jobs.add(INTAKE, lambda: asdict(self.knowledge.drain()))
             for processor in wanted:
                 self._add(processor)
             self._stack = stack.pop_all()
@@ -182,7 +189,23 @@ class Core:
         keys = [standing.find(self.query, self.tree, text) for text in texts]
         if status:
             keys += [str(key) for (key,) in self.query(QUERIES["keys_with_status"], [status, processor])]
-        return orders.give(order, chosen, self.tree, list(dict.fromkeys(keys)))
+        answers = orders.give(order, chosen, self.tree, list(dict.fromkeys(keys)))
+        if order == "forget" and not processor:
+            answers += [
+                self._forget_said(answer) for answer in {one.session: one for one in reversed(answers)}.values()
+            ]
+        return answers
+
+    def _forget_said(self, answer: orders.Answer) -> orders.Answer:
+        """What a forgotten session said is erased from the knowledge base too."""
+        if not answer.done:
+            return orders.Answer(answer.session, KNOWLEDGE, False, answer.message)
+        try:
+            erased = self.knowledge.forget(answer.session)
+        except self.database.Error as error:
+            raise OrderFailed(answer.session, str(error).strip().partition("\n")[0]) from error
+        message = f"{erased.evidence} pieces of evidence are erased, and {erased.items} items that nothing else proves"
+        return orders.Answer(answer.session, KNOWLEDGE, True, message)
 
     def order_alone(
         self, order: orders.Order, texts: Sequence[str], status: str, processor: str
@@ -250,6 +273,7 @@ class Core:
         found = [finding for pipeline in self.pipelines.values() for finding in health.of_pipeline(pipeline, now)]
         found += health.of_jobs(self.jobs.running(now), self.jobs.failures(), self.ledger.trouble)
         found += self.behind
+        found += self._of_knowledge()
         found += [
             health.Finding(
                 "warning", "processor_refused", f"{r.name}: {r.reason}. Mend or uninstall it; the others go on."
@@ -269,6 +293,13 @@ class Core:
                 )
             )
         return found
+
+    def _of_knowledge(self) -> list[health.Finding]:
+        try:
+            owed = self.knowledge.owed()
+        except self.database.Error:
+            owed = None  # that the database cannot be read is said for all of it
+        return health.of_knowledge(self.knowledge.trouble, self.knowledge.died(), owed)
 
     def look_behind(self) -> None:
         """Compare the whole tree with the tables: what is behind is among the findings from now on."""

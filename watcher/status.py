@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from watcher.knowledge import reading
 from watcher.store.sql import QUERIES
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 
 def gather(query: Query, enabled: Sequence[str], troubled: int = 20) -> dict[str, Any]:
-    """Sessions by processor and status, and the latest of those with trouble; ready for JSON.
+    """Sessions by processor and status, the latest of those with trouble, what is known; ready for JSON.
 
     Processors that are enabled are there from the beginning, others as long as they have rows.
     """
@@ -36,7 +37,11 @@ def gather(query: Query, enabled: Sequence[str], troubled: int = 20) -> dict[str
         }
         for name, key, status, attempts, error, next_attempt_at, bad_lines in query(QUERIES["troubled"], [troubled])
     ]
-    return {"processors": [processors[name] for name in sorted(processors)], "troubled": trouble}
+    return {
+        "processors": [processors[name] for name in sorted(processors)],
+        "troubled": trouble,
+        "knowledge": reading.counts(query),
+    }
 
 
 def _nothing(name: str) -> dict[str, Any]:

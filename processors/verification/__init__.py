@@ -10,10 +10,10 @@ from datetime import datetime
 import msgspec
 
 from processors.contract import Extraction, ProcessorSettings, Schema, Seconds, Table, Work, setting
+from processors.redaction import redact
 from processors.transcript import clean
 from processors.verification.candidates import Extractor, Found, folded, stands
 from processors.verification.memory import Memory, without_secrets
-from processors.verification.redaction import redact
 from processors.verification.rules import Rules
 from processors.verification.window import next_window
 

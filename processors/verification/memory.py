@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from processors.redaction import redact
 from processors.transcript import clean
-from processors.verification.redaction import redact
 from processors.verification.turns import Turn
 
 #: So many characters of a turn are kept as context: of the agent's the last ones, of a person's the first.

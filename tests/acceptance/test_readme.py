@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.acceptance.test_memory import AGENT, CORRECTION, talk
 from tests.processes import Place, lines
 
 README = Path(__file__).parents[2] / "README.md"
@@ -27,6 +28,8 @@ def place(tmp_path: Path) -> Place:
     first = lines(["m1"]).replace(b'"type": "assistant"', b'"gitBranch": "main", "type": "assistant"')
     second = lines(["m2"]).replace(b'"type": "assistant"', b'"gitBranch": "fix", "type": "assistant"')
     (tmp_path / "sessions" / "ann" / "s.jsonl").write_bytes(first + second)
+    (tmp_path / "sessions" / "ann" / "talk.jsonl").write_bytes(talk(AGENT, CORRECTION))
+    (tmp_path / "project").mkdir()
     return Place(tmp_path / "sessions", tmp_path / "state")
 
 
@@ -61,8 +64,10 @@ def test_the_readmes_commands_work(place: Place) -> None:
     given = [line.partition("#")[0] for block in blocks("sh") for line in block.splitlines()]
     commands = [shlex.split(line)[1:] for line in given if line.startswith("session-watcher ")]
     assert len(commands) >= 10
+    ((item),) = place.json("memory", "list")["items"]
+    stands_for = {"NAME": "s.jsonl", "ITEM": item["item_id"], "PROJECT": "project"}
     for words in commands:
-        done = place.run(*("s.jsonl" if word == "NAME" else word for word in words))
+        done = place.run(*(stands_for.get(word, word) for word in words))
         # There is nothing to try again here, and it says so.
         assert done.returncode == (1 if words[:2] == ["sessions", "retry"] else 0), (words, done.stderr)
         assert done.stdout.strip(), words

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 BANNED = {"utils", "helpers", "manager", "engine", "common", "core"}
 FACES = ("watcher.cli", "watcher.http")
 #: What a processor may see beside its own package.
-SHARED = {"processors.contract", "processors.records", "processors.transcript"}
+SHARED = {"processors.contract", "processors.records", "processors.redaction", "processors.transcript"}
 #: Where the spine says a processor's name, and why it may.
 NAMED = {
     ("watcher.settings", "OPERATORS"): "operators' variables were named after processors before there were settings",
@@ -202,6 +202,8 @@ def test_the_spine_never_names_a_processor() -> None:
     assert excused == set(NAMED), "an exception that nothing needs"
     for sql in (ROOT / "watcher").rglob("*.sql"):
         text = sql.read_text(encoding="utf-8")
+        if sql.parent.name == "knowledge" or sql.parent.parent.name == "knowledge":
+            text = text.replace("knowledge_inbox", "")  # for the reason above
         assert not word.search(text) and not re.search(rf"'(?:{'|'.join(names)})'", text), sql
 
 

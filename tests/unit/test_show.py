@@ -82,7 +82,7 @@ def status(**more: Any) -> dict[str, Any]:
              "items": 123_456_789, "bad_lines": 7654, "bytes": 123_456_789_012, "last_processed_at": None}  # fmt: skip
     trouble = {"processor": "usage", "session": "ann/s.jsonl", "status": "failed", "attempts": 1, "error": "no good",
                "next_attempt_at": None, "bad_lines": 0}  # fmt: skip
-    return {"service": None, "processors": [entry], "troubled": [{**trouble, **more}]}
+    return {"service": None, "knowledge": None, "processors": [entry], "troubled": [{**trouble, **more}]}
 
 
 def runs(**more: Any) -> list[dict[str, Any]]:
@@ -219,7 +219,7 @@ def test_any_text_at_any_width(printed: Printed) -> None:
 def test_nothing_is_said_as_such(printed: Printed) -> None:
     """An empty report, no processor, no service: a sentence each."""
     assert printed(reports.report, daily(rows=[])).strip() == "Nothing was used in that time."
-    text = printed(show.status, {"service": None, "processors": [], "troubled": []})
+    text = printed(show.status, {"service": None, "knowledge": None, "processors": [], "troubled": []})
     assert "not running" in text and "Nothing was processed yet" in text
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from processors.contract import Extraction, Lines, Session, Work
+from processors.redaction import REDACTED, redact
 from processors.verification import InboxRow, Verification, VerificationSettings
 from processors.verification.candidates import Candidate, Found
-from processors.verification.redaction import REDACTED, redact
 from processors.verification.turns import Turn
 from watcher.extraction import LARGEST_CARRY, RowWriter
 

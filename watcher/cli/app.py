@@ -24,7 +24,7 @@ from watcher.cli.options import (
     print_json,
     sources,
 )
-from watcher.errors import WatcherError
+from watcher.errors import SettingsError, WatcherError
 
 
 class Commands(TyperGroup):
@@ -93,6 +93,29 @@ def status(settings: SettingsPath = None, state: State = None, as_json: AsJson =
 
     found = command.status(in_force(settings, state))
     print_json(found) if as_json else show.status(found)
+
+
+@app.command()
+def mcp(
+    settings: SettingsPath = None,
+    state: State = None,
+    port: Annotated[int | None, typer.Option(help="Serve agents over HTTP on this port, under /mcp.")] = None,
+    host: Annotated[str, typer.Option(help="With --port: the address it listens on.")] = "127.0.0.1",
+    url: Annotated[str, typer.Option(help="A service elsewhere; with --token-file, unless --port is given.")] = "",
+    token_file: Annotated[Path | None, typer.Option(help="A file that holds a token for it.")] = None,
+) -> None:
+    """Let agents ask for themselves (MCP): over standard input and output, or over HTTP with --port."""
+    try:
+        # Loaded when used: an extra that most installations do without, and slow to load.
+        from watcher.cli import mcp as command
+        from watcher.cli.reach import elsewhere
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"mcp needs the package {error.name}: pip install 'session-watcher[mcp]'") from None
+    chosen = in_force(settings, state)
+    if port is not None:
+        command.over_http(chosen, host, port, url)
+    else:
+        command.over_pipes(chosen, elsewhere(url, token_file) if url else None)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from watcher.cli.reach import service_of
 from watcher.cli.stop import Stop
 from watcher.errors import ServiceTrouble, SettingsError
 from watcher.http.client import Client
-from watcher.service import Core
+from watcher.service import INTAKE, Core
 from watcher.settings.tables import Settings
 
 #: A plain progress line comes this often where there is no terminal.
@@ -25,7 +25,9 @@ def once(settings: Settings, names: list[str], quiet: bool) -> list[dict[str, An
     service = service_of(settings)
     if service is not None:
         wanted = names or [entry["processor"] for entry in service.get("/api/health/detailed")["processors"]]
-        return [_asked(service, name, settings.service.time_budget + 30.0) for name in wanted]
+        answers = [_asked(service, name, settings.service.time_budget + 30.0) for name in wanted]
+        _take_in(service)
+        return answers
     if not settings.paths.sessions.is_dir():
         raise SettingsError(f"{settings.paths.sessions}: there is no such folder; name one with --sessions")
     stop = Stop()
@@ -44,6 +46,8 @@ def once(settings: Settings, names: list[str], quiet: bool) -> list[dict[str, An
             for name in chosen:
                 if trouble := core.pipelines[name].stuck():
                     raise ServiceTrouble(f"{name} gets nowhere, and nothing was marked as done: {trouble}")
+            if not stop():
+                core.knowledge.drain()
     finally:
         core.stop()
     return [asdict(detail) for detail in details]
@@ -63,6 +67,15 @@ def _asked(service: Client, name: str, patience: float) -> dict[str, Any]:
         if details["capped"] == 0:
             return details
         _line(f"{name}: {details['processed']} sessions, {details['capped']} to go")
+
+
+def _take_in(service: Client) -> None:
+    """What the runs have put into the inbox becomes knowledge."""
+    try:
+        service.post("/api/admin/run-job", timeout=600.0, name=INTAKE)
+    except ServiceTrouble as error:
+        if error.code != 409:  # under way: it takes in everything that waits
+            raise
 
 
 class _Progress:

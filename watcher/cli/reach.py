@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from watcher.errors import SettingsError, StateInUse
@@ -30,6 +31,21 @@ def service_of(settings: Settings) -> Client | None:
     if other.url is None:
         raise StateInUse(str(settings.paths.state), other.pid)
     return Client(other.url, token_of(settings.paths.state, settings.http.token))
+
+
+def elsewhere(url: str, token_file: Path | None) -> Client:
+    """A service on another machine, with the token that a file holds.
+
+    Raises:
+        SettingsError: there is no such file, or no token is named.
+    """
+    if token_file is None:
+        raise SettingsError("--url needs --token-file: a file that holds a token for that service")
+    try:
+        token = token_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"--token-file {token_file}: {getattr(error, 'strerror', None) or error}") from None
+    return Client(url.rstrip("/"), token)
 
 
 def ask(settings: Settings, path: str, local: Callable[[Query], Any], /, **query: Value) -> Any:

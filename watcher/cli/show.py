@@ -20,7 +20,7 @@ _COLOURS = {"ok": "green", "degraded": "yellow", "unhealthy": "red", "failed": "
 def runs(details: Sequence[dict[str, Any]]) -> None:
     """What a run of each processor did."""
     console = Console()
-    table = _table("processor", "scanned", "processed", "skipped", "left", "failed", "items")
+    table = columns("processor", "scanned", "processed", "skipped", "left", "failed", "items")
     for entry in details:
         table.add_row(
             entry["processor"],
@@ -28,7 +28,7 @@ def runs(details: Sequence[dict[str, Any]]) -> None:
             Text(number(entry["errors"]), style="red" if entry["errors"] else ""),
             number(entry["items_extracted"]),
         )
-    _print(console, table)
+    print_table(console, table)
     for entry in details:
         for failure in entry["errors_detail"][:20]:
             console.print(
@@ -54,7 +54,7 @@ def status(found: dict[str, Any]) -> None:
         console.print("Nothing was processed yet.")
         return
     live = {entry["processor"]: entry for entry in (service or {}).get("processors", [])}
-    table = _table("processor", "ok", "failed", "put aside", "gone", "items", "bad lines", "data", "waiting", "last")
+    table = columns("processor", "ok", "failed", "put aside", "gone", "items", "bad lines", "data", "waiting", "last")
     for entry in found["processors"]:
         name = entry["processor"]
         waiting = live[name]["waiting"] + live[name]["running"] if name in live else None
@@ -70,9 +70,11 @@ def status(found: dict[str, Any]) -> None:
             Text(number(entry["bad_lines"]), style="yellow" if entry["bad_lines"] else ""),
             _size(entry["bytes"]),
             "-" if waiting is None else number(waiting),
-            _when(entry["last_processed_at"]),
+            when(entry["last_processed_at"]),
         )
-    _print(console, table)
+    print_table(console, table)
+    if found["knowledge"] is not None and (told := _known(found["knowledge"])):
+        console.print(told)
     for trouble in found["troubled"]:
         what = trouble["error"] or f"{trouble['bad_lines']} lines could not be read"
         console.print(
@@ -83,14 +85,14 @@ def status(found: dict[str, Any]) -> None:
 def settings(rows: Sequence[dict[str, Any]]) -> None:
     """Every setting, with where it came from and what it does."""
     console = Console()
-    table = _table("setting", "value", "from", "what it does")
+    table = columns("setting", "value", "from", "what it does")
     for row in rows:
         style = "" if row["source"] == "default" else "bold"
         value = plain(row["value"], style)
         if row["running"] is not None:
             value.append_text(plain(f" (the service runs with {row['running']})", "yellow"))
         table.add_row(Text(f"{row['table']}.{row['key']}", style=style), value, row["source"], plain(row["help"]))
-    _print(console, table)
+    print_table(console, table)
     console.print("The settings are good.")
 
 
@@ -100,20 +102,20 @@ def sessions(found: dict[str, Any]) -> None:
     if not found["sessions"]:
         console.print("No session fits." if found["total"] == 0 else f"{found['total']:,} sessions fit.")
         return
-    table = _table("session", "processor", "status", "last", "items", "taken", "size", "what is wrong")
+    table = columns("session", "processor", "status", "last", "items", "taken", "size", "what is wrong")
     for one in found["sessions"]:
         wrong = one["error"] or (f"{one['bad_lines']} lines could not be read" if one["bad_lines"] else "")
         table.add_row(
             plain(one["session"]),
             one["processor"],
             Text(one["status"], style=_COLOURS.get(one["status"], "")),
-            _when(one["processed_at"]),
+            when(one["processed_at"]),
             number(one["items"]),
             number(one["processed_bytes"]),
             "-" if one["file_size"] is None else number(one["file_size"]),
             plain(wrong),
         )
-    _print(console, table)
+    print_table(console, table)
     if len(found["sessions"]) < found["total"]:
         console.print(f"{len(found['sessions'])} of {found['total']:,}; --limit shows more.")
 
@@ -126,7 +128,7 @@ def session(found: dict[str, Any]) -> None:
     where = (
         "its file is not there"
         if file is None
-        else f"{number(file['size'])} bytes, changed {_when(file['modified_at'])}"
+        else f"{number(file['size'])} bytes, changed {when(file['modified_at'])}"
     )
     console.print(plain(f"of {found['user']}; {where}"))
     for one in found["processors"]:
@@ -139,7 +141,7 @@ def session(found: dict[str, Any]) -> None:
         if "processed_bytes" in one:
             taken = f"  {number(one['processed_bytes'])} bytes taken, {number(one['items_extracted'])} items"
             console.print(
-                plain(f"{taken}, last {_when(one['processed_at'])}, version {one['processor_version'] or '-'}")
+                plain(f"{taken}, last {when(one['processed_at'])}, version {one['processor_version'] or '-'}")
             )
 
 
@@ -155,18 +157,18 @@ def answers(found: Sequence[dict[str, Any]]) -> None:
 
 def jobs(found: Sequence[dict[str, Any]]) -> None:
     """Every job, its last run and its next."""
-    table = _table("job", "last run", "trigger", "outcome", "took", "next run")
+    table = columns("job", "last run", "trigger", "outcome", "took", "next run")
     for one in found:
         last = one["last"]
         table.add_row(
             one["name"],
-            _when(last["started_at"]) if last else "-",
+            when(last["started_at"]) if last else "-",
             last["trigger"] if last else "-",
             _outcome(last["outcome"]) if last else Text("-"),
             _took(last) if last else "-",
-            _when(one["next_run_at"]),
+            when(one["next_run_at"]),
         )
-    _print(Console(), table)
+    print_table(Console(), table)
 
 
 def job_runs(found: Sequence[dict[str, Any]]) -> None:
@@ -175,13 +177,13 @@ def job_runs(found: Sequence[dict[str, Any]]) -> None:
     if not found:
         console.print("Nothing was run yet.")
         return
-    table = _table("began", "job", "trigger", "outcome", "took", "what it did")
+    table = columns("began", "job", "trigger", "outcome", "took", "what it did")
     for one in found:
         did = one["error"] or ", ".join(f"{name} {value}" for name, value in one["stats"].items() if _tells(value))
         table.add_row(
-            _when(one["started_at"]), one["name"], one["trigger"], _outcome(one["outcome"]), _took(one), plain(did)
+            when(one["started_at"]), one["name"], one["trigger"], _outcome(one["outcome"]), _took(one), plain(did)
         )
-    _print(console, table)
+    print_table(console, table)
 
 
 def stats(name: str, found: dict[str, Any]) -> None:
@@ -205,17 +207,17 @@ def tokens(found: Sequence[dict[str, Any]]) -> None:
     if not found:
         console.print("None was made; the one in the state folder is always in force.")
         return
-    table = _table("name", "identity", "role", "user", "made", "revoked")
+    table = columns("name", "identity", "role", "user", "made", "revoked")
     for one in found:
         table.add_row(
             plain(one["name"]),
             one["token_id"],
             one["role"],
             plain(one["username"] or "-"),
-            _when(one["created_at"]),
-            _when(one["revoked_at"]),
+            when(one["created_at"]),
+            when(one["revoked_at"]),
         )
-    _print(console, table)
+    print_table(console, table)
 
 
 def checks(found: dict[str, Any]) -> None:
@@ -240,20 +242,36 @@ def safe(text: str) -> str:
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
-def _table(*columns: str) -> Table:
+def columns(*names: str) -> Table:
     """A table whose numbers stand right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for at, column in enumerate(columns):
+    for at, column in enumerate(names):
         left = at == 0 or column not in _NUMBERS
         table.add_column(column, justify="left" if left else "right", overflow="fold")
     return table
 
 
-def _print(console: Console, table: Table) -> None:
+def print_table(console: Console, table: Table) -> None:
     """A table as wide as the terminal; into a pipe goes all of it."""
     if not console.is_terminal:
         console.width = 100_000
     console.print(table)
+
+
+def _known(counts: dict[str, Any]) -> str:
+    """What waits for a reviewer, and what agents are given; nothing where there is nothing."""
+    served = counts["items"]["approved"] + counts["items"]["mandatory"]
+    told = [
+        f"{number(count)} {what}"
+        for count, what in (
+            (counts["items"]["pending"], "to be reviewed (memory list)"),
+            (counts["contradictions"], "contradictions (memory contradictions)"),
+            (counts["inbox"], "in the inbox"),
+            (served, "served to agents"),
+        )
+        if count
+    ]
+    return f"Knowledge: {', '.join(told)}." if told else ""
 
 
 def _outcome(outcome: str) -> Text:
@@ -271,7 +289,7 @@ def _tells(value: object) -> bool:
     return value not in (None, "", 0, [], {}) and not isinstance(value, (list, dict))
 
 
-def _when(moment: str | None) -> str:
+def when(moment: str | None) -> str:
     """A time of today, or a day."""
     if moment is None:
         return "-"

@@ -17,7 +17,7 @@ def status(settings: Settings) -> dict[str, Any]:
         answer: dict[str, Any] = service.get("/api/status")
         return answer
     if not has_data(settings):
-        return {"processors": [], "troubled": [], "service": None}
+        return {"processors": [], "troubled": [], "knowledge": None, "service": None}
     with reading(settings) as query:
         return {**gather(query, enabled(settings)), "service": None}
 

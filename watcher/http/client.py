@@ -17,7 +17,7 @@ class Client:
     """Calls one service's API."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._url = url
+        self.url = url
         self._token = token
         # The service is on this machine: a proxy for the world has no business here.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -30,13 +30,22 @@ class Client:
         """The answer to a POST."""
         return self._call("POST", path, query, timeout)
 
-    def _call(self, method: str, path: str, query: dict[str, Value], timeout: float) -> Any:
+    def send(self, path: str, value: object, /, timeout: float = 60.0, **query: Value) -> Any:
+        """The answer to a POST that brings JSON."""
+        return self._call("POST", path, query, timeout, json.dumps(value).encode())
+
+    def _call(self, method: str, path: str, query: dict[str, Value], timeout: float, body: bytes | None = None) -> Any:
         given = {name: value for name, value in query.items() if value is not None}
         words = urllib.parse.urlencode(given, doseq=True)
         request = urllib.request.Request(
-            f"{self._url}{path}{'?' + words if words else ''}",
+            f"{self.url}{path}{'?' + words if words else ''}",
+            data=body,
             method=method,
-            headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
+            headers={
+                "Content-Type": "application/json",
+                "Authorization": f"Bearer {self._token}",
+                "Accept": "application/json",
+            },
         )
         try:
             with self._opener.open(request, timeout=timeout) as answer:
@@ -48,7 +57,7 @@ class Client:
             raise ServiceTrouble(told, error.code) from None
         except (urllib.error.URLError, TimeoutError, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise ServiceTrouble(f"the service at {self._url} does not answer: {reason}") from None
+            raise ServiceTrouble(f"the service at {self.url} does not answer: {reason}") from None
 
 
 def _detail(error: urllib.error.HTTPError) -> str:

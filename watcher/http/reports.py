@@ -46,6 +46,10 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     def _health() -> dict[str, str]:
         return {"status": str(service.health()["status"])}
 
+    @routes.get("/whoami")
+    def _whoami(caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
+        return {"name": caller.name, "role": caller.role, "username": caller.username}
+
     @routes.get("/health/detailed", dependencies=reader)
     def _detailed() -> dict[str, Any]:
         return standing(service)

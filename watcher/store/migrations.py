@@ -19,8 +19,8 @@ from watcher.store.sql import QUERIES, fill
 
 log = structlog.get_logger("watcher.store")
 
-#: The owner under which the spine's own migrations are recorded.
-SPINE = "watcher"
+#: The service's own rooms that have tables: under what name their migrations are recorded, and where they lie.
+ROOMS = {"watcher": "watcher.store", "knowledge": "watcher.knowledge"}
 
 _RECORDS = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -40,7 +40,7 @@ _VIEW = re.compile(r"CREATE OR REPLACE VIEW (\w+)", re.IGNORECASE)
 
 
 def migrate(database: Database, backups: Path) -> None:
-    """Bring the spine's own tables up to date, taking over a legacy database's."""
+    """Bring the service's own tables up to date, taking over a legacy database's."""
     connection = database.connect()
     try:
         known = database.tables()
@@ -53,23 +53,23 @@ def migrate(database: Database, backups: Path) -> None:
         if legacy:
             database.keep_copy(backups, f"before-takeover-{_stamp()}")
             with connection.transaction():
-                take_over(connection, known, lambda: _apply(connection, SPINE, "watcher.store"))
-        else:
-            _pending(database, connection, SPINE, "watcher.store", backups)
+                take_over(connection, known, lambda: _apply(connection, "watcher", ROOMS["watcher"]))
+        for owner, package in ROOMS.items():
+            _pending(database, connection, owner, package, backups)
     finally:
         connection.close()
 
 
 def is_current(database: Database) -> bool:
-    """Whether the spine's own tables are there, as this version has them."""
+    """Whether the service's own tables are there, as this version has them."""
     if "schema_migrations" not in database.tables():
         return False
     connection = database.connect()
     try:
-        done = {number for (number,) in connection.execute(QUERIES["migrations"], [SPINE])}
+        done = {owner: {n for (n,) in connection.execute(QUERIES["migrations"], [owner])} for owner in ROOMS}
     finally:
         connection.close()
-    return {number for number, _, _ in _migrations("watcher.store")} <= done
+    return all({number for number, _, _ in _migrations(package)} <= done[owner] for owner, package in ROOMS.items())
 
 
 def prepare(database: Database, processor: Processor, settings: Mapping[str, object], backups: Path) -> None:

@@ -1,0 +1,352 @@
+"""``memory``: what people said, under review, and served back to agents."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from watcher.cli import show_memory
+from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
+from watcher.cli.reach import ask, elsewhere, order, service_of
+from watcher.errors import SettingsError
+from watcher.knowledge import exchange, reading
+from watcher.knowledge.bundle import bundle as bundle_of
+from watcher.knowledge.pull import pull as pull_into
+from watcher.knowledge.review import DOMAINS, Decision, Edit
+from watcher.service import Core
+
+app = group("memory")
+
+#: Who decides where no service runs: whoever may open the database.
+_ACTOR = "admin"
+
+Item = Annotated[str, typer.Argument(help="Its identity, from memory list.")]
+Reason = Annotated[str | None, typer.Option(help="Why; kept in its history.")]
+Domain = Annotated[str, typer.Option(help=f"Only this domain: {', '.join(DOMAINS)}.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, whatever the text looks like.")]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="Also what is for this group; may be repeated.")]
+Url = Annotated[str, typer.Option(help="A service elsewhere, such as https://watcher.example.org; needs --token-file.")]
+TokenFile = Annotated[Path | None, typer.Option(help="A file that holds a token for it.")]
+
+
+@app.command("list")
+def list_(
+    status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(reading.STATUSES)}.")] = "",
+    domain: Domain = "",
+    limit: Limit = 50,
+    offset: Annotated[int, typer.Option(min=0, help="Leave so many out, from the first on.")] = 0,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is known, what waits for review first."""
+    _list(reading.Wanted(status, domain, "", False, limit, offset), settings, state, as_json)
+
+
+@app.command()
+def search(
+    text: Annotated[list[str], typer.Argument(help="Words that all stand in it.")],
+    status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(reading.STATUSES)}.")] = "",
+    domain: Domain = "",
+    limit: Limit = 20,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Items that speak of something."""
+    _list(reading.Wanted(status, domain, " ".join(text), False, limit), settings, state, as_json)
+
+
+@app.command("show")
+def show_(item: Item, settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
+    """Everything about one item: the text agents read, the quotes that prove it, who decided what."""
+    chosen = in_force(settings, state)
+    found = ask(chosen, f"/api/memory/items/{item}", lambda query: reading.item(query, item))
+    print_json(found) if as_json else show_memory.item(found)
+
+
+@app.command()
+def approve(
+    item: Item, reason: Reason = None, yes: Yes = False, settings: SettingsPath = None, state: State = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Let agents read an item. Shows the exact text first, and asks where it looks like an instruction."""
+    _decide("approve", item, reason, yes, settings, state, as_json)
+
+
+@app.command()
+def mandate(
+    item: Item, reason: Reason = None, yes: Yes = False, settings: SettingsPath = None, state: State = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Make every agent read an item, whatever else there is room for."""
+    _decide("mandate", item, reason, yes, settings, state, as_json)
+
+
+@app.command()
+def reject(
+    item: Item, reason: Reason = None, settings: SettingsPath = None, state: State = None, as_json: AsJson = False
+) -> None:
+    """Say that an item is not to be known; the same, said again, does not come back."""
+    _decide("reject", item, reason, True, settings, state, as_json)
+
+
+@app.command()
+def revoke(
+    item: Item, reason: Reason = None, settings: SettingsPath = None, state: State = None, as_json: AsJson = False
+) -> None:
+    """Take back an approval: no agent is given it any more."""
+    _decide("revoke", item, reason, True, settings, state, as_json)
+
+
+@app.command()
+def add(
+    title: Annotated[str, typer.Argument(help="What it is about, at most 60 characters.")],
+    content: Annotated[str, typer.Argument(help="What is to be known, at most 500 characters.")],
+    domain: Annotated[str, typer.Option(help=", ".join(DOMAINS))] = "engineering",
+    audience: Annotated[str, typer.Option(help="all, or group:<name>.")] = "all",
+    mandatory: Annotated[bool, typer.Option("--mandatory", help="Every agent reads it.")] = False,
+    reason: Reason = None,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write an item yourself; agents are given it at once."""
+    edit = Edit(title, content, domain, None, audience)
+    found = order(
+        in_force(settings, state),
+        "memory add",
+        "/api/memory/items",
+        lambda core: core.knowledge.review.add(_ACTOR, edit, mandatory, reason),
+        title=title,
+        content=content,
+        domain=domain,
+        audience=audience,
+        mandatory="true" if mandatory else "false",
+        reason=reason,
+    )
+    print_json(found) if as_json else show_memory.item(found)
+
+
+@app.command()
+def edit(
+    item: Item,
+    title: Annotated[str | None, typer.Option(help="At most 60 characters.")] = None,
+    content: Annotated[str | None, typer.Option(help="At most 500 characters.")] = None,
+    domain: Annotated[str | None, typer.Option(help=", ".join(DOMAINS))] = None,
+    audience: Annotated[str | None, typer.Option(help="all, or group:<name>.")] = None,
+    valid_from: Annotated[str | None, typer.Option(help="From this day or moment on; empty: always.")] = None,
+    valid_until: Annotated[str | None, typer.Option(help="Until this day or moment; empty: for ever.")] = None,
+    reason: Reason = None,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what an item says, for whom, and how long."""
+    wanted = Edit(title, content, domain, None, audience, None, valid_from, valid_until)
+    if wanted == Edit():
+        raise SettingsError("say what is to be different: see memory edit --help")
+    found = order(
+        in_force(settings, state),
+        "memory edit",
+        f"/api/memory/items/{item}/edit",
+        lambda core: core.knowledge.review.edit(item, _ACTOR, wanted, reason),
+        title=title,
+        content=content,
+        domain=domain,
+        audience=audience,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        reason=reason,
+    )
+    print_json(found) if as_json else show_memory.item(found)
+
+
+@app.command()
+def contradictions(
+    every: Annotated[bool, typer.Option("--all", help="Also those that were settled.")] = False,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Items that cannot both hold, side by side."""
+    found = ask(
+        in_force(settings, state),
+        "/api/memory/contradictions",
+        lambda query: {"contradictions": reading.contradictions(query, resolved=every)},
+        resolved="true" if every else "false",
+    )
+    print_json(found) if as_json else show_memory.contradictions(found["contradictions"])
+
+
+@app.command()
+def resolve(
+    which: Annotated[str, typer.Argument(help="Its identity, from memory contradictions.")],
+    resolution: Annotated[str, typer.Argument(help="kept_a, kept_b, merge or both_valid; a is the newer item.")],
+    title: Annotated[str | None, typer.Option(help="With merge: of what both come to.")] = None,
+    content: Annotated[str | None, typer.Option(help="With merge: what both come to.")] = None,
+    reason: Reason = None,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Settle a contradiction: the item that is not kept is superseded at once."""
+    found = order(
+        in_force(settings, state),
+        "memory resolve",
+        f"/api/memory/contradictions/{which}/resolve",
+        lambda core: core.knowledge.review.resolve(which, resolution, _ACTOR, title, content, reason),
+        resolution=resolution,
+        title=title,
+        content=content,
+        reason=reason,
+    )
+    print_json(found) if as_json else show_memory.contradictions([found])
+
+
+@app.command()
+def bundle(
+    groups: Groups = None,
+    url: Url = "",
+    token_file: TokenFile = None,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """What agents are given."""
+    found = _bundle(groups, url, token_file, settings, state)
+    print_json(found) if as_json else show_memory.bundle(found)
+
+
+@app.command()
+def pull(
+    project: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
+    groups: Groups = None,
+    url: Url = "",
+    token_file: TokenFile = None,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what agents are given into a project's .claude/rules; run again, it is brought up to date."""
+    if not project.is_dir():
+        raise SettingsError(f"{project}: there is no such folder")
+    try:
+        done = asdict(pull_into(_bundle(groups, url, token_file, settings, state), project))
+    except OSError as error:
+        raise SettingsError(f"{error.filename or project}: {error.strerror}") from None
+    print_json(done) if as_json else show_memory.pulled(done, project)
+
+
+@app.command()
+def export(
+    file: Annotated[Path | None, typer.Argument(help="Where to; without it, it is printed.")] = None,
+    settings: SettingsPath = None,
+    state: State = None,
+) -> None:
+    """Every item with its proof, as JSON."""
+    found = ask(in_force(settings, state), "/api/memory/export", exchange.export)
+    text = json.dumps(found, ensure_ascii=False, indent=1)
+    if file is None:
+        print(text)
+        return
+    try:
+        file.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from None
+    print(f"{len(found['items'])} items are in {file}.")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="What memory export has written.")],
+    trusted: Annotated[
+        bool, typer.Option("--trusted", help="Items are what they were; otherwise they wait for review.")
+    ] = False,
+    settings: SettingsPath = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add the items of a file that are not there yet."""
+    try:
+        given = json.loads(file.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(f"{file} is not JSON: {error}") from None
+    chosen = in_force(settings, state)
+    service = service_of(chosen)
+    if service is not None:
+        found = service.send("/api/memory/import", given, timeout=600.0, trusted="true" if trusted else "false")
+    else:
+        core = Core(chosen, "memory import", live=False)
+        try:
+            found = asdict(exchange.take_in(core.knowledge.writer, given, _ACTOR, trusted))
+        finally:
+            core.stop()
+    print_json(found) if as_json else print(f"{found['added']} items added, {found['known']} known already.")
+
+
+def _list(wanted: reading.Wanted, settings: Path | None, state: Path | None, as_json: bool) -> None:
+    if wanted.status and wanted.status not in reading.STATUSES:
+        raise SettingsError(f"--status {wanted.status}: {', '.join(reading.STATUSES)} are accepted")
+    if wanted.domain and wanted.domain not in DOMAINS:
+        raise SettingsError(f"--domain {wanted.domain}: {', '.join(DOMAINS)} are accepted")
+    found = ask(
+        in_force(settings, state),
+        "/api/memory/items",
+        lambda query: reading.items(query, wanted),
+        status=wanted.status,
+        domain=wanted.domain,
+        text=wanted.text,
+        limit=wanted.limit,
+        offset=wanted.offset,
+    )
+    print_json(found) if as_json else show_memory.items(found)
+
+
+def _decide(
+    decision: Decision,
+    item: str,
+    reason: str | None,
+    sure: bool,
+    settings: Path | None,
+    state: Path | None,
+    as_json: bool,
+) -> None:
+    chosen = in_force(settings, state)
+    seen: str | None = None
+    if decision in ("approve", "mandate"):
+        before = ask(chosen, f"/api/memory/items/{item}", lambda query: reading.item(query, item))
+        seen = before["digest"]
+        if not as_json:
+            show_memory.to_be_approved(before)
+        if before["warnings"] and not sure:
+            if not sys.stdin.isatty():
+                raise SettingsError(f"{item}: {'; '.join(before['warnings'])}. Look at it, then say --yes")
+            typer.confirm("Let agents read it?", abort=True)
+
+    def local(core: Core) -> Any:
+        return core.knowledge.review.decide(decision, item, _ACTOR, reason, seen)
+
+    found = order(chosen, f"memory {decision}", f"/api/memory/items/{item}/{decision}", local, reason=reason, seen=seen)
+    print_json(found) if as_json else print(f"{found['item_id']} is {found['status']}.")
+
+
+def _bundle(
+    groups: list[str] | None, url: str, token_file: Path | None, settings: Path | None, state: Path | None
+) -> Any:
+    if not url:
+        return ask(
+            in_force(settings, state),
+            "/api/memory/bundle",
+            lambda query: bundle_of(query, groups or []),
+            group=groups or [],
+        )
+    return elsewhere(url, token_file).get("/api/memory/bundle", group=groups or [])

@@ -1,0 +1,58 @@
+"""Who finds out that two items cannot both hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
+
+from watcher.knowledge.likeness import alike, opposed
+from watcher.knowledge.shelf import Entry
+
+Severity = Literal["hard", "soft"]
+#: What may become of a contradiction; ``a`` is the newer item.
+Resolution = Literal["kept_a", "kept_b", "merge", "both_valid"]
+RESOLUTIONS: tuple[Resolution, ...] = get_args(Resolution)
+
+#: Statements less alike than this are not about the same thing, as far as words can tell.
+_ABOUT_THE_SAME = 0.60
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An item that the new one contradicts."""
+
+    other: str
+    severity: Severity
+    explanation: str
+    suggestion: Resolution | None = None
+    #: What both say together, where that is suggested.
+    merged_title: str | None = None
+    merged_content: str | None = None
+
+
+class Judge(Protocol):
+    """Compares a new item with others of its domain, all at once."""
+
+    name: str
+
+    def contradictions(self, new: Entry, others: Sequence[Entry]) -> list[Verdict]:
+        """Those that it contradicts; may raise anything, and is asked again later."""
+        ...
+
+
+class Words:
+    """The judge that needs no model: statements that are much alike, and differ in a denial or a number."""
+
+    name = "rules"
+
+    def contradictions(self, new: Entry, others: Sequence[Entry]) -> list[Verdict]:
+        """See `Judge`."""
+        by_name = {other.item_id: other for other in others}
+        found = []
+        for name, score in alike(new.words, {name: one.words for name, one in by_name.items()}, _ABOUT_THE_SAME):
+            reason = opposed(new.words, by_name[name].words)
+            if reason is not None:
+                severity: Severity = "hard" if score >= 0.75 else "soft"
+                found.append(Verdict(name, severity, f"They are much alike, but {reason}."))
+        return found

@@ -1,0 +1,96 @@
+"""Writes a bundle where agents read it: rule files below a project's ``.claude/rules``."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: Where an agent looks for rules, below a project's folder.
+FOLDER = Path(".claude", "rules")
+_OURS = re.compile(r"km_(?:kv_[0-9a-f]{12}|approved)\.md\Z")
+_HEAD = "<!-- Written by session-watcher memory pull; changes here are lost. -->\n"
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What a pull did, by file name."""
+
+    written: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+
+def files(bundle: Mapping[str, Any]) -> dict[str, str]:
+    """A bundle as files: one for each mandatory item, one for all approved ones."""
+    made = {}
+    approved = []
+    for item in bundle["items"]:
+        if item["status"] == "mandatory":
+            made[f"km_{item['item_id']}.md"] = f"{_HEAD}\n# {_heading(item['title'])}\n\n{_paragraph(item['text'])}\n"
+        else:
+            approved.append(f"- {_paragraph(item['text'])}\n")
+    if approved:
+        made["km_approved.md"] = f"{_HEAD}\n# What this organisation knows\n\n{''.join(approved)}"
+    return made
+
+
+def pull(bundle: Mapping[str, Any], project: Path) -> Pulled:
+    """Bring a project's rule files up to date; run twice it changes nothing.
+
+    Each file is old or new, never half of either. Files that are served no more go, also when none is; others
+    in the folder are left alone.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder = project / FOLDER
+    wanted = files(bundle)
+    done = Pulled()
+    if wanted:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, text in wanted.items():
+        if _holds(folder / name, text):
+            done.unchanged.append(name)
+        else:
+            _replace(folder / name, text)
+            done.written.append(name)
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if _OURS.match(path.name) and path.name not in wanted:
+                path.unlink()
+                done.removed.append(path.name)
+    return done
+
+
+def _holds(path: Path, text: str) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    return path.read_bytes() == text.encode()
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, part = tempfile.mkstemp(prefix=".km_", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).chmod(0o644)
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def _heading(title: str) -> str:
+    return title.lstrip("#").strip()
+
+
+def _paragraph(text: str) -> str:
+    """Text that cannot begin anything but a paragraph."""
+    return re.sub(r"^(?=[#>\-+*=`~|]|\d+[.)])", "\\\\", text)

@@ -1,0 +1,146 @@
+"""What is known, ready for people and programs: items, their proof, contradictions, counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from watcher.errors import NoSuchItem
+from watcher.knowledge import rule
+from watcher.knowledge.writer import ITEM, QUERIES
+
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+
+STATUSES = ("pending", "approved", "mandatory", "rejected", "revoked", "expired", "superseded")
+EVIDENCE = (
+    "evidence_id", "username", "session_file", "session_id", "turn_id", "occurred_at", "detection_type", "user_quote",
+    "source", "extractor", "source_gone",
+)  # fmt: skip
+_HISTORY = ("happened_at", "actor", "action", "from_status", "to_status", "reason", "details")
+_CONTRADICTION = (
+    "contradiction_id", "item_a", "item_b", "severity", "explanation", "suggestion", "merged_title", "merged_content",
+    "found_by", "found_at", "resolution", "resolved_by", "resolved_at", "reason", "merged_item",
+    "a_title", "a_content", "a_status", "b_title", "b_content", "b_status",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which items are meant; what is empty means any."""
+
+    status: str = ""
+    domain: str = ""
+    #: Words that all stand in it.
+    text: str = ""
+    #: Only what is served to agents.
+    served: bool = False
+    limit: int = 50
+    offset: int = 0
+
+
+def items(query: Query, wanted: Wanted, viewer: str | None = None) -> dict[str, Any]:
+    """Items, what waits for review first, then by confidence; personal ones only for their owner, ``viewer``."""
+    pattern = "%" + "%".join(_escaped(word) for word in wanted.text.lower().split()) + "%" if wanted.text else ""
+    now = datetime.now(UTC).timestamp()
+    rows = query(
+        QUERIES["items"],
+        [now, viewer, wanted.status, wanted.domain, wanted.served, pattern, wanted.limit, wanted.offset],
+    )
+    return {
+        "items": [{**item_of(row[: len(ITEM) + 1]), "votes": int(row[-2])} for row in rows],
+        "total": int(rows[0][-1]) if rows else 0,
+    }
+
+
+def item(query: Query, which: str, viewer: str | None = None, served: bool = False) -> dict[str, Any]:
+    """Everything about one item: the text that agents read, the proof, who decided what.
+
+    Raises:
+        NoSuchItem: there is none, it is somebody else's own, or it is not ``served`` where only that may be seen.
+    """
+    told = found(query, which, viewer)
+    if served and told["owner"] is None and told["status"] not in ("approved", "mandatory"):
+        raise NoSuchItem(which)
+    evidence = [_told(EVIDENCE, row) for row in query(QUERIES["evidence"], [which])]
+    related = query(QUERIES["relations"], [which])
+    visible = {one: _visible(query, one, viewer) for one, _, _ in related}
+    return {
+        **told,
+        "text": rule.rule(told["title"], told["content"]),
+        "digest": rule.digest(told["title"], told["content"]),
+        "warnings": rule.warnings(told["title"], told["content"]),
+        "evidence": evidence,
+        "history": [_told(_HISTORY, row) for row in query(QUERIES["history"], [which])],
+        "relations": [
+            {"item_id": one, "kind": kind, "score": round(score, 3), "title": visible[one]}
+            for one, kind, score in related
+            if visible[one] is not None
+        ],
+        "contradictions": contradictions(query, item=which, resolved=True),
+        "votes": [_told(("username", "vote", "voted_at"), row) for row in query(QUERIES["votes"], [which])],
+    }
+
+
+def found(query: Query, which: str, viewer: str | None = None) -> dict[str, Any]:
+    """One item's own columns.
+
+    Raises:
+        NoSuchItem: there is none, or it is somebody else's own.
+    """
+    rows = query(QUERIES["item"], [datetime.now(UTC).timestamp(), which])
+    told = item_of(rows[0]) if rows else None
+    if told is None or told["owner"] not in (None, viewer):
+        raise NoSuchItem(which)
+    return told
+
+
+def contradictions(query: Query, which: str = "", item: str = "", resolved: bool = False) -> list[dict[str, Any]]:
+    """Pairs of items that cannot both hold, open ones first; not those of personal items."""
+    return [_told(_CONTRADICTION, row) for row in query(QUERIES["contradictions"], [which, item, resolved])]
+
+
+def counts(query: Query) -> dict[str, Any]:
+    """How much there is, and what waits."""
+    by_status = {status: int(count) for status, count in query(QUERIES["counts"], [])}
+    ((waiting,),) = query(QUERIES["count_waiting"], [])
+    ((contradicting,),) = query(QUERIES["count_open"], [])
+    ((owed, attempts, error),) = query(QUERIES["count_owed"], [])
+    return {
+        "items": {status: by_status.get(status, 0) for status in STATUSES},
+        "inbox": int(waiting),
+        "contradictions": int(contradicting),
+        "checks_owed": int(owed),
+        "check_error": error if attempts else None,
+    }
+
+
+def _visible(query: Query, which: str, viewer: str | None) -> str | None:
+    try:
+        return str(found(query, which, viewer)["title"])
+    except NoSuchItem:
+        return None
+
+
+def item_of(row: Sequence[Any]) -> dict[str, Any]:
+    """An item's own columns and its confidence, ready for JSON."""
+    told = _told((*ITEM, "confidence"), row)
+    told["entities"] = json.loads(told["entities"])
+    told["confidence"] = round(told["confidence"], 3)
+    for inner in ("base", "floor"):
+        del told[inner]
+    return told
+
+
+def _told(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    return {
+        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        for name, value in zip(names, row, strict=True)
+    }
+
+
+def _escaped(word: str) -> str:
+    r"""A word for LIKE, whose own escape character is ``\``."""
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,81 @@
+"""All items by what they say, in memory: what a new statement is compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from watcher.knowledge.likeness import things_of, words_of
+from watcher.knowledge.naming import name_of
+from watcher.knowledge.writer import QUERIES
+from watcher.store.database import Connection
+
+#: Statuses of items that say how things are, or may come to.
+LIVE = ("pending", "approved", "mandatory")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One item, as far as it is compared."""
+
+    item_id: str
+    title: str
+    content: str
+    domain: str
+    things: frozenset[str]
+    status: str
+    owner: str | None
+    words: str
+
+    @property
+    def live(self) -> bool:
+        """Whether it says how things are, or may come to."""
+        return self.status in LIVE
+
+
+class Shelf:
+    """Every item; kept as long as nobody else changes the knowledge base."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        #: Domain to the words of its items that are not personal.
+        self.words: dict[str, dict[str, str]] = {}
+        self._named: dict[str, str] = {}
+        self._generation = -1
+
+    def bring_up_to_date(self, connection: Connection, generation: int) -> None:
+        """Read everything anew if somebody has changed it."""
+        if generation == self._generation:
+            return
+        self.entries, self.words, self._named = {}, {}, {}
+        for item, title, content, domain, entities, status, owner in connection.execute(QUERIES["shelf"]):
+            self.add(entry(item, title, content, domain, json.loads(entities), status, owner))
+        self._generation = generation
+
+    def outlast(self, generation: int) -> None:
+        """The change that is being made is ours: what is here stays up to date, if it was."""
+        if self._generation == generation:
+            self._generation = generation + 1
+
+    def add(self, one: Entry) -> None:
+        """There is this item too."""
+        self.entries[one.item_id] = one
+        self._named.setdefault(name_of(one.title, one.content), one.item_id)
+        if one.owner is None:
+            self.words.setdefault(one.domain, {})[one.item_id] = one.words
+
+    def named(self, title: str, content: str, username: str) -> str | None:
+        """The item that says exactly this, by its name or as somebody rewrote it; no stranger's personal one."""
+        name = name_of(title, content)
+        for item in (name, self._named.get(name), name_of(title, f"{content}\0{username}")):
+            if item in self.entries and self.entries[item].owner in (None, username):
+                return item
+        return None
+
+
+def entry(
+    item: str, title: str, content: str, domain: str, entities: Iterable[str], status: str, owner: str | None
+) -> Entry:
+    """An item as it is compared."""
+    return Entry(item, title, content, domain, things_of(entities), status, owner, words_of(content))

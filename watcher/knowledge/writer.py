@@ -1,0 +1,101 @@
+"""The one way by which the knowledge base is changed: one transaction at a time, whoever asks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from watcher.knowledge.confidence import SQL as CONFIDENCE
+from watcher.store.database import Connection, Database
+from watcher.store.sql import queries
+
+T = TypeVar("T")
+_entries = itertools.count()
+
+#: The columns of an item as it is told, in this order.
+ITEM = (
+    "item_id", "title", "content", "domain", "entities", "status", "source", "audience", "owner", "base", "floor",
+    "verifiers", "valid_from", "valid_until", "superseded_by", "created_at", "updated_at", "confirmed_at",
+    "decided_by", "decided_at", "check_owed", "check_error",
+)  # fmt: skip
+
+QUERIES = {
+    name: text.replace("{ITEM}", ", ".join(ITEM) + f",\n       {CONFIDENCE} AS confidence").replace(
+        "{CONFIDENCE}", CONFIDENCE
+    )
+    for name, text in queries("watcher.knowledge", "queries.sql").items()
+}
+
+
+class Writer:
+    """Changes the knowledge base; used from any thread."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        #: Rises with every change, so that whoever keeps a copy knows that it is old.
+        self.generation = 0
+
+    def write(self, errand: Callable[[Connection], T], durable: bool = False) -> T:
+        """Do something in a transaction of its own; what it returns.
+
+        ``durable``: what a person decided is in the database file before this returns, not in its log alone.
+
+        Raises:
+            Exception: whatever it raised, or the database; then nothing is changed.
+        """
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self.database.connect()
+                with self._connection.transaction():
+                    result = errand(self._connection)
+            except self.database.Error as error:
+                if self.database.blame(error) == "broken" and self._connection is not None:
+                    self._connection.close()
+                    self._connection = None
+                raise
+            finally:
+                self.generation += 1
+        if durable:
+            self.database.checkpoint()
+        return result
+
+    def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Read, on a connection of its own."""
+        connection = self.database.connect()
+        try:
+            return connection.execute(sql, parameters)
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Give the connection back. Idempotent."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
+def note(
+    connection: Connection,
+    item: str,
+    now: datetime,
+    actor: str,
+    action: str,
+    before: str | None,
+    after: str | None,
+    reason: str | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Enter into the history who did what to an item."""
+    told = json.dumps(details, ensure_ascii=False, default=str) if details else None
+    # Entries of one moment stay in their order.
+    entry = f"{int(now.timestamp() * 1e6):016x}{next(_entries) % 2**24:06x}{secrets.token_hex(3)}"
+    connection.execute(QUERIES["note"], [entry, item, now, actor, action, before, after, reason, told])
