@@ -402,6 +402,7 @@ def test_a_form_from_elsewhere_does_nothing(browser: Browser, site: Site, signed
             ({"form_key": key}, {"Origin": "https://evil.example"}),
             ({"form_key": key}, {"Origin": "null"}),
             ({"form_key": key}, {"Sec-Fetch-Site": "cross-site"}),
+            ({"form_key": key}, {"Sec-Fetch-Site": "same-site", "Origin": site.url}),
             ({"form_key": key}, {}),
         ]
         for form, headers in tries:
