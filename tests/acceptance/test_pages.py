@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import duckdb
 import pytest
@@ -448,6 +448,23 @@ def test_nothing_but_ours_may_run(browser: Browser, site: Site, signed_in: Any) 
         assert "application/json" in page.request.get("/api/nowhere").headers["content-type"]
         assert "There is no such page" in page.request.get("/nowhere").text()
         assert page.request.get("/api/status").status == 401, "the cookie is for pages, not for the API"
+
+
+def test_no_address_is_too_odd(browser: Browser, site: Site, signed_in: Any) -> None:
+    """What cannot be is refused in a sentence on a page, and never a failure of the service."""
+    odd = ("%00", "%", "'", '"; DROP TABLE job_runs; --', "a" * 5000, "\U0001f600", "%ff", "../..", "-1", "9" * 30)
+    names = ("since", "until", "user", "model", "text", "status", "processor", "session", "name", "outcome", "more")
+    with opened(browser, site, storage_state=signed_in) as page:
+        for path in ("/usage", "/usage/models.csv", "/sessions", "/sessions/one", "/admin/scheduler-runs", "/"):
+            for value in odd:
+                raw = value if value.startswith("%") else quote(value)
+                answer = page.request.get(f"{path}?" + "&".join(f"{name}={raw}" for name in names))
+                assert answer.status in (200, 400, 404, 422), (path, value, answer.status)
+        for days in ("since=0001-01-01", "until=9999-12-31", "since=9999-12-31", "since=0001-01-01&until=9999-12-31"):
+            assert page.request.get(f"/usage?{days}").status == 200, days
+        page.goto("/usage?since=0001-01-01&until=9999-12-31")
+        expect(page.locator(".figure").filter(has_text="Calls").locator("dd")).to_have_text("5")
+        expect(page.locator(".chart svg")).to_have_count(6)
 
 
 def test_it_fits_a_phone(browser: Browser, site: Site, signed_in: Any) -> None:

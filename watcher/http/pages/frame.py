@@ -88,7 +88,14 @@ class Frame:
 
         Raises:
             SignInNeeded: nobody.
+            HTTPException: 400, the address holds what no text in a database can.
         """
+        visitor = self._signed_in(request)
+        if any("\0" in value for value in request.query_params.values()):
+            raise HTTPException(400, "The address holds a NUL; no name has one.")
+        return visitor
+
+    def _signed_in(self, request: Request) -> Visitor:
         found = self.visits.find(request.cookies.get(COOKIE))
         if found is None:
             raise SignInNeeded
@@ -139,7 +146,7 @@ class Frame:
         """A page that says what is wrong."""
         unknown: tuple[type[Exception], ...] = (SignInNeeded, *self.core.database.Error)
         try:
-            visitor = self.visitor(request)
+            visitor = self._signed_in(request)
         except unknown:
             visitor = None
         if status == 404 and message == "Not Found":

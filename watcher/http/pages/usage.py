@@ -116,8 +116,10 @@ def router(frame: Frame) -> APIRouter:
 def _charts(query: Any, filters: Filters, daily: Report, today: date) -> list[Chart]:
     days = [dict(zip(daily.columns, row, strict=True)) for row in daily.rows]
     known = [day["day"] for day in days if day["day"] is not None]
-    first = filters.since or min(known, default=today)
-    last = filters.until or (max(known, default=today) if filters.since is None else max([today, *known]))
+    earliest, latest = min(known, default=today), max([today, *known])
+    # What was asked for, as far as it has anything to do with what there is.
+    first = max(filters.since or earliest, earliest - timedelta(366))
+    last = min(filters.until or (latest if filters.since else max(known, default=today)), latest)
     span = (first, max(first, last))
     uses = reports.uses_by_day(query, filters)
     return [
