@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from watcher import census, health, mounts
+from watcher.errors import DatabaseTrouble, StateInUse
 from watcher.lock import holder
 from watcher.registry import Refused, discover
 from watcher.settings.tables import Settings
@@ -90,7 +91,7 @@ def _dependencies(_settings: Settings) -> Iterator[Check]:
 def _processors(settings: Settings) -> Iterator[Check]:
     for name, processor in discover().items():
         if isinstance(processor, Refused):
-            yield Check("processors", "warning", f"{name} cannot be used: {processor.reason}.")
+            yield Check("processors", "warning", f"{name}: {processor.reason}; mend or uninstall it, the others go on.")
         elif settings.processor(name).enabled:
             yield Check("processors", "ok", f"{name} is enabled, version {processor.version}.")
         else:
@@ -145,15 +146,23 @@ def _watches(settings: Settings) -> Iterator[Check]:
 
 def _state(settings: Settings) -> Iterator[Check]:
     state = settings.paths.state
+    if (blocked := next((path for path in (state, *state.parents) if path.exists()), state)) and not blocked.is_dir():
+        yield Check("state", "unhealthy", f"{state}: {blocked} is no folder; move it away, or set paths.state.")
+        return
     if not state.is_dir():
         above = next((parent for parent in state.parents if parent.is_dir()), Path("/"))
         if os.access(above, os.W_OK):
             yield Check("state", "info", f"{state} is not there yet; it is made at the first start.")
         else:
-            yield Check("state", "unhealthy", f"{state} is not there and cannot be made by this user ({_user()}).")
+            yield Check(
+                "state",
+                "unhealthy",
+                f"{state} is not there and cannot be made by this user ({_user()}); make it, and let this user write "
+                "into it.",
+            )
         return
     if not os.access(state, os.W_OK | os.X_OK):
-        yield Check("state", "unhealthy", f"{state} cannot be written by this user ({_user()}).")
+        yield Check("state", "unhealthy", f"{state} cannot be written; let this user ({_user()}) write into it.")
         return
     yield Check("state", "ok", f"{state} can be written.")
     for finding in health.of_disk(state, settings.health.min_free_disk) + health.of_damage(state):
@@ -164,8 +173,8 @@ def _state(settings: Settings) -> Iterator[Check]:
 
 
 def _clock(settings: Settings) -> Iterator[Check]:
-    folder = settings.paths.sessions if os.access(settings.paths.sessions, os.W_OK) else None
-    if folder is None:
+    folder = settings.paths.sessions
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         return
     with tempfile.NamedTemporaryFile(prefix=".session-watcher-clock-", dir=folder) as probe:
         before = time.time()
@@ -182,6 +191,9 @@ def _clock(settings: Settings) -> Iterator[Check]:
 
 
 def _database(settings: Settings) -> Iterator[Check]:
+    if not settings.paths.state.is_dir():
+        yield Check("service", "info", "It is not running, and there is no database yet.")
+        return
     other = holder(settings.paths.state)
     if other is not None and other.url is not None:
         yield Check("service", "ok", f"It runs as process {other.pid} and answers at {other.url}.")
@@ -193,7 +205,15 @@ def _database(settings: Settings) -> Iterator[Check]:
     if not settings.database.url and not (settings.paths.state / FILE).exists():
         yield Check("database", "info", "There is none yet; it is made at the first start.")
         return
-    database = open_database(settings, read_only=True)
+    try:
+        database = open_database(settings, read_only=True)
+    except StateInUse as error:
+        yield Check("database", "unhealthy", f"{error}.")
+        return
+    except DatabaseTrouble as error:
+        remedy = "restore a backup, or move it away: a new one is filled from the transcripts that are still there"
+        yield Check("database", "unhealthy", f"{error}; {remedy}.")
+        return
     try:
         if not is_current(database):
             yield Check("database", "info", "It is of an earlier version; the next start brings it up to date.")

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def ended(sentence: str) -> str:
+    """A sentence with its end, where it has none yet."""
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
+
+
 class WatcherError(Exception):
     """Something that a person can mend; its text is all they need to read."""
 
@@ -111,6 +116,10 @@ class JobFailed(WatcherError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name} failed: {reason}")
         self.reason = reason
+
+
+class CollectionFailed(WatcherError):
+    """Transcripts cannot be copied from anybody, or no more of them; what was copied stays."""
 
 
 class SweepUnderWay(JobUnderWay):

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from watcher.collector.tally import Tally
+from watcher.errors import ended
 from watcher.pipeline import Pipeline
 
 Level = Literal["info", "warning", "unhealthy"]
@@ -174,11 +176,24 @@ def of_knowledge(trouble: str | None, died: bool, owed: tuple[int, str] | None) 
     return found
 
 
+def of_collector(last: Tally) -> list[Finding]:
+    """Homes and files that the last run of the collector could not or did not copy."""
+    failed, files = last.errors + last.users_refused, last.files_refused
+    if not failed and not files:
+        return []
+    first = last.details[0]
+    told = [f"{failed} {'home or file' if failed == 1 else 'homes or files'} could not be looked at"] if failed else []
+    told += [f"{files} {'file was' if files == 1 else 'files were'} refused"] if files else []
+    message = f"When transcripts were collected last, {' and '.join(told)}; the first: {first['path']}: "
+    message += f"{first['reason']}. collect --dry-run tells which; mend them, or leave them out of [collector] sources."
+    return [Finding("warning" if failed else "info", "not_collected", message, {"failed": failed, "refused": files})]
+
+
 def of_settings(trouble: str | None, waiting: Sequence[str]) -> list[Finding]:
     """A changed file that is refused, and changes that a running service cannot take up."""
     found = []
     if trouble is not None:
-        message = f"Changed settings are refused, and the earlier ones are in force: {trouble}. Mend the file."
+        message = f"Changed settings are refused, and the earlier ones are in force: {ended(trouble)} Mend the file."
         found.append(Finding("warning", "settings_refused", message))
     if waiting:
         message = f"{', '.join(waiting)}: changed, and in force from the next start; restart the service."

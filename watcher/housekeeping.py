@@ -23,6 +23,8 @@ log = structlog.get_logger("watcher.housekeeping")
 
 #: Old rows are dropped a month at a time, so that no transaction grows without bound.
 SLICE = timedelta(days=30)
+#: What copies' names begin with: those made here, and those that migrations leave.
+KINDS = ("backup", "before")
 NO_FILE = "the database is on a server, whose own tools copy it (pg_dump)"
 
 
@@ -62,20 +64,19 @@ def drop_events(pipeline: Pipeline, before: datetime, export: Path | None) -> in
 
             count = pipeline.door.call(drop)
             log.info("old rows dropped", processor=pipeline.name, table=table, rows=count, before=until.isoformat())
-            if count == 0:  # none of them counts: they go with the thing that does
-                return dropped
             dropped += count
     return dropped
 
 
 def back_up(database: Database, folder: Path, stamp: str | None = None) -> Path | None:
     """A copy of the database under today's name; None where the database is not a file of ours."""
-    return database.keep_copy(folder, f"backup-{stamp or time.strftime('%Y%m%dT%H%M%S')}")
+    return database.keep_copy(folder, f"{KINDS[0]}-{stamp or time.strftime('%Y%m%dT%H%M%S')}")
 
 
 def rotate(folder: Path, keep: int) -> int:
     """Remove all but the newest copies; how many went."""
-    copies = sorted(folder.glob("*.duckdb"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    ours = [path for kind in KINDS for path in folder.glob(f"{kind}-*.duckdb")]
+    copies = sorted(ours, key=lambda path: (path.stat().st_mtime_ns, path.name))
     for copy in copies[:-keep]:
         copy.unlink()
     return max(0, len(copies) - keep)

@@ -16,7 +16,7 @@ from watcher.jobs import first_run
 from watcher.observer import Observer, ObserverHealth
 from watcher.pipeline import Pipeline
 from watcher.schedule import Schedule
-from watcher.service import HEALTH_CHECK, HOUSEKEEPING, Core, job_of
+from watcher.service import COLLECTOR, HEALTH_CHECK, HOUSEKEEPING, Core, job_of
 from watcher.settings import Loaded, Settings
 from watcher.settings.follow import SettingsFile
 from watcher.store.ledger import jobs
@@ -69,7 +69,7 @@ class LiveService:
         for number, pipeline in enumerate(self.core.pipelines.values()):
             self._sweep_by_the_clock(pipeline, number * APART)
             self._sweep_soon(pipeline, "start")
-        for number, (name, every) in enumerate(_cadences(self.core.settings), start=1):
+        for number, (name, every) in enumerate(_cadences(self.core.settings).items(), start=1):
             first = first_run(datetime.now(UTC), last.get(name), every, number * APART)
             self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name), first)
         self.schedule.every("tick", TICK, self._tick)
@@ -124,9 +124,13 @@ class LiveService:
                 self._sweep_by_the_clock(pipeline, 0.0)
             if name not in pipelines:
                 self._sweep_soon(pipeline, "enabled")
-        for (name, earlier), (_, every) in zip(_cadences(before), _cadences(after), strict=True):
-            if every != earlier:
-                self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name))
+        earlier, cadences = _cadences(before), _cadences(after)
+        for name in earlier.keys() - cadences.keys():
+            self.schedule.remove(name)
+        for name, every in cadences.items():
+            if every != earlier.get(name):
+                first = every if name in earlier else 0.0
+                self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name), first)
         log.info("settings taken up", wait_for_the_next_start=self.waiting_settings)
 
     def _sweep_by_the_clock(self, pipeline: Pipeline, offset: float) -> None:
@@ -188,8 +192,12 @@ class LiveService:
             pipeline.queue.owe(reason)
 
 
-def _cadences(settings: Settings) -> list[tuple[str, float]]:
-    return [(HEALTH_CHECK, float(settings.health.every)), (HOUSEKEEPING, float(settings.housekeeping.every))]
+def _cadences(settings: Settings) -> dict[str, float]:
+    """Every job but the sweeps that runs by the clock, with its interval."""
+    cadences = {HEALTH_CHECK: float(settings.health.every), HOUSEKEEPING: float(settings.housekeeping.every)}
+    if settings.collector.enabled:
+        cadences[COLLECTOR] = float(settings.collector.every)
+    return cadences
 
 
 def _of_observer(observer: ObserverHealth) -> list[Finding]:

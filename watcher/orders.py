@@ -14,7 +14,7 @@ from watcher.door import Abandoned
 from watcher.errors import OrderFailed
 from watcher.pipeline import Pipeline
 from watcher.sessions import Tree, path_of
-from watcher.state import State
+from watcher.state import State, Status
 
 Order = Literal["retry", "reprocess", "forget"]
 ORDERS: tuple[Order, ...] = get_args(Order)
@@ -62,9 +62,10 @@ def _retry(pipeline: Pipeline, key: str, there: bool) -> Answer:
 
 def _reprocess(pipeline: Pipeline, key: str, there: bool) -> Answer:
     def anew(state: State) -> State:
+        becomes: dict[Status, Status] = {"gone": "ok", "quarantined": "failed"}
         return msgspec.structs.replace(
             state,
-            status="ok" if state.status == "gone" else state.status,
+            status=becomes.get(state.status, state.status),
             file_hash=None,
             file_ctime_ns=None,
             processed_bytes=0,

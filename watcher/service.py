@@ -15,6 +15,7 @@ import structlog
 
 from processors.contract import Processor
 from watcher import health, housekeeping, lag, orders, standing
+from watcher.collector.collect import Collector
 from watcher.errors import OrderFailed, OrderRefused
 from watcher.jobs import Jobs
 from watcher.knowledge.base import Knowledge
@@ -22,7 +23,7 @@ from watcher.lock import Holder, StateLock
 from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
-from watcher.sessions import Listing, Tree
+from watcher.sessions import Listing, Tree, node_of
 from watcher.settings import Settings, own
 from watcher.store.database import Database
 from watcher.store.ledger import Ledger
@@ -32,7 +33,8 @@ from watcher.store.sql import QUERIES
 
 log = structlog.get_logger("watcher.service")
 
-HEALTH_CHECK, HOUSEKEEPING, INTAKE = "health-check", "housekeeping", "knowledge-intake"
+HEALTH_CHECK, HOUSEKEEPING, COLLECTOR = "health-check", "housekeeping", "session-collector"
+INTAKE = "knowledge-intake"
 
 #: What a forgotten session said, in the list of answers.
 KNOWLEDGE = "knowledge"
@@ -65,6 +67,7 @@ class Core:
         self.pipelines: dict[str, Pipeline] = {}
         #: What the last look at the whole tree found.
         self.behind: list[health.Finding] = []
+        self.collector = Collector(lambda: self.settings)
         self._live = live
         self._started = False
         self._stack = ExitStack()
@@ -87,6 +90,7 @@ class Core:
             self.jobs.add(HEALTH_CHECK, self.check)
             self.jobs.add(HOUSEKEEPING, self.keep_house)
             self.jobs.add(INTAKE, lambda: asdict(self.knowledge.drain()))
+            self.jobs.add(COLLECTOR, self.collect)
             for processor in wanted:
                 self._add(processor)
             self._stack = stack.pop_all()
@@ -189,23 +193,23 @@ class Core:
         keys = [standing.find(self.query, self.tree, text) for text in texts]
         if status:
             keys += [str(key) for (key,) in self.query(QUERIES["keys_with_status"], [status, processor])]
+        own = node_of(self.tree.key(b""))
+        if strange := next((key for key in keys if node_of(key) != own), None):
+            raise OrderRefused(f"{strange} is another machine's session; ask on the machine that has its file")
         answers = orders.give(order, chosen, self.tree, list(dict.fromkeys(keys)))
         if order == "forget" and not processor:
-            answers += [
-                self._forget_said(answer) for answer in {one.session: one for one in reversed(answers)}.values()
-            ]
+            forgotten = {answer.session: True for answer in answers if answer.done}
+            answers += [self._forget_said(key) for key in forgotten]
         return answers
 
-    def _forget_said(self, answer: orders.Answer) -> orders.Answer:
+    def _forget_said(self, key: str) -> orders.Answer:
         """What a forgotten session said is erased from the knowledge base too."""
-        if not answer.done:
-            return orders.Answer(answer.session, KNOWLEDGE, False, answer.message)
         try:
-            erased = self.knowledge.forget(answer.session)
+            erased = self.knowledge.forget(key)
         except self.database.Error as error:
-            raise OrderFailed(answer.session, str(error).strip().partition("\n")[0]) from error
+            raise OrderFailed(key, str(error).strip().partition("\n")[0]) from error
         message = f"{erased.evidence} pieces of evidence are erased, and {erased.items} items that nothing else proves"
-        return orders.Answer(answer.session, KNOWLEDGE, True, message)
+        return orders.Answer(key, KNOWLEDGE, True, message)
 
     def order_alone(
         self, order: orders.Order, texts: Sequence[str], status: str, processor: str
@@ -249,6 +253,7 @@ class Core:
     def stop(self) -> bool:
         """Begin nothing new, finish or roll back what runs within ``stop_timeout``, and close; False if late."""
         deadline = time.monotonic() + self.settings.service.stop_timeout
+        self.collector.stop()
         for pipeline in self.pipelines.values():
             pipeline.stop()
         in_time = True
@@ -272,6 +277,7 @@ class Core:
         now = time.monotonic()
         found = [finding for pipeline in self.pipelines.values() for finding in health.of_pipeline(pipeline, now)]
         found += health.of_jobs(self.jobs.running(now), self.jobs.failures(), self.ledger.trouble)
+        found += health.of_collector(self.collector.last)
         found += self.behind
         found += self._of_knowledge()
         found += [
@@ -315,6 +321,10 @@ class Core:
     def keep_house(self) -> dict[str, Any]:
         """Drop what is old, checkpoint and copy the database; the housekeeping's work."""
         return housekeeping.run(self.settings.housekeeping, self.database, self.ledger, self.pipelines, self.backups)
+
+    def collect(self, dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
+        """Copy what is new in people's homes; the session-collector's work."""
+        return self.collector.run(dry_run, verbose)[1]
 
     def describe(self) -> list[dict[str, Any]]:
         """Each pipeline's queue and tally, for people."""

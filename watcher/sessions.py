@@ -37,6 +37,11 @@ def node_of(key: str) -> str:
     return key.rpartition(":")[0]
 
 
+def is_inside(path: bytes) -> bool:
+    """Whether a path, relative to the sessions folder, stays below it whatever its parts are."""
+    return b"\0" not in path and not {b"", b".", b".."} & {*path.split(b"/")}
+
+
 def _percent(match: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8", "surrogateescape"))
 
@@ -97,13 +102,14 @@ class Tree:
             return str(owner)
 
     def signature(self, path: bytes) -> Signature | None:
-        """A session file as it is now, None if it cannot be seen: what lies elsewhere is no session of this tree."""
-        if not path.endswith(SUFFIX) or b"\0" in path or {b"", b".", b".."} & {*path.split(b"/")}:
+        """A session file as it is now, None if it cannot be seen or is none."""
+        if not path.endswith(SUFFIX) or not is_inside(path):
             return None
         try:
-            return Signature.of(os.stat(os.path.join(os.fsencode(self.root), path), follow_symlinks=False))
+            status = os.stat(os.path.join(os.fsencode(self.root), path), follow_symlinks=False)
         except OSError:
             return None
+        return Signature.of(status) if stat.S_ISREG(status.st_mode) else None
 
     def list(self) -> Listing:
         """Every session in the tree; links are not followed, only regular files count."""
@@ -140,12 +146,14 @@ class NotASession(Exception):
 
 
 def open_session(root: bytes, path: bytes) -> int:
-    """A descriptor for reading a session file, reached without following any link below the root.
+    """A descriptor for reading a session file, reached without leaving the root or following any link below it.
 
     Raises:
         NotASession: there is no regular file under this name.
         OSError: there may be one, but it cannot be opened.
     """
+    if not is_inside(path):
+        raise NotASession("not below the sessions folder")
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         *parents, name = path.split(b"/")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from watcher.errors import NoSuchSession
-from watcher.sessions import Signature, Tree, path_of
+from watcher.sessions import Signature, Tree, key_of, path_of
 from watcher.state import COLUMNS, State
 from watcher.store.sql import QUERIES
 
@@ -70,7 +71,9 @@ def whole(query: Query, chosen: Chosen) -> dict[str, Any]:
 
 def is_known(query: Query, tree: Tree, key: str) -> bool:
     """Whether this is the key of a session: its file is there, or something was noted of it."""
-    return tree.signature(path_of(key)) is not None or bool(query(QUERIES["session"], [key]))
+    path = path_of(key)
+    there = tree.key(path) == key and tree.signature(path) is not None
+    return there or bool(query(QUERIES["session"], [key]))
 
 
 def find(query: Query, tree: Tree, text: str) -> str:
@@ -79,9 +82,15 @@ def find(query: Query, tree: Tree, text: str) -> str:
     Raises:
         NoSuchSession: none is meant, or more than one.
     """
-    if is_known(query, tree, text):
-        return text
+    if not text or "\0" in text:
+        raise NoSuchSession(text, [])
+    path = os.fsencode(text)
+    for key in (text, tree.key(path)):
+        if is_known(query, tree, key):
+            return key
     found = [str(key) for (key,) in query(QUERIES["keys"], [text])]
+    if not found and (escaped := key_of(path)) != text:
+        found = [str(key) for (key,) in query(QUERIES["keys"], [escaped])]
     exact = [key for key in found if key.rpartition("/")[2] in (text, f"{text}.jsonl")]
     if len(exact) == 1 or len(found) == 1:
         return (exact or found)[0]
@@ -123,6 +132,8 @@ def explain(state: State | None, signature: Signature | None, version: int | Non
             f"Put aside after {state.attempts} attempts: {state.last_error}. It is tried again when its file changes, "
             "when the processor gets a new version, or with sessions retry."
         )
+    if state.status == "failed" and state.attempts == 0:
+        return f"It had failed ({state.last_error}), and is tried again at its turn, as was asked for."
     if state.status == "failed":
         return f"Failed {_times(state.attempts)}: {state.last_error}. It is tried again {_at(state.next_attempt_at)}."
     if signature is None:
@@ -132,6 +143,8 @@ def explain(state: State | None, signature: Signature | None, version: int | Non
     if state.processor_version is not None and state.processor_version < version:
         return "Made by an earlier version of the processor: it is taken again."
     left = signature[1] - state.processed_bytes
+    if left == 0 and state.file_mtime_ns is not None and signature[:3] != state.signature[:3]:
+        return "Its file has been written or replaced since: it is looked at again at its turn."
     bad = f" {state.bad_lines} lines could not be read." if state.bad_lines else ""
     if left == 0:
         return f"Taken whole.{bad}"

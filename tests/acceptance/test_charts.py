@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from processors.usage.reports import REPORTS
 from watcher import charts
-from watcher.cli.plot import MOST, plot
+from watcher.cli.plot import _BY, MOST, plot
 from watcher.draw import Easel
 from watcher.errors import ChartTrouble, SettingsError
 
@@ -112,8 +113,10 @@ def test_a_long_report_says_that_it_is_cut_and_an_empty_one_is_drawn(tmp_path: P
     """Names that are alike when cut keep a bar each."""
     plot(report(MOST + 5), tmp_path / "long.svg")
     found = texts((tmp_path / "long.svg").read_text(encoding="utf-8"))
-    assert f"Usage: models ({MOST} of {MOST + 5} rows)" in found and "cost in dollars" in found
+    assert f"Usage by model ({MOST} of {MOST + 5} rows)" in found and "cost in dollars" in found
     assert len([text for text in found if text.startswith("</text>")]) == MOST
+    for name in REPORTS:
+        assert name in _BY, name
     daily = {"report": "daily", "columns": ["day", "calls"], "rows": []}
     plot(daily, tmp_path / "empty.svg")
     assert "calls" in texts((tmp_path / "empty.svg").read_text(encoding="utf-8"))

@@ -15,6 +15,9 @@ import duckdb
 import pytest
 
 from tests.processes import Place, Running, call, lines, wait_for
+from tests.unit import test_cli
+from tests.unit.test_cli import LEAVES, Run
+from watcher.cli.options import GROUPS
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "http": {"port": 0},
@@ -205,8 +208,11 @@ def test_what_cannot_change_while_it_runs_waits_for_the_next_start(place: Operat
     assert running.stop() == 0
 
 
+#: Runs a command in the test's own process, which is twenty times as fast.
+here = test_cli.run
+
 #: Commands that read, by their words.
-READING = (
+READING: tuple[tuple[str, ...], ...] = (
     ("status",),
     ("usage", "daily"),
     ("usage", "monthly", "--user", "ann"),
@@ -216,34 +222,39 @@ READING = (
     ("sessions", "show", "a.jsonl"),
     ("jobs", "list"),
     ("tokens", "list"),
+    ("sessions", "list", "--status", "gone"),
+    ("jobs", "runs", "housekeeping"),
     ("settings",),
+    ("settings", "check"),
     ("doctor",),
     ("jobs", "runs", "--limit", "3"),  # after whatever is audited
 )
 
 
-def test_commands_that_read_say_the_same_running_and_stopped(place: Operated) -> None:
-    """The user need not know who has the database."""
+def test_commands_that_read_say_the_same_running_and_stopped(place: Operated, here: Run) -> None:
+    """The user need not know who has the database; a mistake is one sentence, and the same."""
     (place.sessions / "ann" / "a.jsonl").write_bytes(lines(["m1", "m2"]) + b"not json\n")
+    (place.sessions.parent / "outside.jsonl").write_bytes(call("secret"))
     assert place.run("tokens", "create", "ci", "--role", "reader").returncode == 0
     for job in ("housekeeping", "health-check"):  # so that the service does not run them meanwhile
         assert place.run("jobs", "run", job).returncode == 0
     running = place.start()
     assert place.json("once")["ok"] is True
-    mistakes = {words: place.run(*words) for words in MISTAKES}
-    while_running = {words: place.json(*words) for words in READING}
+    mistakes = {words: here(*words) for words in MISTAKES}
+    while_running = {words: json.loads(here(*words, "--json").out) for words in READING}
+    assert place.json("usage", "daily") == while_running["usage", "daily"]  # as people run it
     assert running.stop() == 0
     for words, before in while_running.items():
-        assert plain(place.json(*words)) == plain(before), words
-        human = place.run(*words)
-        assert human.stdout.strip() and "\x1b" not in human.stdout and "Traceback" not in human.stderr, words
+        assert plain(json.loads(here(*words, "--json").out)) == plain(before), words
+        human = here(*words)
+        assert human.out.strip() and "\x1b" not in human.out and not human.err, words
     for words, done in mistakes.items():
-        stopped = place.run(*words)
-        assert (done.returncode, stopped.returncode) == (2, 2), words
-        assert done.stderr == stopped.stderr and done.stderr.count("\n") == 1, words
+        assert here(*words) == done, words
+        assert done.code == 2 and done.out == "" and done.err.count("\n") == 1, words
+    assert place.calls() == 2, "nothing outside was taken"
 
 
-MISTAKES = (
+MISTAKES: tuple[tuple[str, ...], ...] = (
     ("sessions", "show", "nobody"),
     ("sessions", "retry", "nobody"),
     ("sessions", "retry"),
@@ -256,7 +267,35 @@ MISTAKES = (
     ("tokens", "revoke", "nobody"),
     ("import-legacy", "nowhere.duckdb"),
     ("usage", "weekly"),
+    ("usage", "daily", "--since", "2026-02-30"),
+    ("usage", "daily", "--user", os.fsdecode(b"\xff")),
+    ("sessions", "show", ""),
+    ("sessions", "show", os.fsdecode(b"ann/\xff.jsonl")),
+    ("sessions", "show", "../state/watcher.duckdb"),
+    ("sessions", "reprocess", "../outside.jsonl"),
+    ("sessions", "retry", "--status", "ok"),
+    ("sessions", "forget", "nobody"),
+    ("jobs", "run", ""),
+    ("jobs", "run", os.fsdecode(b"\xff")),
+    ("tokens", "create", "", "--role", "reader"),
+    ("tokens", "create", "x" * 150, "--role", "reader"),
+    ("tokens", "create", "x", "--role", "reader", "--user", "ann"),
+    ("tokens", "revoke", ""),
+    ("once", "--processor", "nobody"),
+    ("settings", "chek"),
+    ("backup", "no/such/folder/x.duckdb"),
 )
+#: Commands that change something: `test_commands_that_change_do_the_same_running_and_stopped`.
+CHANGING = ("once", "sessions forget", "sessions reprocess", "sessions retry", "jobs run", "backup", "tokens create",
+            "tokens revoke", "import-legacy")  # fmt: skip
+#: It is the service; it has one of its own.
+ALONE = ("run", "demo")
+
+
+def test_every_command_is_held_to_that() -> None:
+    """A new command has its place among those that are tried with a service and without."""
+    reading = {" ".join(words[: 2 if words[0] in GROUPS else 1]) for words in READING}
+    assert {*reading, *CHANGING, *ALONE} == {*LEAVES}
 
 
 def plain(found: Any) -> Any:
@@ -379,3 +418,35 @@ def test_every_order_is_in_the_audit_once(place: Operated, service: Running) -> 
         ("sessions_reprocess", 200, "admin"),
         ("sessions_retry", 404, "admin"),
     ]
+
+
+def test_the_operators_variables_set_the_pace(place: Operated) -> None:
+    """In seconds, over whatever the file says, also when it changes; a bad one is one sentence that names it."""
+    jobs = {
+        "session-processor:usage": "SCHEDULER_USAGE_PROCESSOR_INTERVAL",
+        "session-processor:verification": "SCHEDULER_VERIFICATION_DETECTOR_INTERVAL",
+        "health-check": "SCHEDULER_HEALTH_CHECK_INTERVAL",
+    }
+    place.environment = dict.fromkeys(jobs.values(), "1.5")
+    place.write(health={"every": "1h"})
+    running = place.start()
+
+    def turns(job: str) -> int:
+        runs = place.ask(f"/api/admin/scheduler-runs?name={job}")["runs"]
+        return len([run for run in runs if run["trigger"] == "clock"])
+
+    try:
+        wait_for(lambda: all(turns(job) >= 2 for job in jobs), "two turns of each", running.log)
+        place.write(processors__usage={"sweep_every": "2h", "quiet": "150ms"}, health={"every": "2h"})
+        wait_for(lambda: in_force(place, "processors.usage", "quiet") == '"150ms"', "the other settings", running.log)
+        assert in_force(place, "processors.usage", "sweep_every") == '"1.5s"'
+        before = {job: turns(job) for job in jobs}
+        wait_for(lambda: all(turns(job) >= before[job] + 2 for job in jobs), "two turns more", running.log)
+        assert turns("session-processor:errors") == 0, "an hour has not passed"
+        assert running.stop() == 0
+    finally:
+        running.kill()
+    for name in jobs.values():
+        place.environment = {name: "soon"}
+        done = place.run("run")
+        assert done.returncode == 2 and name in done.stderr and done.stderr.count("\n") == 1

@@ -143,6 +143,11 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
     ("[queue]\nmax_pending = 0", {}, ["given.toml", "queue.max_pending", "= 0"]),
     ("[processors.usage]\nconcurrency = 0", {}, ["given.toml", "processors.usage.concurrency", "= 0", "1"]),
     ("[processors.usage]\nsweep_every = '0s'", {}, ["processors.usage.sweep_every", "more than 0"]),
+    (
+        "[collector]\nsources = ['/home/ann/*.jsonl']",
+        {},
+        ["given.toml", "collector.sources", "/home/*/sessions/*.jsonl"],
+    ),
     ("[processors.usage]\ntimezone = 'Mars'", {}, ["processors.usage.timezone", "Mars", "Europe/Berlin"]),
     ("[processors.usage]\nprices = {m = {input = -1}}", {}, ["processors.usage.prices", "-1", "0 or more"]),
 ]
@@ -219,9 +224,12 @@ def test_an_operators_variable_wins() -> None:
 def test_paths_are_relative_to_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In the file to its folder, in the environment to where the command runs; ~ is somebody's home."""
     (tmp_path / "etc").mkdir()
-    (tmp_path / "etc" / "w.toml").write_text("[paths]\nstate = 'st'\nsessions = '/abs'\n")
-    found = load(tmp_path / "etc" / "w.toml", {}).settings.paths
+    written = "[paths]\nstate = 'st'\nsessions = '/abs'\n[housekeeping]\nexport = 'old'\n"
+    (tmp_path / "etc" / "w.toml").write_text(written)
+    loaded = load(tmp_path / "etc" / "w.toml", {}).settings
+    found = loaded.paths
     assert (found.state, found.sessions) == (tmp_path / "etc" / "st", Path("/abs"))
+    assert loaded.housekeeping.export == str(tmp_path / "etc" / "old")
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     assert given("[paths]\nstate = '~/st'").settings.paths.state == tmp_path / "me" / "st"
     assert given("", {"WATCHER_PATHS__STATE": "~/st"}).settings.paths.state == tmp_path / "me" / "st"

@@ -74,14 +74,36 @@ def once(
     # Loaded when used, like every command's own module: the others start faster.
     from watcher.cli import once as command
     from watcher.cli import show
+    from watcher.service import COLLECTOR
 
-    details = command.once(in_force(settings, state, sessions), processor or [], quiet)
-    failed = any(entry["errors"] for entry in details)
+    found = command.once(in_force(settings, state, sessions), processor or [], quiet)
     if as_json:
-        print_json({"ok": not failed, "processors": details})
+        print_json(found)
     else:
-        show.runs(details)
-    raise typer.Exit(1 if failed else 0)
+        if "collector" in found:
+            show.stats(COLLECTOR, found["collector"])
+        show.runs(found["processors"])
+    raise typer.Exit(0 if found["ok"] else 1)
+
+
+@app.command()
+def collect(
+    settings: SettingsPath = None,
+    sessions: Sessions = None,
+    state: State = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every file that is copied.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy new transcripts from people's homes to the sessions folder: 0 if all went well, 1 if some could not be."""
+    # Loaded when used, see above.
+    from watcher.cli import collect as command
+    from watcher.cli import show
+    from watcher.service import COLLECTOR
+
+    found = command.collect(in_force(settings, state, sessions), dry_run, verbose)
+    print_json(found) if as_json else show.stats(COLLECTOR, found["details"])
+    raise typer.Exit(0 if found["ok"] else 1)
 
 
 @app.command()

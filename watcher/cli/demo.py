@@ -28,11 +28,12 @@ from watcher.errors import ServiceTrouble, SettingsError
 from watcher.http.client import Client
 from watcher.http.token import token_of
 from watcher.lock import holder
+from watcher.registry import Refused, discover
 
 #: One turn of the demonstration, in seconds.
 TURN = 0.25
-#: How long each part of the story lasts at least.
-CALM = 4.0
+#: How long each part of the story lasts at least; shorter where there are fewer than so many times that.
+CALM, PARTS = 4.0, 15
 #: The line that is too long for the processors' memory, in bytes; it takes no room on disk.
 LINE = 100_000_000
 SCARCE, PLENTY = "64MB", "1GB"
@@ -46,16 +47,13 @@ state = "state"
 first = "500ms"
 max_attempts = 2
 
-[processors.usage]
-quiet = "300ms"
-memory_limit = "{memory}"
-
-[processors.errors]
-quiet = "300ms"
-memory_limit = "{memory}"
-
 [http]
 port = 0
+"""
+_PROCESSOR = """
+[processors.{name}]
+quiet = "300ms"
+memory_limit = "{memory}"
 """
 
 
@@ -74,7 +72,7 @@ def demo(seconds: float, keep: Path | None, picture: Path | None) -> int:
     (folder / "sessions").mkdir(parents=True)
     stop = Stop()
     try:
-        story = Story(folder)
+        story = Story(folder, min(CALM, seconds / PARTS))
         with serving(folder) as client, Screen(picture) as screen:
             until = time.monotonic() + seconds
             while time.monotonic() < until and not stop():
@@ -93,8 +91,8 @@ def demo(seconds: float, keep: Path | None, picture: Path | None) -> int:
 class Story:
     """What happens: sessions are written; one comes that cannot be read; an operator sees to it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, calm: float) -> None:
+        self._folder, self._calm_for = folder, calm
         self._writer = Writer(folder / "sessions", random.Random(7))
         self._bad = folder / "sessions" / "mallory" / "endless.jsonl"
         self._parts: Iterator[tuple[str, Callable[[Client], bool]]] = iter(
@@ -121,7 +119,7 @@ class Story:
     def turn(self, now: float, client: Client) -> None:
         """Write some more, and go on with the story when its part is over."""
         self.lines += self._writer.some()
-        if self.told or now - self._began < CALM or not self._over(client):
+        if self.told or now - self._began < self._calm_for or not self._over(client):
             return
         part = next(self._parts, None)
         if part is None:
@@ -259,7 +257,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _write_settings(folder: Path, memory: str) -> None:
-    wanted = _SETTINGS.format(memory=memory)
+    names = [name for name, processor in discover().items() if not isinstance(processor, Refused)]
+    wanted = _SETTINGS + "".join(_PROCESSOR.format(name=name, memory=memory) for name in names)
     path = folder / "settings.toml"
     if not path.exists() or path.read_text(encoding="utf-8") != wanted:
         path.write_text(wanted, encoding="utf-8")

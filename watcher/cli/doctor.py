@@ -6,7 +6,7 @@ from typing import Any
 
 from watcher import doctor
 from watcher.cli.reach import service_of
-from watcher.errors import SettingsError, StateInUse
+from watcher.errors import SettingsError, StateInUse, ended
 from watcher.settings.follow import Sources
 
 
@@ -15,12 +15,12 @@ def examine(sources: Sources) -> dict[str, Any]:
     try:
         settings = sources.load().settings
     except SettingsError as error:
-        checks = [doctor.Check("settings", "unhealthy", f"{error}.")]
+        checks = [doctor.Check("settings", "unhealthy", ended(str(error)))]
         return {"status": doctor.worst(checks), "checks": doctor.as_json(checks)}
     checks = [doctor.Check("settings", "ok", "They are good; settings shows them with where they are from.")]
     checks += doctor.examine(settings)
     try:
-        service = service_of(settings)
+        service = service_of(settings) if settings.paths.state.is_dir() else None
     except StateInUse:
         service = None
     if service is not None:

@@ -1,4 +1,4 @@
-"""``once``: sweep, drain and exit; through the running service where there is one."""
+"""``once``: collect, sweep, drain and exit; through the running service where there is one."""
 
 from __future__ import annotations
 
@@ -9,32 +9,37 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from watcher.cli.collect import PATH, PATIENCE
 from watcher.cli.reach import service_of
 from watcher.cli.stop import Stop
-from watcher.errors import ServiceTrouble, SettingsError
+from watcher.errors import JobFailed, ServiceTrouble, SettingsError
 from watcher.http.client import Client
-from watcher.service import INTAKE, Core
+from watcher.service import COLLECTOR, INTAKE, Core
 from watcher.settings.tables import Settings
 
 #: A plain progress line comes this often where there is no terminal.
 PLAIN_EVERY = 5.0
 
 
-def once(settings: Settings, names: list[str], quiet: bool) -> list[dict[str, Any]]:
-    """What each processor's run did, as in the API's answer."""
+def once(settings: Settings, names: list[str], quiet: bool) -> dict[str, Any]:
+    """Whether all went well, what the collector did if it is enabled, and each processor's run, as the API tells it."""
     service = service_of(settings)
     if service is not None:
+        collected = {}
+        if settings.collector.enabled:
+            collected = _collected(lambda: dict(_posted(service, PATH, PATIENCE)["details"]))
         wanted = names or [entry["processor"] for entry in service.get("/api/health/detailed")["processors"]]
         answers = [_asked(service, name, settings.service.time_budget + 30.0) for name in wanted]
         _take_in(service)
-        return answers
+        return _together(collected, answers)
     if not settings.paths.sessions.is_dir():
         raise SettingsError(f"{settings.paths.sessions}: there is no such folder; name one with --sessions")
-    stop = Stop()
     core = Core(settings, "once", live=False)
     try:
         if unknown := [name for name in names if name not in core.pipelines]:
             raise SettingsError(f"no enabled processor is named {unknown[0]!r}; there are {', '.join(core.pipelines)}")
+        collected = _collected(lambda: core.jobs.run(COLLECTOR, "once")) if settings.collector.enabled else {}
+        stop = Stop()
         core.start()
         with _Progress(core, quiet):
             chosen = names or list(core.pipelines)
@@ -50,20 +55,40 @@ def once(settings: Settings, names: list[str], quiet: bool) -> list[dict[str, An
                 core.knowledge.drain()
     finally:
         core.stop()
-    return [asdict(detail) for detail in details]
+    return _together(collected, [asdict(detail) for detail in details])
+
+
+def _collected(collect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What the collector did; that it failed does not keep what is there from being taken."""
+    try:
+        return collect()
+    except (JobFailed, ServiceTrouble) as error:
+        return {"errors": 1, "failed": str(error)}
+
+
+def _together(collected: dict[str, Any], details: list[dict[str, Any]]) -> dict[str, Any]:
+    well = not collected.get("errors") and not any(detail["errors"] for detail in details)
+    return {"ok": well, **({"collector": collected} if collected else {}), "processors": details}
+
+
+def _posted(service: Client, path: str, patience: float, **query: str) -> dict[str, Any]:
+    """What the service answers, once no other run of the same is under way."""
+    while True:
+        try:
+            found: dict[str, Any] = service.post(path, timeout=patience, **query)
+            return found
+        except ServiceTrouble as error:
+            if error.code != 409:
+                raise
+            time.sleep(0.2)  # another run of it is under way: ours follows
 
 
 def _asked(service: Client, name: str, patience: float) -> dict[str, Any]:
     """A run by the service, again until nothing was left for later for want of time."""
     while True:
-        try:
-            found = service.post("/api/admin/run-session-processor", timeout=patience, processor=name)
-        except ServiceTrouble as error:
-            if error.code != 409:
-                raise
-            time.sleep(0.2)  # another run of it is under way: ours follows
-            continue
-        details: dict[str, Any] = found["details"]
+        details: dict[str, Any] = _posted(service, "/api/admin/run-session-processor", patience, processor=name)[
+            "details"
+        ]
         if details["capped"] == 0:
             return details
         _line(f"{name}: {details['processed']} sessions, {details['capped']} to go")

@@ -14,6 +14,12 @@ MOST = 60
 _INK = "#1a202c"
 _KINDS: dict[str, Kind] = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 
+_BY = {
+    "daily": "day", "monthly": "month", "sessions": "session", "models": "model", "users": "user",
+    "projects": "project", "branches": "branch", "tools": "tool", "skills": "skill", "subagents": "subagent",
+    "mcp_servers": "MCP server",
+}  # fmt: skip
+
 
 def plot(found: dict[str, Any], target: Path) -> None:
     """Draw a report: cost where it has one, calls elsewhere, a bar a row.
@@ -30,13 +36,18 @@ def plot(found: dict[str, Any], target: Path) -> None:
     in_time = found["report"] in ("daily", "monthly")
     shown = rows[-MOST:] if in_time else rows[:MOST]
     chart = charts.by_name(
-        [{"name": row[0], "value": float(row[value] or 0)} for row in shown],
+        [{"name": _name(columns, row), "value": float(row[value] or 0)} for row in shown],
         unit="cost in dollars" if measure == "cost_usd" else measure,
         in_order=in_time,
         ink=_INK,
     )
     left_out = f" ({len(shown)} of {len(rows)} rows)" if len(shown) < len(rows) else ""
-    chart["title"] = f"Usage: {found['report'].replace('_', ' ')}{left_out}"
+    chart["title"] = f"Usage by {_BY[found['report']]}{left_out}"
     chart["background"] = "white"
     (picture,) = Easel().draw([chart], _KINDS[target.suffix])
     target.write_bytes(picture)
+
+
+def _name(columns: list[str], row: list[Any]) -> Any:
+    """A branch is one of a project."""
+    return f"{row[1]} ({row[0]})" if columns[:2] == ["project", "git_branch"] else row[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,10 @@ def ask(settings: Settings, path: str, local: Callable[[Query], Any], /, **query
     """What the running service answers, or else what the database says.
 
     Raises:
-        SettingsError: there is no database yet.
+        SettingsError: there is no database yet, or a word is no text.
         ServiceTrouble: the service refuses, or does not answer.
     """
+    _must_be_text(query)
     service = service_of(settings)
     if service is not None:
         return service.get(path, **query)
@@ -76,9 +77,11 @@ def order(
     """What becomes of an order: the running service carries it out, or else we do, with the state folder locked.
 
     Raises:
+        SettingsError: a word is no text.
         StateInUse: another command has the state folder.
         ServiceTrouble: the service refuses, or does not answer.
     """
+    _must_be_text(query)
     service = service_of(settings)
     if service is not None:
         return service.post(path, timeout, **query)
@@ -87,6 +90,15 @@ def order(
         return local(core)
     finally:
         core.stop()
+
+
+def _must_be_text(query: Mapping[str, Value]) -> None:
+    for value in query.values():
+        for word in value if isinstance(value, list) else [value]:
+            try:
+                str(word).encode()
+            except UnicodeEncodeError:
+                raise SettingsError(f"{word!a} is no text: UTF-8 is accepted") from None
 
 
 def has_data(settings: Settings) -> bool:

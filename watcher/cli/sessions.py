@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from watcher.cli.reach import ask, order
 from watcher.cli.status import enabled
 from watcher.errors import SettingsError
 from watcher.registry import Refused, discover
-from watcher.sessions import Tree
+from watcher.sessions import Tree, key_of
 from watcher.settings.tables import Settings
 
 app = group("sessions")
@@ -41,14 +42,15 @@ def list_(
     """The sessions that were looked at, the latest first."""
     if status and status not in standing.STATUSES:
         raise SettingsError(f"--status {status}: {', '.join(standing.STATUSES)} are accepted")
+    part = _text(text)
     found = ask(
         in_force(settings, state),
         "/api/sessions",
-        lambda query: standing.listing(query, standing.Chosen(processor, status, user, text, limit)),
+        lambda query: standing.listing(query, standing.Chosen(processor, status, user, part, limit)),
         processor=processor,
         status=status,
         user=user,
-        text=text,
+        text=part,
         limit=limit,
     )
     print_json(found) if as_json else show.sessions(found)
@@ -64,7 +66,8 @@ def show_(
 ) -> None:
     """Everything that is known of one session: how far it was taken, and why not further."""
     chosen = in_force(settings, state, sessions)
-    found = ask(chosen, "/api/sessions/one", lambda query: _one(query, chosen, session), session=session)
+    text = _text(session)
+    found = ask(chosen, "/api/sessions/one", lambda query: _one(query, chosen, text), session=text)
     print_json(found) if as_json else show.session(found)
 
 
@@ -109,6 +112,15 @@ def forget(
     _order("forget", session, "", processor, settings, state, sessions, as_json)
 
 
+def _text(session: str) -> str:
+    """What a person calls a session; a name that is no text is meant as it stands in keys."""
+    try:
+        session.encode()
+    except UnicodeEncodeError:
+        return key_of(os.fsencode(session))
+    return session
+
+
 def _one(query: Any, settings: Settings, text: str) -> dict[str, Any]:
     tree = tree_of(settings)
     versions = {
@@ -136,12 +148,13 @@ def _order(
 ) -> None:
     if status not in ("", "failed", "quarantined"):
         raise SettingsError(f"--status {status}: failed and quarantined are accepted")
+    texts = [_text(name) for name in names or []]
     found = order(
         in_force(path, state, sessions),
         f"sessions {which}",
         f"/api/sessions/{which}",
-        lambda core: {"answers": [asdict(one) for one in core.order_alone(which, names or [], status, processor)]},
-        session=names or [],
+        lambda core: {"answers": [asdict(one) for one in core.order_alone(which, texts, status, processor)]},
+        session=texts,
         status=status,
         processor=processor,
     )

@@ -13,10 +13,10 @@ from watcher import housekeeping
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, TokenRefused, WatcherError
 from watcher.http.auth import Doorkeeper
 from watcher.live import LiveService
-from watcher.service import job_of
+from watcher.service import COLLECTOR, job_of
 from watcher.store import legacy, tokens
 
-Word = Annotated[str, Query(min_length=1, max_length=200)]
+Word = Annotated[str, Query(max_length=200)]
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
@@ -41,6 +41,11 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             names = ", ".join(core.pipelines)
             raise HTTPException(400, f"no enabled processor is named {processor!r}; there are {names}")
         details = run(job_of(processor))
+        return {"ok": details["errors"] == 0, "details": details}
+
+    @routes.post("/run-session-collector", dependencies=[Depends(keeper.admin("run_session_collector"))])
+    def _collect(dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
+        details = run(COLLECTOR, lambda: core.collect(dry_run, verbose))
         return {"ok": details["errors"] == 0, "details": details}
 
     @routes.post("/run-job", dependencies=[Depends(keeper.admin("run_job"))])

@@ -62,6 +62,9 @@ class Client:
 
 def _detail(error: urllib.error.HTTPError) -> str:
     try:
-        return str(json.load(error).get("detail", error.reason))
-    except (ValueError, AttributeError):
+        detail = json.load(error).get("detail", error.reason)
+        if isinstance(detail, list):  # the framework's own refusals of values
+            detail = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in detail)
+        return str(detail)
+    except (ValueError, AttributeError, LookupError, TypeError):
         return str(error.reason)

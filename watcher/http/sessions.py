@@ -14,7 +14,7 @@ from watcher.live import LiveService
 from watcher.store.tokens import Caller
 
 Word = Annotated[str, Query(max_length=500)]
-Key = Annotated[str, Query(min_length=1, max_length=20_000)]
+Key = Annotated[str, Query(max_length=20_000)]
 Status = Literal["", "ok", "failed", "quarantined", "gone"]
 
 

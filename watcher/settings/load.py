@@ -38,6 +38,10 @@ OPERATORS = {
 }
 
 
+#: A path that may be empty.
+EXPORT = ("housekeeping", "export")
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Settings, and where each of them is from."""
@@ -73,8 +77,11 @@ def load(
     for source, place, key, value in found:
         if type(keys.get(key)) is int and isinstance(value, bool):
             raise SettingsError(f"{place}: {'.'.join(key)} = {written(value)}: accepted is a whole number")
+        base = file.parent if source == "file" and file is not None else Path()
         if key[0] == "paths" and key[1] != "layout":
-            value = _path(place, key, value, file.parent if source == "file" and file is not None else Path())
+            value = _path(place, key, value, base)
+        elif key == EXPORT and value and isinstance(value, str):
+            value = str(_path(place, key, value, base))
         values[key], origins[key] = value, (source, place)
     try:
         settings = shape(**_nested(values))
@@ -179,9 +186,7 @@ def _must_be_known(key: tuple[str, ...], known: Mapping[tuple[str, ...], Any], p
     tables = sorted({".".join(k[:-1]) for k in known})
     siblings = sorted(k[-1] for k in known if k[:-1] == key[:-1])
     accepted = f"this table has {', '.join(siblings)}" if siblings else f"the tables are {', '.join(tables)}"
-    raise SettingsError(
-        f"{place}: {name} is not a setting; " + (f"did you mean {near[0]}?" if near else f"{accepted}.")
-    )
+    raise SettingsError(f"{place}: {name} is not a setting; " + (f"did you mean {near[0]}?" if near else accepted))
 
 
 def _nested(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from processors.contract import Bytes, ProcessorSettings, Seconds
+from watcher.settings.patterns import Pattern
 
 #: Settings whose values are not shown.
 SECRET = {("http", "token"), ("database", "url")}
@@ -75,6 +76,32 @@ class RetryTable(_Table):
     max_attempts: int = Field(8, ge=1, description="After so many failures a session is quarantined.")
 
 
+class CollectorTable(_Table):
+    """How transcripts come from people's homes."""
+
+    enabled: bool = Field(False, description="Whether transcripts are copied to paths.sessions by the clock.")
+    every: Seconds = Field(Seconds(600), gt=0, description="How often they are.")
+    sources: list[str] = Field(
+        [
+            "/home/*/.claude/projects/**/*.jsonl",
+            "/home/*/.claude/projects/**/subagents/*.meta.json",
+            "/home/*/user/sessions/*.jsonl",
+        ],
+        description="Which files; the first part with a wildcard is the folder of a user.",
+    )
+    deadline: Seconds = Field(
+        Seconds(60), gt=0, description="A home that takes longer is left, and gone on with in the next run."
+    )
+    largest: Bytes = Field(Bytes(1_000_000_000), description="A file that is larger is not copied.")
+
+    @field_validator("sources")
+    @classmethod
+    def _name_users(cls, sources: list[str]) -> list[str]:
+        for source in sources:
+            Pattern.parse(source)
+        return sources
+
+
 class HealthTable(_Table):
     """When health looks, and when it warns."""
 
@@ -127,6 +154,7 @@ class Settings(BaseSettings):
     retry: RetryTable = RetryTable()
     #: Processor name to its settings, of the class that the processor names.
     processors: Any = None
+    collector: CollectorTable = CollectorTable()
     health: HealthTable = HealthTable()
     housekeeping: Housekeeping = Housekeeping()
     http: Http = Http()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 import threading
@@ -113,6 +114,7 @@ class DuckDatabase:
         self._read_only = read_only
         self._config = _CONFIG if threads is None else {**_CONFIG, "threads": threads}
         self._lock = threading.Lock()
+        self._copying = threading.Lock()
         self._cursors: weakref.WeakSet[DuckConnection] = weakref.WeakSet()
         #: How often it was opened, and the last opening that a failed checkpoint has poisoned.
         self._opening = 0
@@ -159,9 +161,17 @@ class DuckDatabase:
             connection.close()
 
     def keep_copy(self, folder: Path, name: str) -> Path | None:
-        """Copy the database as it is committed at this moment, whoever writes meanwhile; it takes its place at once."""
+        """Copy the database as it is committed at this moment, whoever writes meanwhile; it takes its place at once.
+
+        One copy at a time, and none in an earlier one's place: the second of a moment is ``name-2``.
+        """
+        with self._copying:
+            return self._copy(folder, name)
+
+    def _copy(self, folder: Path, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"{name}.duckdb"
+        names = itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))
+        target = next(path for one in names if not (path := folder / f"{one}.duckdb").exists())
         part = target.with_suffix(".part")
         for stale in (part, part.with_name(part.name + ".wal")):
             stale.unlink(missing_ok=True)

@@ -115,13 +115,17 @@ class PassStore:
         return outcomes
 
     def expiring(self, connection: Connection, before: datetime) -> dict[str, datetime]:
-        """The tables that hold rows older than a time, with the oldest row's time."""
+        """The tables that hold rows older than a time, with the oldest row's time.
+
+        Of a thing that counts once its counted row tells the age: the others go with it.
+        """
         found = {}
         for name, table in self._schema.tables.items():
             if table.expires is not None:
                 column = quoted(table.expires)
+                counted = " AND counted" if table.once is not None else ""
                 ((oldest,),) = connection.execute(
-                    f"SELECT min({column}) FROM {quoted(name)} WHERE {column} < $1", [before]
+                    f"SELECT min({column}) FROM {quoted(name)} WHERE {column} < $1{counted}", [before]
                 )
                 if oldest is not None:
                     found[name] = oldest

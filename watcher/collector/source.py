@@ -1,0 +1,83 @@
+"""The sources: folders and files of people who may be hostile, opened without following a link."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+#: What opening says of a link, of a folder that is none, and of what has nobody at its other end.
+_OTHER_THAN_ASKED = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK, errno.ENXIO}
+LINK = "it is a link, and links are not followed"
+
+
+class Refused(Exception):
+    """Something is not what may be copied, or written to; the text says why."""
+
+
+def open_folder(name: str, above: int) -> int:
+    """A descriptor of a folder inside another one.
+
+    Raises:
+        Refused: it is a link, or no folder.
+        OSError: it cannot be opened.
+    """
+    try:
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+    except OSError as error:
+        raise _judged(error, name, above, "a folder") from None
+
+
+def open_file(name: str, above: int, owner: int) -> tuple[int, os.stat_result]:
+    """A descriptor for reading somebody's file, and what it is: looked at after it was opened, so it stays true.
+
+    Raises:
+        Refused: it is not a regular file of that owner with one name.
+        OSError: it cannot be opened.
+    """
+    try:
+        # O_NONBLOCK: opening a pipe that nobody writes to, or a file under a lease, must not wait.
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+    except OSError as error:
+        raise _judged(error, name, above, "a file") from None
+    try:
+        status = os.fstat(file)
+        if reason := objection(status, owner):
+            raise Refused(reason)
+    except BaseException:
+        os.close(file)
+        raise
+    return file, status
+
+
+def objection(status: os.stat_result, owner: int) -> str | None:
+    """Why something is not to be copied, None if nothing speaks against it."""
+    if stat.S_ISLNK(status.st_mode):
+        return LINK
+    if not stat.S_ISREG(status.st_mode):
+        return f"it is {_KINDS.get(stat.S_IFMT(status.st_mode), 'something else')}, not a file"
+    if status.st_uid != owner:
+        return f"it belongs to uid {status.st_uid}, and the home to uid {owner}"
+    if status.st_nlink > 1:
+        return f"it has {status.st_nlink} names (hard links), and one may be somebody else's"
+    return None
+
+
+def _judged(error: OSError, name: str, above: int, wanted: str) -> Exception:
+    """An error of opening, or the refusal that it is."""
+    if error.errno not in _OTHER_THAN_ASKED:
+        return error
+    try:
+        found = os.stat(name, dir_fd=above, follow_symlinks=False).st_mode
+    except OSError as gone:
+        return gone
+    if stat.S_ISLNK(found):
+        return Refused(LINK)
+    return Refused(f"it is {_KINDS.get(stat.S_IFMT(found), 'a file')}, not {wanted}")

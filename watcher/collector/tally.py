@@ -1,0 +1,43 @@
+"""The tally: what was collected, and what was not and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+import structlog
+
+log = structlog.get_logger("watcher.collector")
+
+#: So many of each home's refusals and errors are told one by one.
+TOLD = 20
+
+
+@dataclass
+class Tally:
+    """What was done, in one home or in all."""
+
+    users_processed: int = 0
+    #: Homes of which nothing can be copied, for what they or the folders in them are.
+    users_refused: int = 0
+    files_copied: int = 0
+    files_appended: int = 0
+    files_replaced: int = 0
+    #: Those whose copies are equal already.
+    files_skipped: int = 0
+    files_refused: int = 0
+    bytes_copied: int = 0
+    #: Homes and files that could not be read or written.
+    errors: int = 0
+    #: The first of these refusals and errors: whose, what, why.
+    details: list[dict[str, str]] = field(default_factory=list)
+
+    def note(self, user: str, path: str, reason: str) -> None:
+        """Tell a refusal or an error by name, one of the first."""
+        log.debug("not collected", user=user, path=path, reason=reason)
+        if len(self.details) < TOLD:
+            self.details.append({"user": user, "path": path, "reason": reason})
+
+    def add(self, other: Tally) -> None:
+        """What was done in one home counts for all."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
