@@ -9,6 +9,8 @@ import os
 import re
 import shutil
 import signal
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -437,6 +439,9 @@ def test_nothing_but_ours_may_run(browser: Browser, site: Site, signed_in: Any) 
             assert "unsafe" not in policy and "http" not in policy, path
             assert headers["x-content-type-options"] == "nosniff", path
             assert headers["cache-control"] == ("no-cache" if path.startswith("/static") else "no-store"), path
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(site.url, headers={"Host": "evil.example"}), timeout=20)
+        assert refused.value.code == 400 and "default-src 'none'" in refused.value.headers["Content-Security-Policy"]
         sent: list[str] = []
         page.on("request", lambda request: sent.append(request.url))
         for path in (*PAGES, "/usage?since=", "/sessions/one?" + urlencode({"session": f"bob/{HOSTILE}.jsonl"})):

@@ -23,7 +23,6 @@ def build(service: LiveService, token: str) -> FastAPI:
     keeper = Doorkeeper(token, service.core.query)
     for part in (reports, sessions, memory, admin):
         app.include_router(part.router(service, keeper))
-    pages.install(app, service, keeper)
 
     @app.middleware("http")
     async def audited(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -56,4 +55,5 @@ def build(service: LiveService, token: str) -> FastAPI:
             return JSONResponse({"detail": f"not served under the name {host[:100]!r}"}, 400)
         return await go_on(request)
 
+    pages.install(app, service, keeper)  # last: what its middleware says is said of every answer
     return app

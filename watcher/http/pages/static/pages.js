@@ -129,6 +129,8 @@ if (keys) {
   keys.addEventListener("click", help);
 }
 
+if (document.activeElement === document.body) document.getElementById("token")?.focus();
+
 setInterval(tellTimes, 10000);
 if (every) {
   setInterval(refresh, every);
