@@ -44,9 +44,11 @@ eval: $(VENV)/.tests ## How well knowledge is found, on labelled turns (EVAL="--
 	$(BIN)/python -m tests.eval.run $(EVAL)
 
 bench: $(VENV)/.tests ## How fast it is, as ratios to plain yardsticks.
+	@$(BIN)/python -m compileall -q watcher processors
 	$(BIN)/python -m tests.bench.run $(BENCH)
 
 bench-gate: $(VENV)/.tests ## The same; fails where a ratio is 1.5 times worse than asked.
+	@$(BIN)/python -m compileall -q watcher processors
 	$(BIN)/python -m tests.bench.run --gate $(BENCH)
 
 settings: $(VENV)/.runs ## Write settings.toml and docs/settings.md anew from the program's own table.
@@ -68,6 +70,7 @@ $(VENV)/.runs: $(VENV)/.made requirements.txt pyproject.toml
 	@echo "Setting up .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q watcher processors
 	@touch $@
 
 $(VENV)/.tests: $(VENV)/.runs requirements-dev.txt

@@ -19,6 +19,7 @@ __all__ = [
     "ENTRY_POINTS",
     "Bytes",
     "ColumnType",
+    "Export",
     "Extraction",
     "Lines",
     "Once",
@@ -261,6 +262,17 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """A table or view that is also kept as Parquet files, one for each day, where an operator asks for that."""
+
+    #: The column with the instant that says which day (in UTC) a row belongs to.
+    at: str
+    #: The columns that name a row, where rows expire: what was dropped stays in its day's file. Its table's
+    #: ``expires`` is then the same instant.
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """A processor's tables and how they come to be."""
 
@@ -268,6 +280,8 @@ class Schema:
     #: Package that holds ``migrations/NNN_name.sql``, and ``views.sql`` if there are views.
     package: str
     statements: Mapping[str, Statement] = field(default_factory=dict)
+    #: Table or view to how it is exported.
+    exports: Mapping[str, Export] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ that hangs, dies or speaks nonsense is killed; only the session it was at is to 
 from __future__ import annotations
 
 import os
-import selectors
+import select
 import signal
 import socket
 import subprocess
@@ -32,6 +32,8 @@ START_DEADLINE = 60.0
 _FIRST_REST, _LONGEST_REST = 0.05, 1.0
 # Jobs that may wait in the child's socket: enough that it never idles, few enough to be taken back.
 _AHEAD = 8
+# More than this a socket hardly holds.
+_AT_ONCE = 256 << 10
 
 
 class ChildStartError(Exception):
@@ -61,6 +63,7 @@ class Child:
         self.settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
+        self._poll = select.poll()
         self._buffer = bytearray()
         self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(frames.Ready | frames.Reply)
         self._outgoing: deque[bytes] = deque()
@@ -96,7 +99,7 @@ class Child:
                 start_new_session=True,  # Ctrl-C is for the service, which ends its children in order
             )
         ours.setblocking(False)
-        self._channel = ours
+        self._channel, self._poll = ours, select.poll()
         self._buffer.clear()
 
     def run(
@@ -172,17 +175,14 @@ class Child:
         if (message := self._next_message()) is not None:
             return message
         assert self._channel is not None
-        with selectors.DefaultSelector() as selector:
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
-            selector.register(self._channel, events)
-            remaining = deadline - time.monotonic()
-            ready = selector.select(max(0.0, min(remaining, 0.25)))
+        self._poll.register(self._channel, select.POLLIN | (select.POLLOUT if self._outgoing else 0))
+        ready = self._poll.poll(1000 * max(0.0, min(deadline - time.monotonic(), 0.25)))
         if stop():
             raise Stopped
         for _, mask in ready:
-            if mask & selectors.EVENT_WRITE and self._outgoing:
+            if mask & select.POLLOUT and self._outgoing:
                 self._send()
-            if mask & selectors.EVENT_READ:
+            if mask & ~select.POLLOUT:  # what has come, or that nothing more will
                 self._receive()
         if not ready and time.monotonic() >= deadline:
             raise _Ended(f"took longer than its deadline of {patience:g} s and was ended")
@@ -205,7 +205,7 @@ class Child:
     def _receive(self) -> None:
         assert self._channel is not None
         try:
-            data = self._channel.recv(1 << 20)
+            data = self._channel.recv(_AT_ONCE)
         except BlockingIOError:
             return
         except ConnectionResetError:

@@ -111,6 +111,7 @@ class Visitor:
                 rows,
                 after,
                 last=False,
+                lines=_count_lines(piece.data, consumed) + piece.too_long,
             )
             if consumed < piece.end - piece.start:
                 held.more = True
@@ -140,6 +141,15 @@ class Visitor:
 
 # A processor may raise whatever it likes, also what is no Exception (SystemExit): all of it is its failure.
 _OURS_RAISED = (Exception, SystemExit, GeneratorExit, KeyboardInterrupt)
+
+
+def _count_lines(data: bytes, end: int) -> int:
+    """Lines before ``end``, a last one without its end included."""
+    count, at, find = 0, 0, data.find
+    # Looking for each end is twice as fast as bytes.count, as lines are long.
+    while at < end and (found := find(b"\n", at, end)) >= 0:
+        count, at = count + 1, found + 1
+    return count + (at < end)
 
 
 def _judge_open(error: OSError) -> frames.Reply:

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import structlog
 
+from watcher.durations import Durations
 from watcher.store.database import Connection, Database
 from watcher.store.passes import Outcome, Pass, PassStore
 
@@ -85,6 +86,8 @@ class Door:
         self.trouble: str | None = None
         self.commits = 0
         self.passes = 0
+        #: How long each commit took.
+        self.durations = Durations()
         self._thread = threading.Thread(target=self._run, name=f"door:{name}", daemon=True)
 
     def start(self) -> None:
@@ -212,11 +215,11 @@ class Door:
             self._connection = None
 
     def _gather(self) -> None:
-        """A large group costs little more than a small one."""
+        """A large group costs little more than a small one; what comes last is not to wait for its commit, though."""
         until = time.monotonic() + self._linger
         while time.monotonic() < until and not self._closing:
             before = len(self._waiting)
-            if before >= GROUP_PASSES or self._bytes >= GROUP_BYTES or self._expected() <= before:
+            if before >= GROUP_PASSES or self._bytes >= GROUP_BYTES or self._expected() <= 2 * before:
                 return
             self._changed.wait_for(lambda before=before: len(self._waiting) > before or self._closing, LULL)  # type: ignore[misc]
             if len(self._waiting) == before:
@@ -237,6 +240,7 @@ class Door:
         pause = _FIRST_PAUSE
         broken = 0
         while not self._abandon.is_set():
+            began = time.monotonic()
             try:
                 if self._connection is None:
                     self._connection = self._database.connect()
@@ -259,6 +263,7 @@ class Door:
                 return [error]
             else:
                 self._settle()
+                self.durations.note(time.monotonic() - began)
                 self.commits += 1
                 self.passes += len(group)
                 return list(answers)

@@ -73,6 +73,11 @@ def _drawn(charts: Sequence[str], kind: Kind) -> list[bytes]:
         raise ChartTrouble(f"what draws cannot be started: {error.strerror}") from None
     if done.returncode == _MISSING:
         raise ChartTrouble("charts need vl-convert-python: pip install 'session-watcher[plot]'")
+    if done.returncode < 0:
+        # It compiles as it runs, which a hardened unit may forbid.
+        raise ChartTrouble(
+            f"what draws was ended by signal {-done.returncode}; a systemd unit must let it (MemoryDenyWriteExecute=no)"
+        )
     if done.returncode != 0:
         raise ChartTrouble(f"what draws ended with code {done.returncode}")
     return [base64.b64decode(picture) for picture in json.loads(done.stdout)]

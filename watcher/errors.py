@@ -127,3 +127,7 @@ class SweepUnderWay(JobUnderWay):
 
     def __init__(self, processor: str) -> None:
         super().__init__(f"a sweep or run of {processor}")
+
+
+class ExportRefused(WatcherError):
+    """Nothing can be exported to the folder that is set; the text says why and what to set."""

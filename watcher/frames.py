@@ -66,6 +66,8 @@ class Window(msgspec.Struct, tag="window", array_like=True):
     more: bool = False
     #: When an unfinished last line may be taken, as seconds since the epoch.
     settles_at: float | None = None
+    #: How many lines it holds.
+    lines: int = 0
 
 
 class Unchanged(msgspec.Struct, tag="unchanged", array_like=True):

@@ -185,7 +185,7 @@ def of_collector(last: Tally) -> list[Finding]:
     told = [f"{failed} {'home or file' if failed == 1 else 'homes or files'} could not be looked at"] if failed else []
     told += [f"{files} {'file was' if files == 1 else 'files were'} refused"] if files else []
     message = f"When transcripts were collected last, {' and '.join(told)}; the first: {first['path']}: "
-    message += f"{first['reason']}. collect --dry-run tells which; mend them, or leave them out of [collector] sources."
+    message += f"{first['reason']}. See jobs runs session-collector; mend them, or change [collector] sources."
     return [Finding("warning" if failed else "info", "not_collected", message, {"failed": failed, "refused": files})]
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,6 +11,8 @@ from typing import Any
 
 import structlog
 
+from watcher.errors import ExportRefused
+from watcher.export import DayFiles
 from watcher.pipeline import Pipeline
 from watcher.settings.tables import Housekeeping
 from watcher.store.database import Connection, Database
@@ -25,6 +24,8 @@ log = structlog.get_logger("watcher.housekeeping")
 SLICE = timedelta(days=30)
 #: What copies' names begin with: those made here, and those that migrations leave.
 KINDS = ("backup", "before")
+#: How long a slice may take, with its days' files; seconds.
+PATIENCE = 600.0
 NO_FILE = "the database is on a server, whose own tools copy it (pg_dump)"
 
 
@@ -34,25 +35,49 @@ def run(
     """Do all of it; what was done.
 
     Raises:
-        OSError: the folder for copies or exports cannot be written.
+        OSError: the folder for copies cannot be written.
+        ExportRefused: something cannot be exported; everything else is done, and nothing is dropped that is missing.
     """
+    export = DayFiles(Path(settings.export), database) if settings.export else None
+    exported, missing = _export(export, pipelines) if export else (0, {})
     dropped = 0
     if settings.keep_events:
         before = datetime.now(UTC) - timedelta(seconds=settings.keep_events)
-        for pipeline in pipelines.values():
-            dropped += drop_events(pipeline, before, Path(settings.export) if settings.export else None)
+        for name, pipeline in pipelines.items():
+            if name not in missing:
+                dropped += drop_events(pipeline, before, export)
     ledger.drop(settings.keep_runs, settings.keep_audit)
     database.checkpoint()
     copy = back_up(database, backups) if settings.backups else None
     removed = rotate(backups, settings.backups) if settings.backups else 0
+    if missing:
+        told = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+        raise ExportRefused(f"not everything could be exported to {settings.export} ({told}); the rest is done")
     return {
+        "days_exported": exported,
         "events_dropped": dropped,
         "backup": copy.name if copy else None,
         "backups_removed": removed,
     }
 
 
-def drop_events(pipeline: Pipeline, before: datetime, export: Path | None) -> int:
+def _export(export: DayFiles, pipelines: Mapping[str, Pipeline]) -> tuple[int, dict[str, str]]:
+    """How many files were written, and why a processor's could not be: that is no other's trouble."""
+    count, missing = 0, {}
+    for name, pipeline in pipelines.items():
+        try:
+            connection = export.database.connect()
+            try:
+                count += export.write(connection, pipeline.passes.exports)
+            finally:
+                connection.close()
+        except (*export.database.Error, *DayFiles.Error) as error:
+            missing[name] = str(error).strip().partition("\n")[0]
+            log.error("not exported", processor=name, error=missing[name])
+    return count, missing
+
+
+def drop_events(pipeline: Pipeline, before: datetime, export: DayFiles | None) -> int:
     """Drop a processor's rows that tell of what was before a time, through its door; how many."""
     dropped = 0
     while expiring := pipeline.door.call(partial(pipeline.passes.expiring, before=before)):
@@ -60,9 +85,11 @@ def drop_events(pipeline: Pipeline, before: datetime, export: Path | None) -> in
             until = min(before, oldest + SLICE)
 
             def drop(connection: Connection, table: str = table, until: datetime = until) -> int:
-                return pipeline.passes.expire(connection, table, until, partial(_keep, export, table))
+                if export is not None:  # here, where no row can come between the two
+                    export.write(connection, pipeline.passes.exports, dropping=until)
+                return pipeline.passes.expire(connection, table, until)
 
-            count = pipeline.door.call(drop)
+            count = pipeline.door.call(drop, timeout=PATIENCE)
             log.info("old rows dropped", processor=pipeline.name, table=table, rows=count, before=until.isoformat())
             dropped += count
     return dropped
@@ -80,23 +107,3 @@ def rotate(folder: Path, keep: int) -> int:
     for copy in copies[:-keep]:
         copy.unlink()
     return max(0, len(copies) - keep)
-
-
-def _keep(export: Path | None, table: str, rows: list[dict[str, Any]]) -> None:
-    """Write rows away, on disk before they are dropped; twice rather than never."""
-    if export is None or not rows:
-        return
-    export.mkdir(parents=True, exist_ok=True)
-    target = export / f"{table}-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09d}.jsonl.gz"
-    part = target.with_suffix(".part")
-    with part.open("wb") as file:
-        with gzip.open(file, "wt", encoding="utf-8") as stream:
-            for row in rows:
-                stream.write(json.dumps(row, ensure_ascii=False, default=_plain) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, target)
-
-
-def _plain(value: object) -> str:
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)

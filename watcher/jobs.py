@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ class Jobs:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        #: How often each job ended in each way, since the service started.
+        self.ends: Counter[tuple[str, str]] = Counter()
         self._jobs: dict[str, _Job] = {}
 
     def add(self, name: str, work: Work) -> None:
@@ -89,18 +92,22 @@ class Jobs:
         try:
             stats = dict(work())
         except JobUnderWay as refused:  # something that it stands on is busy: nothing was done
-            self.ledger.finish(run, "refused", {}, str(refused))
+            self._ended(run, name, "refused", {}, str(refused))
             raise
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             job.failed = reason
-            self.ledger.finish(run, "failed", {}, reason)
+            self._ended(run, name, "failed", {}, reason)
             log.error("job failed", job=name, trigger=trigger, error=reason, exc_info=True)
             raise JobFailed(name, reason) from error
         job.failed = None
-        self.ledger.finish(run, "ok", stats, None)
+        self._ended(run, name, "ok", stats, None)
         log.debug("job done", job=name, trigger=trigger, **stats)
         return stats
+
+    def _ended(self, run: str, name: str, outcome: str, stats: Mapping[str, Any], error: str | None) -> None:
+        self.ends[name, outcome] += 1
+        self.ledger.finish(run, outcome, stats, error)
 
 
 def first_run(now: datetime, last: datetime | None, every: float, offset: float) -> float:

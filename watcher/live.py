@@ -81,6 +81,11 @@ class LiveService:
         in_time = self.observer.close(2.0)
         return self.core.stop() and in_time
 
+    def alive(self) -> bool:
+        """Whether every thread that the work depends on runs: observer, schedule, workers and doors."""
+        pipelines = self.core.pipelines.values()
+        return self.observer.alive() and self.schedule.alive() and all(pipeline.alive() for pipeline in pipelines)
+
     def health(self) -> dict[str, Any]:
         """Everything that is known about the service's state."""
         return report(

@@ -132,6 +132,11 @@ class Observer:
             log.error("the observer is late to stop", threads=[thread.name for thread in late])
         return not late
 
+    def alive(self) -> bool:
+        """Whether its thread runs and moves; what it hears is another matter."""
+        running = self._thread is not None and self._thread.is_alive()
+        return running and self._clock() - self._beat <= STUCK
+
     def health(self) -> ObserverHealth:
         """How well it hears, now."""
         seen, thread, hearing = self._health, self._thread, self._hearing

@@ -32,6 +32,7 @@ class Tally:
     gone: int = 0
     items: int = 0
     bytes: int = 0
+    lines: int = 0
     bad_lines: int = 0
 
 
@@ -196,6 +197,7 @@ class Outcomes:
 
     def _committed(self, key: str, work: Pass, window: frames.Window) -> None:
         self.tally.bytes += window.processed_bytes - window.start
+        self.tally.lines += window.lines
         self.tally.bad_lines += window.bad_lines
         self.tally.items += window.items
         if not window.last:

@@ -14,6 +14,7 @@ import structlog
 from processors.contract import Processor, ProcessorSettings
 from watcher.child import Child, ChildSettings
 from watcher.door import Door
+from watcher.durations import Durations
 from watcher.errors import SweepUnderWay
 from watcher.outcome import Tally
 from watcher.pace import Pace
@@ -82,12 +83,32 @@ class Plan:
         return own, self.cadence.settle, self.cadence.second_look, self.cadence.workers, self.retry
 
 
+def children(name: str, tree: Tree, plan: Plan) -> list[Child]:
+    """A child for each of a processor's workers; none runs yet."""
+    settings = ChildSettings(
+        name,
+        os.fsencode(tree.root),
+        dict(plan.own),
+        float(plan.settings.deadline),
+        int(plan.settings.memory_limit),
+        float(plan.cadence.settle),
+    )
+    return [Child(settings) for _ in range(plan.cadence.workers)]
+
+
 class Pipeline:
     """Everything that works for one processor."""
 
     def __init__(
-        self, processor: Processor, plan: Plan, tree: Tree, look: Callable[[], Listing], database: Database
+        self,
+        processor: Processor,
+        plan: Plan,
+        tree: Tree,
+        look: Callable[[], Listing],
+        database: Database,
+        early: list[Child] | None = None,
     ) -> None:
+        """``early``: its workers' `children`, where they were made before the database was open."""
         self.name = processor.name
         self.plan = plan
         cadence = plan.cadence
@@ -96,7 +117,7 @@ class Pipeline:
         self.door = Door(database, self.passes, processor.name, cadence.linger, self.queue.on_their_way)
         self.version, self._tree, self.database = processor.version, tree, database
         self._pace = Pace()
-        self.workers = self._hire()
+        self.workers = self._hire(early or children(self.name, tree, plan))
         #: Workers that were made from an earlier plan, and end.
         self._retired: list[Worker] = []
         #: Whether it is to work: before that no thread of it runs.
@@ -107,23 +128,15 @@ class Pipeline:
         self.last_sweep: Found | None = None
         self.last_sweep_at: float | None = None
 
-    def _hire(self) -> list[Worker]:
+    def _hire(self, children: list[Child]) -> list[Worker]:
         plan = self.plan
-        child = ChildSettings(
-            self.name,
-            os.fsencode(self._tree.root),
-            dict(plan.own),
-            float(plan.settings.deadline),
-            int(plan.settings.memory_limit),
-            float(plan.cadence.settle),
-        )
         return [
             Worker(
                 self.name,
                 self.version,
                 self._tree,
                 self.queue,
-                Child(child),
+                child,
                 self.door,
                 self.database,
                 self.passes,
@@ -132,7 +145,7 @@ class Pipeline:
                 second_look=plan.cadence.second_look,
                 workers=plan.cadence.workers,
             )
-            for _ in range(plan.cadence.workers)
+            for child in children
         ]
 
     def change(self, plan: Plan) -> None:
@@ -144,7 +157,7 @@ class Pipeline:
         for worker in self.workers:
             worker.stop()
         self._retired += self.workers
-        self.workers = self._hire()
+        self.workers = self._hire(children(self.name, self._tree, plan))
         if self.started:
             for worker in self.workers:
                 worker.start()
@@ -248,6 +261,10 @@ class Pipeline:
             for name in Tally.__dataclass_fields__:
                 setattr(total, name, getattr(total, name) + getattr(worker.tally, name))
         return total
+
+    def durations(self) -> Durations:
+        """How long all passes took since the start."""
+        return Durations().add(worker.durations for worker in self._all())
 
     def stop(self) -> None:
         """Begin nothing new. Idempotent."""

@@ -15,12 +15,13 @@ import structlog
 
 from processors.contract import Processor
 from watcher import health, housekeeping, lag, orders, standing
+from watcher.child import Child
 from watcher.collector.collect import Collector
 from watcher.errors import OrderFailed, OrderRefused
 from watcher.jobs import Jobs
 from watcher.knowledge.base import Knowledge
 from watcher.lock import Holder, StateLock
-from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails
+from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails, children
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
 from watcher.sessions import Listing, Tree, node_of
@@ -51,8 +52,10 @@ def job_of(processor: str) -> str:
 class Core:
     """What `run` and `once` share: the lock, the database, the jobs, and a pipeline for each enabled processor."""
 
-    def __init__(self, settings: Settings, command: str, live: bool) -> None:
+    def __init__(self, settings: Settings, command: str, live: bool, early: bool = False) -> None:
         """Lock the state folder, open the database and build the pipelines; nothing runs yet.
+
+        ``early``: there is work for every processor, so that children may load while the database is opened.
 
         Raises:
             StateInUse: another process uses the state folder.
@@ -79,6 +82,7 @@ class Core:
         with ExitStack() as stack:
             self.lock = StateLock(settings.paths.state).acquire(Holder(os.getpid(), command))
             stack.callback(self.lock.release)
+            started = {processor.name: self._start_early(processor, stack) for processor in wanted if early}
             self.database: Database = open_database(settings, threads=threads)
             stack.callback(self.database.close)
             migrate(self.database, self.backups)
@@ -92,7 +96,7 @@ class Core:
             self.jobs.add(INTAKE, lambda: asdict(self.knowledge.drain()))
             self.jobs.add(COLLECTOR, self.collect)
             for processor in wanted:
-                self._add(processor)
+                self._add(processor, started.get(processor.name))
             self._stack = stack.pop_all()
 
     @property
@@ -126,7 +130,14 @@ class Core:
                 enabled.append(processor)
         return enabled
 
-    def _add(self, processor: Processor) -> None:
+    def _start_early(self, processor: Processor, stack: ExitStack) -> list[Child]:
+        made = children(processor.name, self.tree, self._plan(processor))
+        for child in made:
+            stack.callback(child.close)
+            child.start()
+        return made
+
+    def _add(self, processor: Processor, early: list[Child] | None = None) -> None:
         plan = self._plan(processor)
         troubles: tuple[type[Exception], ...] = (*self.database.Error, KeyError, ValueError, OSError)
         try:
@@ -139,7 +150,7 @@ class Core:
             self.refused.append(Refused(processor.name, reason))
             log.error("processor refused", processor=processor.name, reason=reason)
             return
-        pipeline = Pipeline(processor, plan, self.tree, self.look, self.database)
+        pipeline = Pipeline(processor, plan, self.tree, self.look, self.database, early)
         self.pipelines = {**self.pipelines, processor.name: pipeline}
         self.jobs.add(job_of(processor.name), lambda: asdict(pipeline.run_now(self.settings.service.time_budget)))
         if self._started:

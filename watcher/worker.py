@@ -18,6 +18,8 @@ import structlog
 from watcher import frames
 from watcher.child import Child, ChildStartError, Stopped
 from watcher.door import Door
+from watcher.durations import Durations
+from watcher.memory import give_back
 from watcher.outcome import Outcomes, Tally, Visit
 from watcher.pace import Pace
 from watcher.queue import ChangeQueue
@@ -59,6 +61,8 @@ class Worker:
     ) -> None:
         self.name = name
         self._told = Tally()
+        #: How long each pass took, from when the child could begin it to its last reply.
+        self.durations = Durations()
         #: What keeps this processor from working at present, None if nothing does.
         self.trouble: str | None = None
         #: How often in a row it got nowhere for trouble of ours.
@@ -146,8 +150,9 @@ class Worker:
         share = BATCH if self._workers == 1 else max(1, len(self._queue) // (2 * self._workers))
         keys = self._queue.take(now, min(BATCH, share))
         if not keys:
-            if now - self._idle_since > IDLE:
+            if now - self._idle_since > IDLE and self._child.pid is not None:
                 self._child.close()
+                give_back()
             self._tell()
             return 1.0
         self._idle_since = now
@@ -191,10 +196,14 @@ class Worker:
             visits = {key: Visit(states.get(key), self._tree.username(key)) for key in keys}
             jobs = [self._job(key, visit) for key, visit in visits.items()]
             with closing(self._child.run(jobs, self._stopping.is_set)) as replies:
+                began = self._clock()
                 for job, reply in replies:
                     self.beat = self._clock()
                     if not isinstance(reply, frames.Window) or reply.last:
                         left.discard(job.key)
+                        if isinstance(reply, (frames.Window, frames.Failed)):
+                            self.durations.note(self.beat - began)
+                        began = self.beat
                     if isinstance(reply, frames.Trouble):
                         self.trouble = reply.error
                         self.stumbles += 1

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from processors.contract import Extraction, Once, ProcessorSettings, Schema, Seconds, Table, Work, setting
+from processors.contract import Export, Extraction, Once, ProcessorSettings, Schema, Seconds, Table, Work, setting
 from processors.errors.kinds import judged_text, kind_of
 from processors.errors.waiting import Waiting
 from processors.records import Message, Record
@@ -51,6 +51,7 @@ class ErrorRow(msgspec.Struct, gc=False):
 
 
 SCHEMA = Schema(
+    exports={"errors": Export("occurred_at", key=("tool_use_id",))},
     package="processors.errors",
     tables={
         "error_results": Table(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from processors.contract import Once, Schema, Table
+from processors.contract import Export, Once, Schema, Table
 
 
 class Context(msgspec.Struct, frozen=True, gc=False):
@@ -93,6 +93,11 @@ class File(msgspec.Struct, gc=False):
 
 SCHEMA = Schema(
     package="processors.usage",
+    exports={
+        "usage_messages": Export("occurred_at"),
+        "usage_events": Export("occurred_at", key=("tool_use_id",)),
+        "usage_sessions": Export("first_at"),
+    },
     tables={
         "usage_contexts": Table(
             columns={

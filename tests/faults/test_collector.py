@@ -28,6 +28,7 @@ from tests.listener import until
 from tests.unit.test_collector import Homes, done, reasons
 from watcher.collector import collect
 from watcher.collector.copying import TEMPORARY
+from watcher.collector.target import SPARE_FILES
 from watcher.errors import CollectionFailed
 
 pytestmark = pytest.mark.faults
@@ -123,6 +124,14 @@ def to_link(path: Path, target: Path) -> None:
     path.symlink_to(target)
 
 
+def to_link_to_ones_own(path: Path, target: Path) -> None:
+    """What it leads to is its owner's, but may lie anywhere."""
+    own = target.parents[5] / "own"
+    own.write_bytes(SECRET)
+    os.chown(own, UIDS["bob"], UIDS["bob"])
+    to_link(path, own)
+
+
 def to_hard_link(path: Path, target: Path) -> None:
     path.unlink()
     os.link(target, path)
@@ -138,7 +147,7 @@ def to_anothers(path: Path, target: Path) -> None:
     target.rename(path)
 
 
-@pytest.mark.parametrize("swap", [to_link, to_hard_link, to_pipe, to_anothers])
+@pytest.mark.parametrize("swap", [to_link, to_link_to_ones_own, to_hard_link, to_pipe, to_anothers])
 def test_a_file_swapped_between_check_and_open_is_refused(homes: Homes, swap: Callable[[Path, Path], None]) -> None:
     """At the last moment at which it can be: the descriptor is looked at, not the name."""
     path = homes.source("-p/swapped.jsonl", "bob")
@@ -424,5 +433,20 @@ def test_a_full_disk_is_a_failure_and_passes(tmp_path: Path, monkeypatch: pytest
         subprocess.run(["mount", "-o", "remount,size=20m", str(homes.sessions)], check=True, timeout=30)
         homes.run()
         assert homes.copies() == {"ann/-p/a.jsonl": b"new\n" * 300_000, "ann/-p/b.jsonl": b"b" * 1_500_000}
+    finally:
+        unmount(homes.sessions)
+
+
+def test_the_last_names_of_a_disk_are_left_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One user's thousands of empty files do not take what the database needs to make a file."""
+    monkeypatch.chdir(tmp_path)
+    homes = Homes(tmp_path)
+    for n in range(100):
+        homes.write(f"-p/{n}.jsonl", b"")
+    mount(homes.sessions, "-o", f"size=2m,nr_inodes={SPARE_FILES + 50}")
+    try:
+        with pytest.raises(CollectionFailed, match="files"):
+            homes.run()
+        assert 30 < len(homes.copies()) < 50
     finally:
         unmount(homes.sessions)

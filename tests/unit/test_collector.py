@@ -19,6 +19,7 @@ import pytest
 from tests.listener import until
 from watcher.collector.collect import Collector
 from watcher.collector.copying import TEMPORARY
+from watcher.collector.tally import TOLD, TOLD_OF_ALL
 from watcher.errors import CollectionFailed
 from watcher.settings import Settings, load
 
@@ -523,7 +524,11 @@ def test_what_is_told_of_one_home_is_bounded(homes: Homes) -> None:
     homes.write("-p/s.jsonl", b"{}\n", user="zoe")
     os.mkfifo(homes.source("-p/pipe.jsonl", user="zoe"))
     stats = homes.run()
-    assert stats["files_refused"] == 101 and len(stats["details"]) == 21 and "zoe: " in reasons(stats)
+    assert stats["files_refused"] == 101 and len(stats["details"]) == TOLD + 1 and "zoe: " in reasons(stats)
+    for n in range(TOLD_OF_ALL):
+        (homes.homes / f"link-{n}").symlink_to("aaa")
+    stats = homes.run()
+    assert stats["users_refused"] == TOLD_OF_ALL and len(stats["details"]) == TOLD_OF_ALL
 
 
 def test_copies_are_private_to_their_owner_and_group(homes: Homes) -> None:

@@ -61,6 +61,16 @@ def test_every_processor_is_in_the_documentation() -> None:
         assert f"`{name}`" in TEXT, name
 
 
+def test_every_finding_is_in_the_operators_guide() -> None:
+    """Whoever reads a name in health finds what it means and what to do."""
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "watcher").rglob("*.py")))
+    names = set(re.findall(r'Finding\(\s*(?:level|"\w+"),\s*"(\w+)"', code)) | {"observer_deaf", "observer_partial"}
+    assert {"lag", "quarantined", "scheduler_dead", "unknown_models"} <= names and len(names) > 15
+    told = set(re.findall(r"`(\w+)`", "\n".join(line for line in guide.splitlines() if line.startswith("| `"))))
+    assert names <= told, names - told
+
+
 def test_its_links_lead_somewhere() -> None:
     """Files that one page names to the next are there."""
     for path in PAGES:

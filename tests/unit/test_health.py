@@ -15,6 +15,7 @@ import pytest
 from tests.listener import until
 from tests.unit.test_pipeline import House
 from watcher import health
+from watcher.collector.tally import Tally
 from watcher.errors import JobFailed
 from watcher.health import Finding, Level
 from watcher.live import LiveService
@@ -202,6 +203,20 @@ def test_jobs_that_hang_or_failed_are_named() -> None:
     failed = one(found, "job_failed")
     assert failed.level == "warning" and "health-check" in failed.message and "ValueError: no" in failed.message
     assert one(found, "database").level == "unhealthy" and "disk full" in one(found, "database").message
+
+
+def test_what_was_not_collected_is_named() -> None:
+    """A home or file that could not be looked at is a warning, refused files alone an info; the first is told."""
+    assert health.of_collector(Tally(users_processed=3, files_copied=9)) == []
+    details = [{"user": "bob", "path": "/home/bob/p/x.jsonl", "reason": "it is a pipe, not a file"}]
+    for tally, level, words in (
+        (Tally(errors=1, details=details), "warning", "1 home or file"),
+        (Tally(users_refused=2, files_refused=1, details=details), "warning", "1 file was refused"),
+        (Tally(files_refused=3, details=details), "info", "3 files were refused"),
+    ):
+        finding = one(health.of_collector(tally), "not_collected")
+        assert finding.level == level and words in finding.message
+        assert "/home/bob/p/x.jsonl: it is a pipe" in finding.message
 
 
 def test_settings_that_are_refused_or_wait_are_named() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.listener import until
@@ -16,6 +17,7 @@ from tests.stranger import install
 from tests.unit.test_door import SCHEMA, database_in
 from watcher.child import Child, ChildSettings
 from watcher.door import Door
+from watcher.memory import give_back
 from watcher.queue import ChangeQueue
 from watcher.retry import Retry
 from watcher.sessions import Tree
@@ -281,6 +283,18 @@ def test_an_idle_child_is_put_away_and_comes_back_when_needed(bench: Bench) -> N
     assert bench.child.pid is None
     bench.round(bench.write("b", "{}\n"))
     assert len(bench.rows()) == 2
+
+
+def test_what_was_freed_is_given_back() -> None:
+    """After many small things the C library would keep nearly all of their memory."""
+    process = psutil.Process()
+    many = [bytes([n % 256]) * 1000 for n in range(100_000)]
+    kept = many[::1000]  # here and there one that stays, so that nothing goes by itself
+    kept.append(many[-1])
+    before = process.memory_info().rss
+    del many
+    give_back()
+    assert kept and before - process.memory_info().rss > 50_000_000
 
 
 def test_its_thread_ends_when_told_though_somebody_hangs(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from watcher.cli.collect import PATH, PATIENCE
-from watcher.cli.reach import service_of
+from watcher.cli.reach import has_data, service_of
 from watcher.cli.stop import Stop
 from watcher.errors import JobFailed, ServiceTrouble, SettingsError
 from watcher.http.client import Client
@@ -34,7 +34,7 @@ def once(settings: Settings, names: list[str], quiet: bool) -> dict[str, Any]:
         return _together(collected, answers)
     if not settings.paths.sessions.is_dir():
         raise SettingsError(f"{settings.paths.sessions}: there is no such folder; name one with --sessions")
-    core = Core(settings, "once", live=False)
+    core = Core(settings, "once", live=False, early=not names and not has_data(settings))
     try:
         if unknown := [name for name in names if name not in core.pipelines]:
             raise SettingsError(f"no enabled processor is named {unknown[0]!r}; there are {', '.join(core.pipelines)}")

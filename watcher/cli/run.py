@@ -6,6 +6,7 @@ import os
 
 import structlog
 
+from watcher.cli.notify import Supervisor
 from watcher.cli.stop import Stop
 from watcher.errors import SettingsError
 from watcher.http.app import build
@@ -22,6 +23,7 @@ log = structlog.get_logger("watcher.run")
 def run(loaded: Loaded, file: SettingsFile) -> int:
     """Run the service; 0 after an orderly end."""
     stop = Stop()
+    supervisor = Supervisor(os.environ)
     settings = loaded.settings
     if settings.http.enabled:
         must_be_safe(settings.http.host, settings.http.token)
@@ -50,7 +52,7 @@ def run(loaded: Loaded, file: SettingsFile) -> int:
         api=url,
         processors=list(service.core.pipelines),
     )
-    stop.wait()
+    supervisor.watch(service, stop)
     log.info("stopping", within=settings.service.stop_timeout)
     if server is not None:
         server.stop(2.0)

@@ -33,9 +33,9 @@ class Stop:
         """Whether a signal came."""
         return self._told.is_set()
 
-    def wait(self) -> None:
-        """Wait for a signal."""
-        self._told.wait()
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for a signal, at most so many seconds; whether one came."""
+        return self._told.wait(timeout)
 
 
 def _noted(_number: int, _frame: FrameType | None) -> None:

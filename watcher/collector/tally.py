@@ -8,8 +8,8 @@ import structlog
 
 log = structlog.get_logger("watcher.collector")
 
-#: So many of each home's refusals and errors are told one by one.
-TOLD = 20
+#: So many of each home's refusals and errors are told one by one, and of all homes' together.
+TOLD, TOLD_OF_ALL = 10, 200
 
 
 @dataclass
@@ -41,3 +41,4 @@ class Tally:
         """What was done in one home counts for all."""
         for one in fields(self):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        del self.details[TOLD_OF_ALL:]

@@ -13,6 +13,8 @@ from watcher.sessions import key_of
 
 #: Copies may be read by the group of the sessions folder, and by nobody else.
 FILE_MODE, FOLDER_MODE = 0o640, 0o750
+#: A disk also runs out of files; so many are left to others, where it counts them.
+SPARE_FILES = 1000
 
 
 class NoRoom(Exception):
@@ -63,6 +65,8 @@ class Root:
             NoRoom: they may not.
         """
         disk = os.fstatvfs(self.descriptor)
+        if disk.f_files and disk.f_favail < SPARE_FILES:
+            raise NoRoom(f"its disk has room for less than {SPARE_FILES} more files; remove some")
         if disk.f_bavail * disk.f_frsize - size < self._spare:
             raise NoRoom(f"less than {self._spare / 1e9:.3g} GB would be left free; make room")
 

@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from watcher.http import admin, memory, pages, reports, sessions
+from watcher.http import admin, memory, metrics, pages, reports, sessions
 from watcher.http.auth import Doorkeeper
 from watcher.live import LiveService
 
@@ -21,7 +21,7 @@ def build(service: LiveService, token: str) -> FastAPI:
     """The application for one service."""
     app = FastAPI(title="Session Watcher", docs_url=None, redoc_url=None, openapi_url=None)
     keeper = Doorkeeper(token, service.core.query)
-    for part in (reports, sessions, memory, admin):
+    for part in (reports, sessions, memory, admin, metrics):
         app.include_router(part.router(service, keeper))
 
     @app.middleware("http")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import threading
 from collections.abc import Callable
 
 from fastapi import HTTPException, Request
@@ -17,6 +18,9 @@ class Doorkeeper:
     def __init__(self, token: str, query: Query) -> None:
         self._token = token.encode()
         self._query = query
+        self._lock = threading.Lock()
+        #: How often somebody came without a token that is known.
+        self.refused = 0
 
     def known(self, request: Request) -> Caller:
         """Who asks; noted in the request for whoever comes later.
@@ -27,6 +31,7 @@ class Doorkeeper:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         found = self.who(given.strip()) if scheme.lower() == "bearer" else None
         if found is None:
+            self.turn_away()
             raise HTTPException(401, "a bearer token is needed: see state/token", {"WWW-Authenticate": "Bearer"})
         request.state.caller = found
         return found
@@ -53,6 +58,11 @@ class Doorkeeper:
             return found
 
         return allowed
+
+    def turn_away(self) -> None:
+        """Somebody came without a token that is known."""
+        with self._lock:
+            self.refused += 1
 
     def who(self, given: str) -> Caller | None:
         """Whose token this is; None if it is nobody's."""

@@ -64,6 +64,7 @@ class Knowledge:
             if not self._stopping.is_set():
                 self.intake.mark_sources()
                 self.review.expire()
+                self.writer.settle()
             return taken
 
     def forget(self, session: str) -> Erased:

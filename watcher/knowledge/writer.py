@@ -10,9 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+import structlog
+
 from watcher.knowledge.confidence import SQL as CONFIDENCE
 from watcher.store.database import Connection, Database
 from watcher.store.sql import queries
+
+log = structlog.get_logger("watcher.knowledge")
 
 T = TypeVar("T")
 _entries = itertools.count()
@@ -41,6 +45,8 @@ class Writer:
         self._connection: Connection | None = None
         #: Rises with every change, so that whoever keeps a copy knows that it is old.
         self.generation = 0
+        #: Whether something that a person decided is in the database's log alone.
+        self.owes_checkpoint = False
 
     def write(self, errand: Callable[[Connection], T], durable: bool = False) -> T:
         """Do something in a transaction of its own; what it returns.
@@ -64,8 +70,20 @@ class Writer:
             finally:
                 self.generation += 1
         if durable:
-            self.database.checkpoint()
+            self.owes_checkpoint = True
+            self.settle()
         return result
+
+    def settle(self) -> None:
+        """Bring what people decided into the database file, if it is not there; it is committed in any case."""
+        if not self.owes_checkpoint:
+            return
+        try:
+            self.database.checkpoint()
+        except self.database.Error as error:
+            log.error("what was decided is in the database's log, and not yet in its file", error=str(error))
+        else:
+            self.owes_checkpoint = False
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read, on a connection of its own."""

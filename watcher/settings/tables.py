@@ -121,7 +121,9 @@ class Housekeeping(_Table):
     keep_runs: Seconds = Field(Seconds(30 * 86400), ge=0, description="How long runs of jobs are remembered.")
     keep_audit: Seconds = Field(Seconds(365 * 86400), ge=0, description="How long is remembered who asked for what.")
     backups: int = Field(7, ge=0, description="One is made each time; so many are kept. 0: none is made.")
-    export: str = Field("", description="A folder for what is dropped, as JSON lines; empty: it is gone.")
+    export: str = Field(
+        "", description="A folder for the tables as Parquet files, one a day, dropped rows too; empty: none."
+    )
 
 
 class Http(_Table):

@@ -14,6 +14,9 @@ from processors.contract import Once, Table
 from watcher.store.database import Connection, Database
 from watcher.store.sql import quoted
 
+#: With more bytes of rows than this, those that stand alone are told apart first.
+MANY = 16_000
+
 _WORD = re.compile(r"\w+")
 
 
@@ -26,7 +29,9 @@ class Counting:
         best = ", ".join(_term(table, term, database.collate) for term in once.best)
         over = f"OVER (PARTITION BY {by})"
         merged = {column: quoted(f"once_merged_{column}") for column in once.merged}
+        together = "".join(f", {once.merged[column]} AS {to}" for column, to in merged.items())
         merging = "".join(f", {once.merged[column]} {over} AS {to}" for column, to in merged.items())
+        merges = "".join(f", {to}" for to in merged.values())
         differs = "".join(f" OR (once_rank = 1 AND {quoted(c)} IS DISTINCT FROM {to})" for c, to in merged.items())
         decided = {"counted": "once_rank = 1", **merged}
         # Only what the verdict is made of goes through its sorting; the rest of a row waits in `incoming`.
@@ -44,14 +49,27 @@ class Counting:
         )
         self._delete_old = f"DELETE FROM {target} WHERE {quoted(table.session)} = ANY($1)"
         # Every row that tells of a touched thing, in the order in which they would count.
-        self._verdict = (
-            "CREATE TEMPORARY TABLE verdict AS SELECT * FROM ("
-            f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {best}) AS once_rank{merging} FROM ("
+        stored = (
             f"SELECT {database.row_id} AS once_stored, CAST(NULL AS BIGINT) AS once_incoming, {judged} FROM {target}"
             f" WHERE ({by}) IN (SELECT {by} FROM touched)"
-            f" UNION ALL SELECT NULL, once_incoming, {judged} FROM incoming"
-            ") AS rows_of_things) AS ranked"
-            f" WHERE once_incoming IS NOT NULL OR counted IS DISTINCT FROM (once_rank = 1){differs}"
+        )
+
+        def ranked(stored: str, incoming: str) -> str:
+            return (
+                f"SELECT once_stored, once_incoming, once_rank{merges} FROM ("
+                f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {best}) AS once_rank{merging} FROM ("
+                f"{stored} UNION ALL SELECT NULL, once_incoming, {judged} FROM {incoming}) AS rows_of_things) AS ranked"
+                f" WHERE once_incoming IS NOT NULL OR counted IS DISTINCT FROM (once_rank = 1){differs}"
+            )
+
+        self._verdict = f"CREATE TEMPORARY TABLE verdict AS {ranked(stored, 'incoming')}"
+        # Most things are told of by one row. Where there are many, it pays not to sort those.
+        self._verdict_on_many = (
+            f"CREATE TEMPORARY TABLE verdict AS WITH stored AS ({stored}), alone AS ("
+            f"SELECT min(once_incoming) AS once_incoming{together} FROM incoming"
+            f" WHERE ({by}) NOT IN (SELECT {by} FROM stored) GROUP BY {by} HAVING count(*) = 1"
+            f") SELECT NULL AS once_stored, once_incoming, 1 AS once_rank{merges} FROM alone UNION ALL "
+            + ranked("SELECT * FROM stored", "incoming WHERE once_incoming NOT IN (SELECT once_incoming FROM alone)")
         )
         self._update = (
             f"UPDATE {target} SET counted = (verdict.once_rank = 1)"
@@ -75,7 +93,7 @@ class Counting:
         if old:
             connection.execute(self._touch_old, [list(old)])
             connection.execute(self._delete_old, [list(old)])
-        connection.execute(self._verdict)
+        connection.execute(self._verdict_on_many if len(lines) > MANY else self._verdict)
         connection.execute(self._update)
         connection.execute(self._insert)
 

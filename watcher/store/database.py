@@ -38,6 +38,10 @@ class Connection(Protocol):
         """JSON lines as something that can stand after FROM, for as long as the context lasts."""
         ...
 
+    def to_parquet(self, select: str, path: Path) -> None:
+        """Write what a query gives, at least one row, into a Parquet file."""
+        ...
+
     def close(self) -> None:
         """Give it back. Idempotent."""
         ...
@@ -50,6 +54,8 @@ class Database(Protocol):
     row_id: str
     #: What makes text sort by code point, where it would not by itself.
     collate: str
+    #: A number made from all of a row ``t``.
+    row_hash: str
     #: The errors that everything the database says is a kind of.
     Error: tuple[type[Exception], ...]
     #: Trouble met while opening that a person should know of.

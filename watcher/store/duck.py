@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import structlog
 
 from processors.contract import ColumnType
 from watcher.errors import DatabaseTrouble, StateInUse
 from watcher.store.database import SQL_TYPES, Blame
-from watcher.store.sql import quoted
+from watcher.store.sql import quoted, text
 
 log = structlog.get_logger("watcher.store")
 
@@ -50,11 +51,52 @@ _ROWS = (
 LONGEST_ROW = 64 << 20
 
 
+#: A checkpoint waits so long for single statements to end; seconds.
+PATIENCE = 10.0
+
+
+class _Gate:
+    """Where transactions pass, and a checkpoint holds them up: the database refuses one beside a transaction."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._held = False
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """A transaction goes on inside."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No transaction goes on, and none begins."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held)
+            self._held = True
+            self._changed.wait_for(lambda: not self._inside)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held = False
+                self._changed.notify_all()
+
+
 class DuckConnection:
     """A cursor of the database, for one thread."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, poisoned: Callable[[], None]) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, gate: _Gate, poisoned: Callable[[], None]) -> None:
         self._cursor = cursor
+        self._gate = gate
         self._poisoned = poisoned
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -70,15 +112,16 @@ class DuckConnection:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or none of it."""
-        self.execute("BEGIN")
-        try:
-            yield
-            self.execute("COMMIT")
-        except BaseException:
-            # A failed COMMIT has rolled back already; the error that matters is on its way.
-            with suppress(duckdb.Error):
-                self._cursor.execute("ROLLBACK")
-            raise
+        with self._gate.passing():
+            self.execute("BEGIN")
+            try:
+                yield
+                self.execute("COMMIT")
+            except BaseException:
+                # A failed COMMIT has rolled back already; the error that matters is on its way.
+                with suppress(duckdb.Error):
+                    self._cursor.execute("ROLLBACK")
+                raise
 
     @contextmanager
     def rows(self, columns: Mapping[str, ColumnType], lines: bytes) -> Iterator[str]:
@@ -90,6 +133,10 @@ class DuckConnection:
                 f" maximum_object_size = {LONGEST_ROW})"
             )
 
+    def to_parquet(self, select: str, path: Path) -> None:
+        """Write what a query gives into a Parquet file, outside the interpreter's lock."""
+        self.execute(f"COPY ({select}) TO {text(path)} (FORMAT parquet)")
+
     def close(self) -> None:
         """Give the cursor back. Idempotent."""
         self._cursor.close()
@@ -100,6 +147,7 @@ class DuckDatabase:
 
     row_id = "rowid"
     collate = ""
+    row_hash = "hash(t)"
     Error: tuple[type[Exception], ...] = (duckdb.Error, DatabaseTrouble)
 
     def __init__(self, path: Path, read_only: bool = False, threads: int | None = None) -> None:
@@ -113,7 +161,7 @@ class DuckDatabase:
         self.notices: list[str] = []
         self._read_only = read_only
         self._config = _CONFIG if threads is None else {**_CONFIG, "threads": threads}
-        self._lock = threading.Lock()
+        self._lock, self._gate = threading.Lock(), _Gate()
         self._copying = threading.Lock()
         self._cursors: weakref.WeakSet[DuckConnection] = weakref.WeakSet()
         #: How often it was opened, and the last opening that a failed checkpoint has poisoned.
@@ -139,7 +187,7 @@ class DuckDatabase:
             if self._root is None:
                 self._root = self._open()
             opening = self._opening
-            connection = DuckConnection(self._root.cursor(), lambda: self._poison(opening))
+            connection = DuckConnection(self._root.cursor(), self._gate, lambda: self._poison(opening))
             self._cursors.add(connection)
             return connection
 
@@ -153,10 +201,19 @@ class DuckDatabase:
         return "rows" if isinstance(error, _ROWS) and "No space left" not in str(error) else "ours"
 
     def checkpoint(self) -> None:
-        """Bring the write-ahead log into the file."""
+        """Bring the write-ahead log into the file, as soon as the transactions that run have ended."""
+        deadline = time.monotonic() + PATIENCE
         connection = self.connect()
         try:
-            connection.execute("CHECKPOINT")
+            with self._gate.held():
+                while True:
+                    try:
+                        connection.execute("CHECKPOINT")
+                        return
+                    except duckdb.TransactionException:  # a single statement is a transaction too, a short one
+                        if time.monotonic() > deadline:
+                            raise
+                    time.sleep(0.005)
         finally:
             connection.close()
 
@@ -178,7 +235,7 @@ class DuckDatabase:
         connection = self.connect()
         try:
             ((this,),) = connection.execute("SELECT current_database()")
-            connection.execute(f"ATTACH '{str(part).replace(chr(39), chr(39) * 2)}' AS kept_copy")
+            connection.execute(f"ATTACH {text(part)} AS kept_copy")
             try:
                 connection.execute(f"COPY FROM DATABASE {quoted(this)} TO kept_copy")
             finally:
@@ -247,6 +304,18 @@ class DuckDatabase:
         self.notices.append(notice)
         log.error("damaged write-ahead log set aside", path=str(aside), error=_first_line(error))
         return root
+
+
+def write_parquet(columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]], path: Path) -> None:
+    """The same for rows from another database; ``columns``: name to type."""
+    lines = msgspec.json.Encoder().encode_lines([dict(zip(columns, row, strict=True)) for row in rows])
+    types = ", ".join(f"{text(name)}: {text(kind)}" for name, kind in columns.items())
+    with duckdb.connect(config=_CONFIG) as memory, _readable(lines) as source:
+        memory.execute("SET TimeZone = 'UTC'")
+        memory.execute(
+            f"COPY (SELECT * FROM read_json({text(source)}, format = 'newline_delimited', columns = {{{types}}},"
+            f" maximum_object_size = {LONGEST_ROW})) TO {text(path)} (FORMAT parquet)"
+        )
 
 
 def _is_poison(error: BaseException) -> bool:

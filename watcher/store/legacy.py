@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from watcher.errors import LegacyRefused
 from watcher.sessions import key_of
 from watcher.store.database import Connection, Database
@@ -69,6 +67,9 @@ def take_in(path: Path, database: Database) -> TakenIn:
 
 
 def _rows_of(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    # Loaded when used: hardly anybody ever comes here.
+    import duckdb
+
     if not path.is_file():
         raise LegacyRefused(f"{path}: there is no such file; name a DuckDB database of the earlier generation")
     try:

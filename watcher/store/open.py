@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from watcher.settings import Settings
 from watcher.store.database import Database
-from watcher.store.duck import DuckDatabase
 
 #: The database file's name in the state folder.
 FILE = "watcher.duckdb"
@@ -24,5 +23,8 @@ def open_database(settings: Settings, read_only: bool = False, threads: int | No
         from watcher.store.postgres import PostgresDatabase
 
         return PostgresDatabase(settings.database.url)
+    # Loaded when used: it takes a while, in which children can load too.
+    from watcher.store.duck import DuckDatabase
+
     settings.paths.state.mkdir(parents=True, exist_ok=True)
     return DuckDatabase(settings.paths.state / FILE, read_only, threads)

@@ -71,6 +71,8 @@ class PassStore:
     def __init__(self, database: Database, processor_name: str, schema: Schema) -> None:
         self._name = processor_name
         self._schema = schema
+        #: What is also kept as files.
+        self.exports = schema.exports
         self._countings = {
             name: Counting(name, table, table.once, database)
             for name, table in schema.tables.items()
@@ -131,10 +133,8 @@ class PassStore:
                     found[name] = oldest
         return found
 
-    def expire(
-        self, connection: Connection, name: str, before: datetime, keep: Callable[[list[dict[str, Any]]], None]
-    ) -> int:
-        """Drop a table's rows older than a time, after ``keep`` has them; how many. Inside a transaction.
+    def expire(self, connection: Connection, name: str, before: datetime) -> int:
+        """Drop a table's rows older than a time; how many. Inside a transaction.
 
         Of a thing that counts once all rows go, or what is left of it might count again.
         """
@@ -144,12 +144,7 @@ class PassStore:
         if table.once is not None:
             by = ", ".join(map(quoted, table.once.by))
             old = f"({by}) IN (SELECT {by} FROM {quoted(name)} WHERE counted AND {old})"
-        rows = connection.execute(
-            f"SELECT {', '.join(map(quoted, table.columns))} FROM {quoted(name)} WHERE {old}", [before]
-        )
-        keep([dict(zip(table.columns, row, strict=True)) for row in rows])
-        connection.execute(f"DELETE FROM {quoted(name)} WHERE {old}", [before])
-        return len(rows)
+        return len(connection.execute(f"DELETE FROM {quoted(name)} WHERE {old} RETURNING 1", [before]))
 
     def change(
         self, connection: Connection, key: str, change: Callable[[State], State | None], forget: bool = False
@@ -169,6 +164,7 @@ class PassStore:
 
     def _apply(self, connection: Connection, passes: list[Pass], stored: set[str]) -> None:
         old = [work.key for work in passes if (work.replace or work.forget) and work.key in stored]
+        new = not any(work.key in stored for work in passes)
         for name, table in self._schema.tables.items():
             lines = b"".join(work.rows.get(name, b"") for work in passes)
             if not lines and not old:
@@ -180,7 +176,7 @@ class PassStore:
                 connection.execute(f"DELETE FROM {quoted(name)} WHERE {quoted(table.session)} = ANY($1)", [old])
             if lines:
                 with connection.rows(table.columns, lines) as source:
-                    connection.execute(_insert(name, table, source))
+                    connection.execute(_insert(name, table, source, new))
         for work in passes:
             for statement, parameters in work.statements:
                 connection.execute(self._schema.statements[statement].sql, [work.key, *parameters])
@@ -195,13 +191,15 @@ class PassStore:
         else:
             table = Table(columns=_STATE_TYPES, key=("processor_name", "session_file"))
             with connection.rows(_STATE_TYPES, _lines.encode_lines(states)) as source:
-                connection.execute(_insert("session_processor_state", table, source))
+                new = not any(state.session_file in known for state in states)
+                connection.execute(_insert("session_processor_state", table, source, new))
 
 
-def _insert(name: str, table: Table, source: str) -> str:
+def _insert(name: str, table: Table, source: str, new: bool) -> str:
+    """``new``: none of the sessions has rows yet, so that nothing needs to be looked for."""
     columns = ", ".join(map(quoted, table.columns))
     sql = f"INSERT INTO {quoted(name)} ({columns}) SELECT {columns} FROM {source}"
-    if table.key:
+    if table.key and not new:
         rest = [quoted(column) for column in table.columns if column not in table.key]
         action = f"UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in rest)}" if rest else "NOTHING"
         sql += f" ON CONFLICT ({', '.join(map(quoted, table.key))}) DO {action}"

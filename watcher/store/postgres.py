@@ -13,6 +13,7 @@ import psycopg
 from processors.contract import ColumnType
 from watcher.errors import DatabaseTrouble
 from watcher.store.database import SQL_TYPES, Blame
+from watcher.store.duck import write_parquet
 
 _ROWS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.NotSupportedError)
 
@@ -48,6 +49,14 @@ class PostgresConnection:
         yield name
         self.execute(f"DROP TABLE {name}")
 
+    def to_parquet(self, select: str, path: Path) -> None:
+        """Write what a query gives into a Parquet file."""
+        with psycopg.RawCursor(self._connection) as cursor:
+            cursor.execute(select.encode())
+            kinds = cursor.adapters.types
+            columns = {one.name: kinds[one.type_code].name for one in cursor.description or ()}
+            write_parquet(columns, cursor.fetchall(), path)
+
     def close(self) -> None:
         """End it. Idempotent."""
         self._connection.close()
@@ -59,6 +68,7 @@ class PostgresDatabase:
     row_id = "ctid"
     # A database's own order of text may follow a language; ours is by code point.
     collate = ' COLLATE "C"'
+    row_hash = "hashtextextended(CAST(t AS text), 0)"
     Error: tuple[type[Exception], ...] = (psycopg.Error,)
 
     def __init__(self, url: str) -> None:

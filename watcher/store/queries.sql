@@ -64,6 +64,10 @@ UPDATE job_runs SET outcome = 'interrupted', error = 'the service ended while it
 -- When each job last began.
 SELECT name, max(started_at) FROM job_runs GROUP BY name;
 
+-- name: job_ends
+-- When each job last ended in each way.
+SELECT name, outcome, max(finished_at) FROM job_runs WHERE finished_at IS NOT NULL GROUP BY name, outcome;
+
 -- name: runs
 -- The latest runs, by job and outcome ('' for any).
 SELECT run_id, name, trigger, started_at, finished_at, outcome, stats, error

@@ -22,12 +22,17 @@ def fill(script: str, settings: Mapping[str, object]) -> str:
     Raises:
         KeyError: the script names a setting that there is not.
     """
-    return _SETTING.sub(lambda match: "'" + str(settings[match[1]]).replace("'", "''") + "'", script)
+    return _SETTING.sub(lambda match: text(settings[match[1]]), script)
 
 
 def quoted(identifier: str) -> str:
     """An identifier, safe to stand in SQL."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def text(value: object) -> str:
+    """A text literal, safe to stand in SQL."""
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 QUERIES = queries("watcher.store", "queries.sql")

@@ -35,6 +35,7 @@ def router(frame: Frame) -> APIRouter:
         wanted = inside(given.get("next", "/"))
         value = frame.visits.begin(given.get("token", "").strip())
         if value is None:
+            frame.keeper.turn_away()
             log.warning("a token was refused at the sign-in page", client=request.client.host if request.client else "")
             return ask(request, wanted, UNKNOWN, 401)
         # Whoever was signed in here before is not any more.

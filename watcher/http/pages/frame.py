@@ -72,6 +72,7 @@ class Frame:
     def __init__(self, service: LiveService, keeper: Doorkeeper) -> None:
         self.service = service
         self.core = service.core
+        self.keeper = keeper
         self.visits = Visits(keeper.who)
         self.easel = Easel()
         self._pages = Environment(
