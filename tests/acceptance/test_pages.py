@@ -102,6 +102,14 @@ class Site(Place):
             *(one["value"] for one in rows if (one["table"], one["key"]) == ("processors.errors", "memory_limit"))
         )
 
+    def turned_away(self) -> float:
+        """How often somebody came without a token that is known."""
+        asked = urllib.request.Request(f"{self.url}/metrics", headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            told = re.search(r"^session_watcher_failed_sign_ins_total (\S+)$", answer.read().decode(), re.M)
+        assert told is not None
+        return float(told[1])
+
     def runs(self, job: str) -> int:
         """How often a job has run."""
         return len(self.ask(f"/api/admin/scheduler-runs?name={job}&limit=1000")["runs"])
@@ -240,9 +248,11 @@ def test_signing_in_and_out(browser: Browser, site: Site) -> None:
     with opened(browser, site) as page:
         page.goto("/usage?user=ann")
         assert page.url.endswith("/sign-in?" + urlencode({"next": "/usage?user=ann"}))
+        before = site.turned_away()
         page.get_by_label("Token").fill("wrong")
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("alert").filter(visible=True)).to_contain_text("not known")
+        assert site.turned_away() == before + 1
         page.get_by_label("Token").fill(site.token)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/usage?user=ann")
