@@ -276,7 +276,8 @@ def test_a_token_sees_and_does_what_its_role_may(browser: Browser, site: Site) -
             "/admin/scheduler-runs/run?name=housekeeping", form={"form_key": key}, headers={"Origin": site.url}
         )
         assert answer.status == 403 and "admin" in answer.text()
-        assert site.audit("run_job:housekeeping") == [] and site.audit("run_job") == [("watcher", 403)]
+        assert site.audit("run_job:housekeeping") == []
+        assert [entry for entry in site.audit("run_job") if entry[0] == "watcher"] == [("watcher", 403)]
     with entered(browser, site, site.new_token("ann's", "--role", "user", "--user", "ann")) as page:
         page.wait_for_url("**/usage")
         expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(["Usage", "Sessions"])
