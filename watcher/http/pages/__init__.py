@@ -24,7 +24,7 @@ def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
     """Add the pages to the application of the API."""
     frame = Frame(service, keeper)
     for part in (entrance, overview, usage, sessions, runs):
-        app.include_router(part.router(frame))
+        app.include_router(part.router(frame), include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Headers)
 
