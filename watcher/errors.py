@@ -67,6 +67,10 @@ class OrderFailed(WatcherError):
         super().__init__(f"{key}: the database does not take it ({reason}); nothing was changed, ask again later")
 
 
+class ChartTrouble(WatcherError):
+    """A chart cannot be drawn; the text says why, and what to install if that is it."""
+
+
 class NoSuchItem(WatcherError):
     """There is no item of that name in the knowledge base, or none that this person may see."""
 

@@ -46,6 +46,37 @@ def listing(query: Query, chosen: Chosen) -> dict[str, Any]:
     }
 
 
+def whole(query: Query, chosen: Chosen) -> dict[str, Any]:
+    """Sessions as wholes: each with what every processor has of it, the latest first, and how many there are."""
+    filters = [chosen.processor, chosen.status, chosen.user, chosen.text]
+    keys = [str(key) for key, _ in query(QUERIES["session_keys"], [*filters, chosen.limit])]
+    ((total,),) = query(QUERIES["count_session_keys"], filters)
+    rows = [dict(zip(_LISTED, row, strict=True)) for row in query(QUERIES["rows_of_sessions"], [keys])] if keys else []
+    by_key: dict[str, list[dict[str, Any]]] = {key: [] for key in keys}
+    for row in rows:
+        by_key[row["session"]].append(row)
+    return {
+        "total": total,
+        "sessions": [
+            {
+                "session": key,
+                "user": rows[0]["user"],
+                "processed_at": max((row["processed_at"] for row in rows if row["processed_at"]), default=None),
+                "processors": rows,
+            }
+            for key, rows in by_key.items()
+            if rows  # forgotten between one look and the next
+        ],
+    }
+
+
+def is_known(query: Query, tree: Tree, key: str) -> bool:
+    """Whether this is the key of a session: its file is there, or something was noted of it."""
+    path = path_of(key)
+    there = tree.key(path) == key and tree.signature(path) is not None
+    return there or bool(query(QUERIES["session"], [key]))
+
+
 def find(query: Query, tree: Tree, text: str, user: str = "") -> str:
     """The one session that a person means: its key, its path below the sessions folder, or an unmistakable part.
 
@@ -58,11 +89,7 @@ def find(query: Query, tree: Tree, text: str, user: str = "") -> str:
         raise NoSuchSession(text, [])
     path = os.fsencode(text)
     for key in (text, tree.key(path)):
-        if user not in ("", tree.username(key)):
-            continue
-        if tree.key(path_of(key)) == key and tree.signature(path_of(key)) is not None:
-            return key
-        if query(QUERIES["session"], [key]):
+        if user in ("", tree.username(key)) and is_known(query, tree, key):
             return key
     found = [str(key) for (key,) in query(QUERIES["keys"], [text, user])]
     if not found and (escaped := key_of(path)) != text:

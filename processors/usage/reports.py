@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -24,10 +24,13 @@ MEASURES = (
 _SUMS = ", ".join(
     ["count(DISTINCT session_id)", "count(*)"]
     + [f"CAST(sum({name}) AS BIGINT)" for name in MEASURES[2:-1]]
-    + ["sum(cost_usd)"]
+    + ["sum(cost_usd) AS cost_usd"]
 )
 # The day that usage_daily has, by the same zone: its view holds the setting.
 _DAY = "CAST(m.occurred_at AT TIME ZONE (SELECT timezone FROM usage_zone) AS DATE)"
+_LAST_DAY = "CAST(f.last_at AT TIME ZONE (SELECT timezone FROM usage_zone) AS DATE)"
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_DEAREST = "cost_usd DESC NULLS LAST, 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +80,27 @@ def monthly(query: Query, filters: Filters) -> Report:
 
 def models(query: Query, filters: Filters) -> Report:
     """One row a model, the dearest first."""
-    return _by(query, filters, "models", ["model"], "m.model", "10 DESC NULLS LAST, 1")
+    return _by(query, filters, "models", ["model"], "m.model", _DEAREST)
 
 
 def users(query: Query, filters: Filters) -> Report:
     """One row a user, the dearest first."""
-    return _by(query, filters, "users", ["username"], "m.username", "10 DESC NULLS LAST, 1")
+    return _by(query, filters, "users", ["username"], "m.username", _DEAREST)
+
+
+def projects(query: Query, filters: Filters) -> Report:
+    """One row a project, the dearest first."""
+    return _by(query, filters, "projects", ["project"], "m.project", _DEAREST)
+
+
+def branches(query: Query, filters: Filters) -> Report:
+    """One row a branch of a project, the dearest first."""
+    return _by(query, filters, "branches", ["project", "git_branch"], "m.project, m.git_branch", f"{_DEAREST}, 2")
 
 
 def sessions(query: Query, filters: Filters) -> Report:
     """One row a session file, the latest first."""
-    where, values = _where(
-        filters, "f.username", None, "CAST(f.last_at AT TIME ZONE (SELECT timezone FROM usage_zone) AS DATE)"
-    )
-    if filters.model is not None:
-        values.append(filters.model)
-        where += f" AND f.session_file IN (SELECT session_file FROM usage_messages WHERE model = ${len(values)})"
+    where, values = _where_files(filters)
     columns = [
         "session_id", "username", "project", "last_at", "active_seconds", "human_turns", "assistant_messages",
         "tool_calls", "tool_errors", "input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens",
@@ -113,16 +121,22 @@ def sessions(query: Query, filters: Filters) -> Report:
 
 def tools(query: Query, filters: Filters) -> Report:
     """One row a tool, the most used first."""
-    where, values = _where(filters, "m.username", "m.model")
-    columns = ["tool_name", "event_type", "calls", "errors", "sessions"]
-    rows = query(
-        "SELECT tool_name, event_type, count(*), count(CASE WHEN is_error THEN 1 END), count(DISTINCT session_id)"
-        f" FROM usage_events m WHERE event_type <> 'slash_command' AND {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2",
-        values,
-    )
-    return Report(
-        "tools", columns, rows, {name: _sum(row[at] for row in rows) for at, name in ((2, "calls"), (3, "errors"))}, []
-    )
+    return _uses(query, filters, "tools", ["tool_name", "event_type"], "event_type <> 'slash_command'")
+
+
+def skills(query: Query, filters: Filters) -> Report:
+    """One row a skill, the most used first."""
+    return _uses(query, filters, "skills", ["skill_name"], "skill_name IS NOT NULL")
+
+
+def subagents(query: Query, filters: Filters) -> Report:
+    """One row a kind of subagent, the most used first."""
+    return _uses(query, filters, "subagents", ["subagent_type"], "subagent_type IS NOT NULL")
+
+
+def mcp_servers(query: Query, filters: Filters) -> Report:
+    """One row an MCP server, the most used first."""
+    return _uses(query, filters, "mcp_servers", ["mcp_server"], "mcp_server IS NOT NULL")
 
 
 REPORTS: dict[str, Callable[[Query, Filters], Report]] = {
@@ -131,16 +145,144 @@ REPORTS: dict[str, Callable[[Query, Filters], Report]] = {
     "sessions": sessions,
     "models": models,
     "users": users,
+    "projects": projects,
+    "branches": branches,
     "tools": tools,
+    "skills": skills,
+    "subagents": subagents,
+    "mcp_servers": mcp_servers,
 }
+
+
+def cost_by_model(query: Query, filters: Filters) -> list[tuple[date, str | None, float | None]]:
+    """What each model cost on each day."""
+    where, values = _where(filters, "m.username", "m.model")
+    return query(
+        f"SELECT {_DAY}, m.model, sum(m.cost_usd) FROM usage_messages m WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2",
+        values,
+    )
+
+
+def uses_by_day(query: Query, filters: Filters) -> list[tuple[date, int, int]]:
+    """Tool calls of each day, and how many of them failed."""
+    where, values = _where(filters, "m.username", "m.model")
+    return query(
+        f"SELECT {_DAY}, count(*), count(CASE WHEN is_error THEN 1 END) FROM usage_events m"
+        f" WHERE event_type <> 'slash_command' AND {where} GROUP BY 1 ORDER BY 1",
+        values,
+    )
+
+
+def active_by_day(query: Query, filters: Filters) -> list[tuple[date, float]]:
+    """Active seconds of the sessions that ended on each day."""
+    where, values = _where_files(filters)
+    return query(
+        f"SELECT {_LAST_DAY}, sum(f.active_seconds) FROM usage_files f WHERE {where} GROUP BY 1 ORDER BY 1", values
+    )
+
+
+def today(query: Query, now: datetime) -> date:
+    """The day that a moment belongs to, in the zone of the reports."""
+    ((day,),) = query("SELECT CAST(CAST($1 AS TIMESTAMPTZ) AT TIME ZONE timezone AS DATE) FROM usage_zone", [now])
+    return day  # type: ignore[no-any-return]
+
+
+def last_day(query: Query, user: str | None = None) -> date | None:
+    """The latest day that has any call, of one user or of all."""
+    where, values = _where(Filters(user=user), "m.username", None)
+    ((day,),) = query(f"SELECT max({_DAY}) FROM usage_messages m WHERE {where}", values)
+    return day  # type: ignore[no-any-return]
+
+
+def choices(query: Query) -> tuple[list[str], list[str]]:
+    """The users and the models that reports can be narrowed to."""
+    users = query("SELECT DISTINCT username FROM usage_contexts ORDER BY 1", [])
+    models = query("SELECT DISTINCT model FROM usage_calls WHERE counted AND model IS NOT NULL ORDER BY 1", [])
+    return [name for (name,) in users], [name for (name,) in models]
+
+
+#: What is told of a session file in `summaries`.
+SUMMARY = (
+    "session_file", "session_id", "username", "project", "version", "first_at", "last_at", "wall_seconds",
+    "active_seconds", "human_turns", "assistant_messages", "tool_calls", "tool_errors", "input_tokens",
+    "output_tokens", "cache_creation_tokens", "cache_read_tokens", "cost_usd", "primary_model",
+)  # fmt: skip
+
+
+def summaries(query: Query, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What some session files add up to, by their key; those without any usage are left out."""
+    rows = query(f"SELECT {', '.join(SUMMARY)} FROM usage_sessions WHERE session_file = ANY($1)", [list(keys)])
+    return {row[0]: dict(zip(SUMMARY, row, strict=True)) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One thing that happened in a session: a call to a model, or the use of a tool or command."""
+
+    at: datetime | None
+    #: ``call``, or the event's type.
+    kind: str
+    #: The model, or the tool, skill, subagent or command.
+    name: str | None
+    agent_id: str | None = None
+    #: Of a call: input, cache writes and cache reads; and output.
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+    #: Of a use.
+    use_id: str | None = None
+    is_error: bool | None = None
+    duration_ms: int | None = None
+
+
+def timeline(query: Query, key: str, most: int) -> list[Moment]:
+    """The first ``most`` things that count for one session file, in order of time; undated ones last."""
+    calls = query(
+        "SELECT occurred_at, 'call', model, agent_id, input_tokens + cache_creation_tokens + cache_read_tokens,"
+        " output_tokens, cost_usd FROM usage_messages WHERE session_file = $1"
+        " ORDER BY occurred_at NULLS LAST, message_id LIMIT $2",
+        [key, most],
+    )
+    uses = query(
+        "SELECT occurred_at, event_type, coalesce(skill_name, subagent_type, tool_name, command_name), NULL,"
+        " NULL, NULL, NULL, tool_use_id, is_error, duration_ms FROM usage_events WHERE session_file = $1"
+        " ORDER BY occurred_at NULLS LAST, tool_use_id LIMIT $2",
+        [key, most],
+    )
+    # Sorting is stable: a call stands before the uses that it asked for in the same instant.
+    found = sorted((Moment(*row) for row in [*calls, *uses]), key=lambda one: (one.at is None, one.at or _BEGINNING))
+    return found[:most]
 
 
 def _by(query: Query, filters: Filters, name: str, keys: list[str], key: str, order: str) -> Report:
     where, values = _where(filters, "m.username", "m.model")
-    rows = query(f"SELECT {key}, {_SUMS} FROM usage_messages m WHERE {where} GROUP BY 1 ORDER BY {order}", values)
+    groups = ", ".join(str(place) for place in range(1, len(keys) + 1))
+    rows = query(
+        f"SELECT {key}, {_SUMS} FROM usage_messages m WHERE {where} GROUP BY {groups} ORDER BY {order}", values
+    )
     ((*totals,),) = query(f"SELECT {_SUMS} FROM usage_messages m WHERE {where}", values)
     unknown = unknown_models(query, filters.user)
     return Report(name, [*keys, *MEASURES], rows, dict(zip(MEASURES, totals, strict=True)), unknown)
+
+
+def _uses(query: Query, filters: Filters, name: str, keys: list[str], which: str) -> Report:
+    where, values = _where(filters, "m.username", "m.model")
+    groups = ", ".join(str(place) for place in range(1, len(keys) + 1))
+    rows = query(
+        f"SELECT {', '.join(keys)}, count(*), count(CASE WHEN is_error THEN 1 END), count(DISTINCT session_id)"
+        f" FROM usage_events m WHERE {which} AND {where} GROUP BY {groups} ORDER BY {len(keys) + 1} DESC, {groups}",
+        values,
+    )
+    totals = {name: _sum(row[len(keys) + at] for row in rows) for at, name in enumerate(("calls", "errors"))}
+    return Report(name, [*keys, "calls", "errors", "sessions"], rows, totals, [])
+
+
+def _where_files(filters: Filters) -> tuple[str, list[Any]]:
+    where, values = _where(filters, "f.username", None, _LAST_DAY)
+    if filters.model is not None:
+        values.append(filters.model)
+        where += f" AND f.session_file IN (SELECT session_file FROM usage_messages WHERE model = ${len(values)})"
+    return where, values
 
 
 def _where(filters: Filters, user: str, model: str | None, day: str = _DAY) -> tuple[str, list[Any]]:

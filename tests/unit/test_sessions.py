@@ -101,3 +101,19 @@ def test_an_unreadable_folder_is_told_not_passed_over(tmp_path: Path) -> None:
         (tmp_path / "locked").chmod(0)
         assert "locked" in Tree(tmp_path).list().unreadable[0]
         (tmp_path / "locked").chmod(0o700)
+
+
+def test_what_lies_elsewhere_is_no_session_of_the_tree(tmp_path: Path) -> None:
+    """No key leads out of the sessions folder or to what is no transcript; what cannot be a path is no trouble."""
+    root = tmp_path / "sessions"
+    (root / "ann").mkdir(parents=True)
+    for file in (root / "ann" / "a.jsonl", tmp_path / "outside.jsonl", root / "ann" / "notes.txt"):
+        file.write_text("{}\n")
+    tree = Tree(root)
+    assert tree.signature(b"ann/a.jsonl") is not None
+    outside = os.fsencode(tmp_path / "outside.jsonl")
+    for path in (
+        b"../outside.jsonl", b"ann/../../outside.jsonl", outside, b"/" + outside, b"ann/../ann/a.jsonl",
+        b"ann//a.jsonl", b"./ann/a.jsonl", b"ann/notes.txt", b"ann", b"", b"ann/\0.jsonl", b"\xff\xfe.jsonl",
+    ):  # fmt: skip
+        assert tree.signature(path) is None, path

@@ -142,7 +142,12 @@ def mcp(
 
 @app.command()
 def usage(
-    report: Annotated[str, typer.Argument(help="daily, monthly, sessions, models, users or tools.")] = "daily",
+    report: Annotated[
+        str,
+        typer.Argument(
+            help="daily, monthly, sessions, models, users, projects, branches, tools, skills, subagents or mcp_servers."
+        ),
+    ] = "daily",
     settings: SettingsPath = None,
     state: State = None,
     since: Annotated[str | None, typer.Option(help="From this day on, YYYY-MM-DD.")] = None,

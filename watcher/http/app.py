@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
-from watcher.http import admin, memory, metrics, reports, sessions, uploads
+from watcher.http import admin, memory, metrics, pages, reports, sessions, uploads
 from watcher.http.answers import problems
 from watcher.http.audit import Audited
 from watcher.http.auth import Doorkeeper
@@ -54,6 +54,7 @@ def build(service: LiveService, token: str) -> FastAPI:
     host = service.core.settings.http
     app.add_middleware(Audited, ledger=service.core.ledger)
     app.add_middleware(Gate, names=[host.host, *host.names], guesses=keeper.guesses)
+    pages.install(app, service, keeper)  # last: what its middleware says is said of every answer
     return app
 
 

@@ -41,7 +41,7 @@ class Doorkeeper:
             HTTPException: 401, nobody that is known.
         """
         given = bearer(request)
-        found = self._who(given) if given is not None else None
+        found = self.who(given) if given is not None else None
         if given is None or found is None:
             self.guesses.wrong(address_of(request), given)
             raise HTTPException(401, "a bearer token is needed: see state/token", {"WWW-Authenticate": "Bearer"})
@@ -86,7 +86,8 @@ class Doorkeeper:
 
         return allowed
 
-    def _who(self, given: str) -> Caller | None:
+    def who(self, given: str) -> Caller | None:
+        """Whose token this is; None if it is nobody's."""
         if hmac.compare_digest(given.encode("utf-8", "replace"), self._token):
             return Caller("admin", "admin")
         return tokens.caller(self._query, given)

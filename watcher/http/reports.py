@@ -23,6 +23,20 @@ from watcher.store.tokens import Caller
 Outcome = Literal["", "running", "ok", "failed", "refused", "interrupted"]
 
 
+def standing(service: LiveService) -> dict[str, Any]:
+    """What the service says of itself, and what its reports lack."""
+    found = service.health()
+    core = service.core
+    try:
+        models = usage.unknown_models(core.query) if "usage" in core.pipelines else []
+    except core.database.Error:
+        return found  # which has said so already
+    if models:
+        message = f"No price is known for {', '.join(models[:10])}; set them under [processors.usage] prices."
+        found["findings"].append(asdict(Finding("info", "unknown_models", message, {"models": models})))
+    return found
+
+
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
     routes = APIRouter(prefix="/api", tags=["reports"])
@@ -30,12 +44,8 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     refused = problems(400, 401, 403, 429)
     core = service.core
 
-    def standing() -> dict[str, Any]:
-        found = service.health()
-        if "usage" in core.pipelines and (models := usage.unknown_models(core.query)):
-            message = f"No price is known for {', '.join(models[:10])}; set them under [processors.usage] prices."
-            found["findings"].append(asdict(Finding("info", "unknown_models", message, {"models": models})))
-        return {**found, "sign_ins": asdict(keeper.guesses.counts)}
+    def told() -> dict[str, Any]:
+        return {**standing(service), "sign_ins": asdict(keeper.guesses.counts)}
 
     @routes.get("/health", response_model=answers.Health, responses=problems(400))
     def health() -> dict[str, str]:
@@ -50,13 +60,13 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.get("/health/detailed", dependencies=reader, response_model=answers.Standing, responses=refused)
     def health_detailed() -> dict[str, Any]:
         """What is not as it should be, each with what to do about it."""
-        return standing()
+        return told()
 
     @routes.get("/status", dependencies=reader, response_model=answers.Status, responses=refused)
     def status() -> dict[str, Any]:
         """How every processor stands, and what failed."""
         asked = spent_today(core.settings)
-        return {**gather(core.query, list(core.pipelines)), "models": asked, "service": standing()}
+        return {**gather(core.query, list(core.pipelines)), "models": asked, "service": told()}
 
     @routes.get("/usage/{report}", response_model=answers.UsageReport, responses={**refused, **problems(404)})
     def usage_report(
@@ -96,7 +106,9 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         offset: Offset = 0,
     ) -> dict[str, Any]:
         """Runs of jobs (by `name` and `outcome`) and audit entries (by how `action` begins, and `actor`)."""
-        chosen = ledger.Chosen(name, outcome, action, actor, since, until, limit, offset)
+        chosen = ledger.Chosen(
+            name=name, outcome=outcome, action=action, actor=actor, since=since, until=until, limit=limit, offset=offset
+        )
         return ledger.latest(core.query, chosen)
 
     @routes.get("/settings", dependencies=reader, response_model=answers.SettingsInForce, responses=refused)

@@ -137,9 +137,11 @@ class Chosen:
     #: The job of a run, and how it ended.
     name: str = ""
     outcome: str = ""
-    #: How an entry's action begins, and who asked.
+    #: How an entry's action begins, a part of its action or resource, who asked, and the least status of the answer.
     action: str = ""
+    text: str = ""
     actor: str = ""
+    status: int = 0
     since: date | None = None
     until: date | None = None
     limit: int = 50
@@ -154,7 +156,7 @@ class Chosen:
 def latest(query: Query, chosen: Chosen) -> dict[str, Any]:
     """Runs, and who asked for what, the latest first, and how many there are; ready for JSON."""
     ((total_runs,),) = query(QUERIES["count_runs"], [chosen.name, chosen.outcome, *chosen.times()])
-    ((total_audit,),) = query(QUERIES["count_audit"], [chosen.action, chosen.actor, *chosen.times()])
+    ((total_audit,),) = query(QUERIES["count_audit"], [*_entries(chosen)])
     return {
         "runs": runs(query, chosen),
         "audit": audit(query, chosen),
@@ -171,7 +173,7 @@ def runs(query: Query, chosen: Chosen) -> list[dict[str, Any]]:
 
 def audit(query: Query, chosen: Chosen) -> list[dict[str, Any]]:
     """The entries alone."""
-    values = [chosen.action, chosen.actor, *chosen.times(), chosen.limit, chosen.offset]
+    values = [*_entries(chosen), chosen.limit, chosen.offset]
     return [_plain(_ENTRY, row) for row in query(QUERIES["audit"], values)]
 
 
@@ -191,6 +193,15 @@ def jobs(
             }
         )
     return told
+
+
+def _entries(chosen: Chosen) -> list[Any]:
+    return [chosen.action, chosen.actor, *chosen.times(), chosen.text, chosen.status]
+
+
+def actors(query: Query) -> list[str]:
+    """Who has asked for anything."""
+    return [name for (name,) in query(QUERIES["audit_actors"], [])]
 
 
 def _plain(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:

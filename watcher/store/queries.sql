@@ -98,14 +98,20 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 SELECT entry_id, asked_at, action, actor, resource, params, status, duration_ms, unhandled_error
 FROM audit_log
 WHERE ($1 = '' OR strpos(action, $1) = 1) AND ($2 = '' OR actor = $2) AND asked_at >= $3 AND asked_at <= $4
+  AND ($5 = '' OR strpos(action, $5) > 0 OR strpos(resource, $5) > 0) AND status >= $6
 ORDER BY asked_at DESC, entry_id
-LIMIT $5 OFFSET $6;
+LIMIT $7 OFFSET $8;
 
 -- name: count_audit
 -- How many there are of them.
 SELECT count(*)
 FROM audit_log
-WHERE ($1 = '' OR strpos(action, $1) = 1) AND ($2 = '' OR actor = $2) AND asked_at >= $3 AND asked_at <= $4;
+WHERE ($1 = '' OR strpos(action, $1) = 1) AND ($2 = '' OR actor = $2) AND asked_at >= $3 AND asked_at <= $4
+  AND ($5 = '' OR strpos(action, $5) > 0 OR strpos(resource, $5) > 0) AND status >= $6;
+
+-- name: audit_actors
+-- Who has asked for anything.
+SELECT DISTINCT actor FROM audit_log ORDER BY actor;
 
 -- name: drop_audit
 -- Forgets entries from before a time.
@@ -131,6 +137,31 @@ SELECT count(*)
 FROM session_processor_state
 WHERE ($1 = '' OR processor_name = $1) AND ($2 = '' OR status = $2) AND ($3 = '' OR username = $3)
   AND ($4 = '' OR strpos(session_file, $4) > 0);
+
+-- name: session_keys
+-- Sessions with any row by processor, status, user and a part of their key ('' for any), the latest first.
+SELECT session_file, max(processed_at)
+FROM session_processor_state
+WHERE ($1 = '' OR processor_name = $1) AND ($2 = '' OR status = $2) AND ($3 = '' OR username = $3)
+  AND ($4 = '' OR strpos(session_file, $4) > 0)
+GROUP BY session_file
+ORDER BY max(processed_at) DESC NULLS LAST, session_file
+LIMIT $5;
+
+-- name: count_session_keys
+-- How many there are of them.
+SELECT count(DISTINCT session_file)
+FROM session_processor_state
+WHERE ($1 = '' OR processor_name = $1) AND ($2 = '' OR status = $2) AND ($3 = '' OR username = $3)
+  AND ($4 = '' OR strpos(session_file, $4) > 0);
+
+-- name: rows_of_sessions
+-- What each processor has of some sessions.
+SELECT processor_name, session_file, username, status, processed_at, items_extracted, processed_bytes, file_size,
+       bad_lines, attempts, last_error, next_attempt_at
+FROM session_processor_state
+WHERE session_file = ANY($1)
+ORDER BY session_file, processor_name;
 
 -- name: session
 -- Everything that is noted of one session.

@@ -1,0 +1,579 @@
+"""The pages, in a real browser against a service that runs: what people see, may press, and may not."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import duckdb
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Response as PlaywrightResponse
+
+from tests.processes import Place, Running, wait_for
+
+#: The browser that is driven.
+CHROMIUM = os.environ.get("SESSION_WATCHER_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+#: Names as a stranger would choose them.
+HOSTILE = "<img src=x onerror=alert(1)>"
+FORMULA = "=cmd|' /C calc'!A0"
+NOW = datetime.now(UTC)
+#: Long before what is shown without a choice.
+LONG_AGO = NOW - timedelta(days=200)
+ONE = "/sessions/one?session=ann%2Fa.jsonl"
+PAGES = ("/", "/usage", "/sessions", ONE, "/admin/scheduler-runs")
+
+SETTINGS = """\
+[paths]
+sessions = {sessions}
+state = {state}
+[http]
+port = 0
+[health]
+min_free_disk = "1KB"
+[retry]
+first = "200ms"
+max_attempts = 2
+[processors.verification]
+enabled = false
+[processors.errors]
+quiet = "100ms"
+[processors.usage]
+quiet = "100ms"
+memory_limit = "{memory}"
+"""
+
+
+@dataclass
+class Site(Place):
+    """A place whose service goes by a settings file."""
+
+    def surroundings(self) -> dict[str, str]:
+        """Nothing but the file decides."""
+        return {name: value for name, value in os.environ.items() if not name.startswith(("WATCHER_", "SCHEDULER_"))}
+
+    def write(self, memory: str = "1GB") -> None:
+        """Write the settings; ``memory`` is what the processor usage may use."""
+        sessions, state = json.dumps(str(self.sessions)), json.dumps(str(self.state))
+        part = self.sessions.parent / "settings.part"
+        part.write_text(SETTINGS.format(sessions=sessions, state=state, memory=memory))
+        part.replace(self.sessions.parent / "settings.toml")
+
+    @property
+    def url(self) -> str:
+        """Where the pages are."""
+        found = self._url()
+        assert found is not None
+        return found
+
+    @property
+    def token(self) -> str:
+        """That of the installation."""
+        return (self.state / "token").read_text().strip()
+
+    def new_token(self, name: str, *words: str) -> str:
+        """One that an operator made."""
+        return str(self.json("tokens", "create", name, *words)["token"])
+
+    def audit(self, action: str) -> list[tuple[str, int]]:
+        """Who asked for something, and what was answered, the latest first."""
+        entries = self.ask("/api/admin/scheduler-runs?limit=1000")["audit"]
+        return [(one["actor"], one["status"]) for one in entries if one["action"] == action]
+
+    def memory(self) -> str:
+        """What the processor usage may use, as the service goes by it."""
+        rows = self.ask("/api/settings")["settings"]
+        return str(
+            *(one["value"] for one in rows if (one["table"], one["key"]) == ("processors.errors", "memory_limit"))
+        )
+
+    def turned_away(self) -> float:
+        """How often somebody came without a token that is known."""
+        asked = urllib.request.Request(f"{self.url}/metrics", headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            told = re.search(r"^session_watcher_failed_sign_ins_total (\S+)$", answer.read().decode(), re.M)
+        assert told is not None
+        return float(told[1])
+
+    def runs(self, job: str) -> int:
+        """How often a job has run."""
+        return len(self.ask(f"/api/admin/scheduler-runs?name={job}&limit=1000")["runs"])
+
+
+def turn(
+    number: str,
+    at: datetime,
+    *,
+    model: str = "claude-opus-4-6",
+    tool: str = "Bash",
+    failed: bool = False,
+    branch: str = "main",
+    cwd: str = "/home/me/shop",
+) -> bytes:
+    """A call that uses a tool, and the tool's result."""
+
+    def line(kind: str, message: dict[str, Any], **more: Any) -> bytes:
+        record = {"type": kind, "sessionId": "s-1", "timestamp": at.isoformat(), "cwd": cwd, "gitBranch": branch}
+        return json.dumps({**record, "uuid": f"{kind}-{number}", "message": message, **more}).encode() + b"\n"
+
+    use = {"type": "tool_use", "id": f"use-{number}", "name": tool, "input": {}}
+    usage = {"input_tokens": 1000, "output_tokens": 234}
+    called = {"id": f"m-{number}", "model": model, "role": "assistant", "content": [use], "usage": usage}
+    said = "Exit code 1" if failed else "ok"
+    result = {"type": "tool_result", "tool_use_id": use["id"], "is_error": failed, "content": said}
+    return line("assistant", called, requestId=f"r-{number}") + line("user", {"role": "user", "content": [result]})
+
+
+def plant(sessions: Path) -> None:
+    """Two people's sessions of these days, one of long ago, and one with names that mean harm."""
+    for name in ("ann", "bob"):
+        (sessions / name).mkdir(parents=True)
+    yesterday = NOW - timedelta(days=1)
+    (sessions / "ann" / "a.jsonl").write_bytes(
+        turn("a1", yesterday - timedelta(hours=1)) + turn("a2", yesterday, tool="mcp__tracker__search", failed=True)
+    )
+    (sessions / "bob" / "b.jsonl").write_bytes(turn("b1", NOW, model="claude-haiku-4-5-20251001"))
+    (sessions / "bob" / "old.jsonl").write_bytes(turn("o1", LONG_AGO))
+    (sessions / "bob" / f"{HOSTILE}.jsonl").write_bytes(
+        turn("x1", NOW, tool=HOSTILE, branch=FORMULA, cwd="/home/</text><script>alert(1)<script>") + b"not json\n"
+    )
+
+
+@contextmanager
+def served(folder: Path, memory: str = "1GB") -> Iterator[tuple[Site, Running]]:
+    """A service that has taken what was planted, or has put it aside."""
+    site = Site(folder / "sessions", folder / "state")
+    plant(site.sessions)
+    site.write(memory)
+    running = site.start()
+    try:
+
+        def through() -> bool:
+            rows = {one["processor"]: one for one in site.ask("/api/status").get("processors", [])}
+            return len(rows) == 2 and all(one["ok"] + one["quarantined"] == 4 for one in rows.values())
+
+        wait_for(through, "what was planted to be taken", running.log)
+        yield site, running
+    finally:
+        if running.process.poll() is None:
+            assert running.stop() == 0
+
+
+#: A page may be as late as that on a busy machine.
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    assert CHROMIUM, "these tests need a browser: apt-get install chromium, or SESSION_WATCHER_CHROMIUM=/path/to/it"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A service for everything that leaves it as it was."""
+    with served(tmp_path_factory.mktemp("pages")) as (started, _):
+        yield started
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, site: Site) -> Any:
+    """What a browser keeps of an admin who has signed in by the form."""
+    with entered(browser, site, site.token) as page:
+        return page.context.storage_state()
+
+
+@contextmanager
+def opened(browser: Browser, site: Site, **options: Any) -> Iterator[Page]:
+    """A page in a browser of its own; at its end nothing was complained of, and nothing ran that is not ours."""
+    context: BrowserContext = browser.new_context(base_url=site.url, **options)
+    context.set_default_timeout(20_000)
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        # What could not be loaded is a page that was refused, as some tests ask for, or told of below.
+        if not message.text.startswith("Failed to load resource"):
+            complaints.append(message.text)
+
+    def look(response: PlaywrightResponse) -> None:
+        if response.status >= 400 and response.request.resource_type != "document":
+            complaints.append(f"{response.status} {response.url}")
+
+    try:
+        page = context.new_page()
+        page.on("console", listen)
+        page.on("response", look)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
+        yield page
+    finally:
+        context.close()
+    assert not complaints
+
+
+@contextmanager
+def entered(browser: Browser, site: Site, token: str, **options: Any) -> Iterator[Page]:
+    """The page after signing in by the form."""
+    with opened(browser, site, **options) as page:
+        page.goto("/sign-in")
+        page.get_by_label("Token").fill(token)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(lambda url: "sign-in" not in url)
+        yield page
+
+
+def test_signing_in_and_out(browser: Browser, site: Site) -> None:
+    """A wrong token is told; a right one leads to where one was going, by a cookie no script can read; then out."""
+    with opened(browser, site) as page:
+        page.goto("/usage?user=ann")
+        assert page.url.endswith("/sign-in?" + urlencode({"next": "/usage?user=ann"}))
+        before = site.turned_away()
+        page.get_by_label("Token").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert").filter(visible=True)).to_contain_text("not known")
+        assert site.turned_away() == before + 1
+        page.get_by_label("Token").fill(site.token)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/usage?user=ann")
+        (cookie,) = page.context.cookies()
+        assert cookie.get("httpOnly") and cookie.get("sameSite") == "Strict" and cookie.get("expires", -1) > 0
+        assert site.token not in cookie.get("value", "")
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/sign-in")
+        assert page.context.cookies() == []
+        page.context.add_cookies([{"name": cookie["name"], "value": cookie["value"], "url": site.url}])
+        assert page.goto("/usage") and "/sign-in" in page.url, "a cookie from before signing out still opens"
+
+
+def test_a_token_sees_and_does_what_its_role_may(browser: Browser, site: Site) -> None:
+    """A reader has no buttons, and none of their forms is taken; a user sees their own alone; a revoked one nothing."""
+    with entered(browser, site, site.new_token("watcher", "--role", "reader")) as page:
+        page.goto("/admin/scheduler-runs")
+        expect(page.get_by_role("button", name="Run now")).to_have_count(0)
+        key = page.locator("input[name=form_key]").first.get_attribute("value") or ""
+        answer = page.request.post(
+            "/admin/scheduler-runs/run?name=housekeeping", form={"form_key": key}, headers={"Origin": site.url}
+        )
+        assert answer.status == 403 and "admin" in answer.text()
+        assert site.audit("run_job:housekeeping") == []
+        assert [entry for entry in site.audit("run_job") if entry[0] == "watcher"] == [("watcher", 403)]
+    with entered(browser, site, site.new_token("ann's", "--role", "user", "--user", "ann")) as page:
+        page.wait_for_url("**/usage")
+        expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(["Usage", "Sessions"])
+        assert "bob" not in page.content() and "claude-haiku" not in page.locator("main table").first.inner_text()
+        page.goto("/sessions?user=bob")
+        expect(page.locator("#list tbody tr")).to_have_count(1)
+        assert "bob" not in page.locator("#list").inner_text()
+        forbidden = ("/usage?user=bob", "/usage/users.csv?user=bob", "/admin/scheduler-runs")
+        codes = [page.request.get(path).status for path in (*forbidden, ONE, ONE.replace("ann%2Fa", "bob%2Fb"))]
+        assert codes == [403, 403, 403, 200, 404]
+        for key in ("ann/../bob/b.jsonl", "ann/../../state/x.jsonl", "/etc/passwd", "ann/%00.jsonl", "ann", "%", ""):
+            answer = page.request.get("/sessions/one?" + urlencode({"session": key}))
+            assert answer.status in (404, 422), key
+        assert site.run("tokens", "revoke", "ann's").returncode == 0
+        page.goto("/usage")
+        assert "/sign-in" in page.url
+
+
+def test_the_first_page_says_what_is_wrong_and_a_retry_frees_it(browser: Browser, tmp_path: Path) -> None:
+    """From the finding by its link to the session, its reason and its button; then all is well, without reloading."""
+    with served(tmp_path, memory="1KB") as (site, running), entered(browser, site, site.token) as page:
+        expect(page.get_by_role("heading", level=1)).to_have_text("It works, but not as it should.")
+        finding = page.locator("#verdict li").filter(has_text="quarantined")
+        expect(finding).to_contain_text("4 sessions are quarantined by usage")
+        finding.get_by_role("link").click()
+        expect(page.locator("#list tbody tr")).to_have_count(4)
+        page.locator("#list").get_by_role("link", name="ann/a.jsonl").click()
+        row = page.locator("#states tr").filter(has_text="usage")
+        expect(row).to_contain_text("memory_limit")
+        site.write("1GB")
+        wait_for(lambda: site.memory() == '"1GB"', "the new limit", running.log)
+        row.get_by_role("button", name="Retry").click()
+        expect(page.get_by_role("status")).to_have_text("ann/a.jsonl is tried again (usage).")
+        expect(row.locator(".badge")).to_have_text("ok")
+        expect(page.locator("#course")).to_contain_text("Exit code 1")
+        page.goto("/sessions?status=quarantined")
+        page.get_by_role("button", name="Retry all that are quarantined").click()
+        expect(page.get_by_role("status")).to_have_text("3 sessions: each is tried again.")
+        page.goto("/")
+        expect(page.get_by_role("heading", level=1)).to_have_text("All is well.")
+        assert site.audit("sessions_retry") == [("admin", 303), ("admin", 303)]
+        # What is gone can be forgotten, after a question; what is there cannot.
+        page.goto("/sessions/forget?session=bob%2Fold.jsonl")
+        expect(page.get_by_role("button", name="Forget")).to_have_count(0)
+        (site.sessions / "bob" / "old.jsonl").unlink()
+        page.goto("/sessions/one?session=bob%2Fold.jsonl")
+        page.get_by_role("link", name="Forget").click()
+        page.get_by_role("button", name="Forget it for good").click()
+        expect(page.get_by_role("status")).to_contain_text("bob/old.jsonl is forgotten")
+        assert "bob/old.jsonl" not in {one["session"] for one in site.json("sessions", "list")["sessions"]}
+        # Whoever looks on while the service ends is told so.
+        page.goto("/")
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(60) == 0
+        page.keyboard.press("r")
+        expect(page.get_by_role("alert")).to_contain_text("does not answer")
+        page.wait_for_load_state()
+
+
+def test_usage_is_drawn_filtered_and_handed_out(browser: Browser, site: Site, signed_in: Any) -> None:
+    """Charts with axes and units, filters in the address, and every table as CSV and Parquet with the same figures."""
+    with opened(browser, site, storage_state=signed_in) as page:
+        page.goto("/usage")
+        expect(page.locator(".chart svg")).to_have_count(6)
+        for unit in ("tokens", "cost in dollars", "sessions", "active hours", "tool calls", "% of tool calls failed"):
+            expect(page.locator(".chart svg text").get_by_text(unit, exact=True)).to_have_count(1)
+        rows = page.locator("#users tbody tr")
+        expect(rows).to_have_count(2)
+        tools = page.locator("#tools tbody tr").filter(has_text="mcp__tracker__search")
+        expect(tools.locator(".n")).to_have_text(["1", "1", "100.0 %", "1"])
+        page.get_by_role("combobox", name="User").select_option("ann")
+        page.get_by_role("button", name="Show").click()
+        page.wait_for_url("**user=ann**")
+        expect(rows).to_have_count(1)
+        expect(page.locator(".figure").filter(has_text="Calls").locator("dd")).to_have_text("2")
+        expect(page.locator("#mcp_servers tbody tr th")).to_have_text("tracker")
+        page.goto("/usage?since=")
+        expect(page.locator(".figure").filter(has_text="Calls").locator("dd")).to_have_text("5")
+        expect(page.locator(".figure").filter(has_text="Input").locator("dd")).to_have_text("5,000")
+        with page.expect_download() as download:
+            page.locator("#branches").get_by_role("link", name="CSV").click()
+        assert download.value.suggested_filename == "usage-branches.csv"
+        table = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+        assert sum(int(row["calls"]) for row in table) == 5
+        branches = {row["git_branch"] for row in table}
+        assert branches == {"main", f"'{FORMULA}"}, "a spreadsheet would run what a stranger named a branch"
+        with page.expect_download() as download:
+            page.locator("#users").get_by_role("link", name="Parquet").click()
+        columns = "username, calls, input_tokens, typeof(cost_usd)"
+        found = duckdb.connect().execute(f"SELECT {columns} FROM read_parquet('{download.value.path()}') ORDER BY 1")
+        assert found.fetchall() == [("ann", 2, 2000, "DOUBLE"), ("bob", 3, 3000, "DOUBLE")]
+        daily = page.request.get("/usage/daily.parquet?since=").body()
+        (site.state / "daily.parquet").write_bytes(daily)
+        days = duckdb.connect().execute(f"SELECT day FROM '{site.state / 'daily.parquet'}' ORDER BY 1").fetchall()
+        assert days[0] == (LONG_AGO.date(),)
+        answer = page.request.get("/usage?since=yesterday")
+        assert answer.status == 400 and "a day such as 2026-01-31" in answer.text()
+        page.goto("/usage?since=2001-01-01&until=2001-01-02")
+        expect(page.locator("main")).to_contain_text(f"the latest of all was on {NOW.date()}")
+
+
+def test_a_run_now_is_run_told_and_audited_once(browser: Browser, site: Site, signed_in: Any) -> None:
+    """The button does what the API does, under the same name; loading the page again does not do it again."""
+    with opened(browser, site, storage_state=signed_in) as page:
+        page.goto("/admin/scheduler-runs")
+        job = page.locator("#jobs tr").filter(has_text="session-processor:usage")
+        job.get_by_role("button", name="Run now").click()
+        expect(page.get_by_role("status")).to_contain_text(
+            "session-processor:usage is done: processor usage, scanned 4"
+        )
+        page.reload()
+        expect(page.get_by_role("status")).to_have_count(0)
+        page.goto("/admin/scheduler-runs?name=session-processor%3Ausage")
+        expect(page.locator("#run-list tbody tr").filter(has_text="asked")).to_have_count(1)
+        assert site.audit("run_session_processor:usage") == [("admin", 303)]
+        key = page.locator("input[name=form_key]").first.get_attribute("value") or ""
+        answer = page.request.post(
+            "/admin/scheduler-runs/run?name=nothing", form={"form_key": key}, headers={"Origin": site.url}
+        )
+        assert answer.status == 400 and "There is no job" in answer.text()
+        page.goto("/admin/scheduler-runs?asked=nothing&refused=1")
+        expect(page.locator("#audit-list tbody tr")).to_have_count(1)
+
+
+def test_a_form_from_elsewhere_does_nothing(browser: Browser, site: Site, signed_in: Any) -> None:
+    """Without the visit's key, with another's, from another origin or none: 403, and nothing was run."""
+    with opened(browser, site, storage_state=signed_in) as page:
+        page.goto("/admin/scheduler-runs")
+        key = page.locator("input[name=form_key]").first.get_attribute("value") or ""
+        before, refused = site.runs("health-check"), len(site.audit("run_job"))
+        tries: list[tuple[dict[str, str | float | bool], dict[str, str]]] = [
+            ({}, {"Origin": site.url}),
+            ({"form_key": "wrong"}, {"Origin": site.url}),
+            ({"form_key": key[:-1]}, {"Origin": site.url}),
+            ({"form_key": key}, {"Origin": "https://evil.example"}),
+            ({"form_key": key}, {"Origin": "null"}),
+            ({"form_key": key}, {"Sec-Fetch-Site": "cross-site"}),
+            ({"form_key": key}, {"Sec-Fetch-Site": "same-site", "Origin": site.url}),
+            ({"form_key": key}, {}),
+        ]
+        for form, headers in tries:
+            answer = page.request.post("/admin/scheduler-runs/run?name=health-check", form=form, headers=headers)
+            assert answer.status == 403, (form, headers)
+        # What says that it comes from elsewhere is refused before anybody looks whose cookie it brings.
+        ours = [headers for _, headers in tries if headers in ({}, {"Origin": site.url})]
+        assert len(site.audit("run_job")) - refused == len(ours) == 4 and site.runs("health-check") == before
+        assert page.request.get("/admin/scheduler-runs/run?name=health-check").status == 405
+        long = page.request.post("/sign-in", form={"token": "x" * 100_000}, headers={"Origin": site.url})
+        assert long.status == 413
+        elsewhere = page.request.post(
+            "/sign-in", form={"token": site.token}, headers={"Origin": "https://evil.example"}
+        )
+        assert elsewhere.status == 403
+        answer = page.request.post(
+            "/admin/scheduler-runs/run?name=health-check", form={"form_key": key}, headers={"Origin": site.url}
+        )
+        assert answer.status == 200 and site.runs("health-check") == before + 1, "the form itself is taken"
+    with opened(browser, site) as page:
+        answer = page.request.post(
+            "/sessions/retry?status=failed", form={"form_key": key}, headers={"Origin": site.url}, max_redirects=0
+        )
+        assert answer.status == 303 and answer.headers["location"] == "/sign-in"
+
+
+def test_nothing_but_ours_may_run(browser: Browser, site: Site, signed_in: Any) -> None:
+    """A strict policy on every answer, hostile names are text, and the browser has nothing to complain of."""
+    with opened(browser, site, storage_state=signed_in) as page:
+        for path in (*PAGES, "/nowhere", "/static/pages.js", "/api/health", "/sign-in"):
+            headers = page.request.get(path).headers
+            policy = headers["content-security-policy"]
+            assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy, path
+            assert "unsafe" not in policy and "http" not in policy, path
+            assert headers["x-content-type-options"] == "nosniff", path
+            assert headers["cache-control"] == ("no-cache" if path.startswith("/static") else "no-store"), path
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(site.url, headers={"Host": "evil.example"}), timeout=20)
+        assert refused.value.code == 400 and "default-src 'none'" in refused.value.headers["Content-Security-Policy"]
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.url))
+        for path in (*PAGES, "/usage?since=", "/sessions/one?" + urlencode({"session": f"bob/{HOSTILE}.jsonl"})):
+            page.goto(path)
+            page.wait_for_load_state()
+            assert page.locator("img[src=x], main script").count() == 0, path
+        assert {url for url in sent if not url.startswith(site.url)} == set()
+        expect(page.get_by_role("heading", level=1)).to_have_text(f"bob/{HOSTILE}.jsonl")
+        assert "application/json" in page.request.get("/api/nowhere").headers["content-type"]
+        assert "There is no such page" in page.request.get("/nowhere").text()
+        assert page.request.get("/api/status").status == 401, "the cookie is for pages, not for the API"
+
+
+def test_no_address_is_too_odd(browser: Browser, site: Site, signed_in: Any) -> None:
+    """What cannot be is refused in a sentence on a page, and never a failure of the service."""
+    odd = ("%00", "%", "'", '"; DROP TABLE job_runs; --', "a" * 5000, "\U0001f600", "%ff", "../..", "-1", "9" * 30)
+    names = ("since", "until", "user", "model", "text", "status", "processor", "session", "name", "outcome", "more")
+    with opened(browser, site, storage_state=signed_in) as page:
+        for path in ("/usage", "/usage/models.csv", "/sessions", "/sessions/one", "/admin/scheduler-runs", "/"):
+            for value in odd:
+                raw = value if value.startswith("%") else quote(value)
+                answer = page.request.get(f"{path}?" + "&".join(f"{name}={raw}" for name in names))
+                assert answer.status in (200, 400, 404, 414, 422), (path, value, answer.status)
+        for days in ("since=0001-01-01", "until=9999-12-31", "since=9999-12-31", "since=0001-01-01&until=9999-12-31"):
+            assert page.request.get(f"/usage?{days}").status == 200, days
+        page.goto("/usage?since=0001-01-01&until=9999-12-31")
+        expect(page.locator(".figure").filter(has_text="Calls").locator("dd")).to_have_text("5")
+        expect(page.locator(".chart svg")).to_have_count(6)
+
+
+def test_it_fits_a_phone(browser: Browser, site: Site, signed_in: Any) -> None:
+    """Nothing has to be moved sideways, at the width of a small phone as in between."""
+    for width in (340, 720, 1000, 1100):
+        with opened(browser, site, storage_state=signed_in, viewport={"width": width, "height": 700}) as page:
+            for path in (*PAGES, "/usage?since="):
+                page.goto(path)
+                over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                assert over <= 0, (width, path)
+                cut = page.evaluate(
+                    "[...document.querySelectorAll('.flush:not(.scroll)')].filter(e => e.scrollWidth > e.clientWidth)"
+                    ".length"
+                )
+                assert cut == 0, (width, path, "a table is cut off")
+
+
+def test_it_works_without_a_script(browser: Browser, site: Site) -> None:
+    """Signing in, charts, filters, a button and its answer: all of it."""
+    with entered(browser, site, site.token, java_script_enabled=False) as page:
+        expect(page.locator("#now tbody tr")).to_have_count(2)
+        page.get_by_role("link", name="Usage").click()
+        expect(page.locator(".chart svg")).to_have_count(6)
+        page.get_by_role("link", name="Sessions", exact=True).click()
+        page.get_by_label("Name holds").fill("ann/")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#list tbody tr")).to_have_count(1)
+        page.get_by_role("link", name="ann/a.jsonl").click()
+        page.locator("#states tr").filter(has_text="usage").get_by_role("button", name="Reprocess").click()
+        expect(page.get_by_role("status")).to_have_text("ann/a.jsonl is taken again from its start (usage).")
+        page.get_by_role("button", name="Sign out").click()
+        assert page.url.endswith("/sign-in")
+
+
+def test_keys_lead_around_and_what_changes_is_shown(browser: Browser, site: Site, signed_in: Any) -> None:
+    """With the script: keys that can be turned off, and a new session without loading the page again."""
+    with opened(browser, site, storage_state=signed_in) as page:
+        page.goto("/")
+        page.keyboard.press("g")
+        page.keyboard.press("s")
+        page.wait_for_url("**/sessions")
+        page.keyboard.press("/")
+        expect(page.get_by_label("Name holds")).to_be_focused()
+        page.keyboard.type("g u new.jsonl")
+        expect(page.get_by_label("Name holds")).to_have_value("g u new.jsonl")
+        page.goto("/sessions?text=new.jsonl")
+        expect(page.locator("#list")).to_contain_text("No session fits")
+        # Somebody else's, in which nothing is counted: the other tests find what was planted.
+        new = site.sessions / "eve" / "new.jsonl"
+        new.parent.mkdir()
+        new.write_text('{"type": "summary", "summary": "nothing"}\n')
+        try:
+            expect(page.locator("#list").get_by_role("link", name="eve/new.jsonl")).to_be_visible()
+        finally:
+            new.unlink()
+        page.keyboard.press("?")
+        page.get_by_role("dialog").get_by_label("These keys work").uncheck()
+        page.get_by_role("button", name="Close").click()
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_can_be_used_by_everybody(browser: Browser, site: Site, signed_in: Any, scheme: Any) -> None:
+    """axe finds nothing on any page: contrast, names, structure, the keyboard's way."""
+    found = {}
+    with opened(browser, site, storage_state=signed_in, color_scheme=scheme) as page:
+        paths = (*PAGES, "/usage?since=", "/sessions/forget?session=ann%2Fa.jsonl", "/usage?since=x", "/sign-in")
+        for path in paths:
+            if path == "/sign-in":
+                page.context.clear_cookies()
+            page.goto(path)
+            for problem in Axe().run(page).response["violations"]:
+                found[path, problem["id"]] = [node["html"][:200] for node in problem["nodes"]][:3]
+    assert not found
+
+
+def test_the_library_of_charts_may_be_missing(browser: Browser, tmp_path: Path) -> None:
+    """Then the tables stay, and a sentence says what to install."""
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "vl_convert.py").write_text("raise ImportError('not here')\n")
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(tmp_path / "without")
+    try:
+        with served(tmp_path / "place") as (site, _), entered(browser, site, site.token) as page:
+            page.goto("/usage")
+            assert re.search(r"pip install 'session-watcher\[plot\]'", page.locator("main").inner_text())
+            expect(page.locator("#models tbody tr")).to_have_count(2)
+            expect(page.locator(".chart")).to_have_count(0)
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before

@@ -1,0 +1,71 @@
+"""The pages: the same as the API, for people. Rendered here; a small script refreshes what it may."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from watcher.http.auth import Doorkeeper
+from watcher.http.pages import entrance, overview, runs, sessions, usage
+from watcher.http.pages.forms import SignInNeeded
+from watcher.http.pages.frame import STATIC, Frame
+from watcher.http.pages.headers import Headers
+from watcher.live import LiveService
+
+#: What answers programs: its refusals stay JSON.
+_FOR_PROGRAMS = ("/api/", "/metrics")
+
+
+def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
+    """Add the pages to the application of the API."""
+    frame = Frame(service, keeper)
+    for part in (entrance, overview, usage, sessions, runs):
+        app.include_router(part.router(frame), include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Headers)
+
+    def for_a_program(request: Request) -> bool:
+        return request.url.path.startswith(_FOR_PROGRAMS)
+
+    def sign_in(request: Request, _error: Exception) -> Response:
+        return RedirectResponse(frame.sign_in_address(request), 303)
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if for_a_program(request):
+            return await http_exception_handler(request, error)
+        return frame.trouble(request, error.status_code, str(error.detail))
+
+    async def impossible(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        if for_a_program(request):
+            return await request_validation_exception_handler(request, error)
+        wrong = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
+        return frame.trouble(request, 422, f"{wrong}.")
+
+    def unreadable(request: Request, error: Exception) -> Response:
+        if for_a_program(request):
+            raise error
+        reason = str(error).strip().partition("\n")[0]
+        request.state.unhandled = f"{type(error).__name__}: {reason}"
+        return frame.trouble(
+            request, 503, f"The database cannot be read: {reason}. See to the disk, or restore a backup."
+        )
+
+    no_such_method = app.exception_handlers[405]
+
+    async def other_method(request: Request, error: Exception) -> Response:
+        if for_a_program(request):
+            return await no_such_method(request, error)  # type: ignore[misc,no-any-return]
+        return frame.trouble(request, 405, "This page cannot be asked for that way.")
+
+    app.add_exception_handler(405, other_method)
+    app.add_exception_handler(SignInNeeded, sign_in)
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(RequestValidationError, impossible)
+    for kind in service.core.database.Error:
+        app.add_exception_handler(kind, unreadable)

@@ -1,0 +1,67 @@
+"""Forms: read within bounds, and only from our own pages."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from fastapi import HTTPException, Request
+
+from watcher.http.signin import Visit
+
+#: A form is longer than this only if somebody means harm, in bytes.
+LONGEST = 64_000
+_MOST_FIELDS = 20
+
+
+class SignInNeeded(Exception):
+    """Nobody has signed in, or the visit has ended."""
+
+
+async def fields(request: Request) -> dict[str, str]:
+    """The fields of the form that was sent.
+
+    Raises:
+        HTTPException: 413, 415 or 400, it is none that we have made.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "A form is accepted here, as a browser sends it.")
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LONGEST:
+            raise HTTPException(413, f"A form of at most {LONGEST:,} bytes is accepted here.")
+    try:
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+    except ValueError:
+        raise HTTPException(400, f"A form of at most {_MOST_FIELDS} fields is accepted here.") from None
+
+
+def must_be_from_here(request: Request) -> None:
+    """Refuse what another site's page made a browser send.
+
+    Raises:
+        HTTPException: 403, it says another origin, or none.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:  # what the browser itself says, whatever a proxy between has made of the names
+        ours = site == "same-origin"
+    else:
+        host = request.headers.get("host", "")
+        ours = request.headers.get("origin") in (f"http://{host}", f"https://{host}")
+    if not ours:
+        raise HTTPException(403, "This form was not sent from a page of this service; nothing was done.")
+
+
+def must_be_of(visit: Visit, given: Mapping[str, str]) -> None:
+    """Refuse a form that was not made for this visit.
+
+    Raises:
+        HTTPException: 403.
+    """
+    if not hmac.compare_digest(given.get("form_key", "").encode("utf-8", "replace"), visit.form_key.encode()):
+        raise HTTPException(
+            403, "This form was made before you signed in, or elsewhere; nothing was done. Load the page again."
+        )

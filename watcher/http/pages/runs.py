@@ -1,0 +1,122 @@
+"""Runs of jobs, jobs to run now, and who asked for what."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured
+from watcher.http.pages.frame import Frame, Visitor
+from watcher.service import job_of
+from watcher.store import ledger
+
+#: How many runs and entries are shown at first, and when asked for more.
+FIRST, MORE = 25, 500
+#: Whoever pressed the button waits so long for the end of a run, in seconds; then it goes on by itself.
+WAITED = 2.0
+ADDRESS = "/admin/scheduler-runs"
+OUTCOMES = ("running", "ok", "failed", "refused", "interrupted")
+
+Given = Annotated[str, Query(max_length=200)]
+#: Jobs that have an endpoint, and thus an action, of their own.
+_OWN_ACTION = ("session-collector", "corporate-memory")
+
+
+def router(frame: Frame) -> APIRouter:
+    """The page for one service."""
+    routes = APIRouter()
+    core = frame.core
+
+    @routes.get(ADDRESS)
+    def _runs(
+        request: Request,
+        name: Given = "",
+        outcome: Given = "",
+        asked: Given = "",
+        actor: Given = "",
+        refused: Given = "",
+        more: Given = "",
+    ) -> Response:
+        visitor = frame.reader(request)
+        if outcome not in ("", *OUTCOMES):
+            raise HTTPException(400, f"outcome = {outcome[:50]}: {', '.join(OUTCOMES)} are accepted.")
+        most = MORE if more else FIRST
+        wanted = ledger.Chosen(
+            name=name, outcome=outcome, text=asked.strip(), actor=actor, status=400 if refused else 0, limit=most + 1
+        )
+        runs, audit = ledger.runs(core.query, wanted), ledger.audit(core.query, wanted)
+        chosen = {"name": name, "outcome": outcome, "asked": asked, "actor": actor, "refused": refused}
+        left_out = max(len(runs), len(audit)) > most
+        return frame.show(
+            request,
+            "runs.html",
+            visitor,
+            jobs=[{**job, "last": job["last"] and _timed(job["last"])} for job in frame.service.jobs()],
+            runs=[_timed(run) for run in runs[:most]],
+            audit=audit[:most],
+            chosen=chosen,
+            more=f"{ADDRESS}?{urlencode({**chosen, 'more': '1'})}" if left_out and not more else None,
+            names=sorted({*core.jobs.names(), *([name] if name else [])}),
+            outcomes=OUTCOMES,
+            actors=ledger.actors(core.query),
+        )
+
+    @routes.post(f"{ADDRESS}/run")
+    def _run(request: Request, name: Given, visitor: Visitor = Depends(frame.acting("run_job"))) -> Response:
+        request.state.action = _action(name, [job_of(processor) for processor in core.pipelines])
+        try:
+            stats = _started(lambda: core.jobs.run(name, "asked"), name).result(WAITED)
+        except TimeoutError:
+            return frame.done(visitor, f"{name} runs; what it does will be among the runs below.", ADDRESS)
+        except NoSuchJob as error:
+            raise HTTPException(400, str(error)) from None
+        except JobUnderWay as error:
+            raise HTTPException(409, str(error)) from None
+        except (JobFailed, ProcessorUnconfigured) as error:
+            raise HTTPException(500, str(error)) from None
+        return frame.done(visitor, f"{name} is done{_did(stats)}.", ADDRESS)
+
+    return routes
+
+
+def _action(job: str, sweeps: list[str]) -> str:
+    """The name under which the API audits the same request."""
+    if job in sweeps:
+        return f"run_session_processor:{job.partition(':')[2]}"
+    return f"run_{job.replace('-', '_')}" if job in _OWN_ACTION else f"run_job:{job}"
+
+
+def _started(work: Any, name: str) -> Future[dict[str, Any]]:
+    """The work, on a thread of its own: nobody has to hold a page open for as long as it takes."""
+    future: Future[dict[str, Any]] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001
+            future.set_exception(error)  # told to whoever waits; the run's record has it in any case
+
+    threading.Thread(target=run, name=f"asked:{name}", daemon=True).start()
+    return future
+
+
+def _timed(run: dict[str, Any]) -> dict[str, Any]:
+    """A run with the seconds that it took, None while it goes on."""
+    began, ended = run["started_at"], run["finished_at"]
+    took = (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds() if ended else None
+    return {**run, "took": took}
+
+
+def _did(stats: dict[str, Any]) -> str:
+    told = ", ".join(
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in stats.items()
+        if isinstance(value, (int, str)) and value not in ("", 0)
+    )
+    return f": {told[:300]}" if told else ""

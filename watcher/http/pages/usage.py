@@ -1,0 +1,186 @@
+"""Usage: charts over time, tables by whatever tokens are spent on, and both as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+
+from processors.usage import reports
+from processors.usage.reports import Filters, Report
+from watcher.http.pages import downloads, drawing
+from watcher.http.pages.drawing import Chart
+from watcher.http.pages.frame import Frame, Visitor
+
+#: Without a choice, so many days are shown.
+DAYS = 30
+#: So many rows of each table are shown; all of them are in its files.
+MOST = 15
+OFF = "The processor usage is not enabled ([processors.usage] enabled)."
+_RANGES = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year"))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A table of the page."""
+
+    report: str
+    title: str
+    #: The columns that name a row, with their headings.
+    keys: dict[str, str]
+    #: What it is made from: calls to models, or uses of tools.
+    of: Literal["calls", "uses"]
+    #: What is said when there is nothing.
+    empty: str = "Nothing in that time."
+
+
+PARTS = (
+    Part("models", "Models", {"model": "model"}, "calls"),
+    Part("users", "Users", {"username": "user"}, "calls"),
+    Part("projects", "Projects", {"project": "project"}, "calls"),
+    Part("branches", "Branches", {"project": "project", "git_branch": "branch"}, "calls"),
+    Part("tools", "Tools", {"tool_name": "tool", "event_type": "kind"}, "uses", "No tool was used in that time."),
+    Part("skills", "Skills", {"skill_name": "skill"}, "uses", "No skill was used in that time."),
+    Part("subagents", "Subagents", {"subagent_type": "subagent"}, "uses", "No subagent was sent out in that time."),
+    Part("mcp_servers", "MCP servers", {"mcp_server": "server"}, "uses", "No MCP server was called in that time."),
+)
+_FILES: dict[str, tuple[str, Callable[..., bytes]]] = {
+    "csv": ("text/csv; charset=utf-8", downloads.as_csv),
+    "parquet": ("application/vnd.apache.parquet", downloads.as_parquet),
+}
+
+
+def router(frame: Frame) -> APIRouter:
+    """The page for one service."""
+    routes = APIRouter()
+    core = frame.core
+
+    @routes.get("/usage")
+    def _usage(request: Request) -> Response:
+        visitor = frame.visitor(request)
+        if "usage" not in core.pipelines:
+            raise HTTPException(404, OFF)
+        today = reports.today(core.query, datetime.now(UTC))
+        filters = _filters(request, visitor, today)
+        daily = reports.daily(core.query, filters)
+        users, models = reports.choices(core.query)
+        parts = [part for part in PARTS if part.report != "users" or visitor.only is None]
+        return frame.show(
+            request,
+            "usage.html",
+            visitor,
+            filters=filters,
+            chosen=_words(filters),
+            ranges=[
+                (title, _words(Filters(today - timedelta(days - 1), None, filters.user, filters.model)))
+                for days, title in _RANGES
+            ],
+            everything=_words(Filters(None, None, filters.user, filters.model)),
+            users=_with(users, filters.user) if visitor.only is None else [],
+            models=_with(models, filters.model),
+            totals=daily.totals,
+            unknown=daily.unknown_models,
+            drawn=drawing.drawn(frame, request, _charts(core.query, filters, daily, today)) if daily.rows else None,
+            tables=[_table(part, reports.REPORTS[part.report](core.query, filters)) for part in parts],
+            last=None if daily.rows else reports.last_day(core.query, filters.user),
+            zone=core.query("SELECT timezone FROM usage_zone")[0][0],
+        )
+
+    @routes.get("/usage/{name}")
+    def _file(request: Request, name: str) -> Response:
+        visitor = frame.visitor(request)
+        report, _, kind = name.rpartition(".")
+        if report not in reports.REPORTS or kind not in _FILES:
+            raise HTTPException(
+                404, f"There is no such file; there are {', '.join(reports.REPORTS)}, as csv or parquet."
+            )
+        if "usage" not in core.pipelines:
+            raise HTTPException(404, OFF)
+        filters = _filters(request, visitor, reports.today(core.query, datetime.now(UTC)))
+        found = reports.REPORTS[report](core.query, filters)
+        media, write = _FILES[kind]
+        return Response(
+            write(found.columns, found.rows),
+            media_type=media,
+            headers={"Content-Disposition": f'attachment; filename="usage-{report}.{kind}"'},
+        )
+
+    return routes
+
+
+def _charts(query: Any, filters: Filters, daily: Report, today: date) -> list[Chart]:
+    days = [dict(zip(daily.columns, row, strict=True)) for row in daily.rows]
+    known = [day["day"] for day in days if day["day"] is not None]
+    earliest, latest = min(known, default=today), max([today, *known])
+    # What was asked for, as far as it has anything to do with what there is.
+    first = max(filters.since or earliest, earliest - timedelta(366))
+    last = min(filters.until or (latest if filters.since else max(known, default=today)), latest)
+    span = (first, max(first, last))
+    uses = reports.uses_by_day(query, filters)
+    return [
+        drawing.tokens(days, span),
+        drawing.cost(reports.cost_by_model(query, filters), span),
+        drawing.sessions(days, span),
+        drawing.active(reports.active_by_day(query, filters), span),
+        drawing.uses(uses, span),
+        drawing.failures(uses, span),
+    ]
+
+
+def _table(part: Part, report: Report) -> dict[str, Any]:
+    """What is shown of a report."""
+    measure = report.columns.index("cost_usd" if part.of == "calls" else "calls")
+    return {
+        "part": part,
+        "rows": [dict(zip(report.columns, row, strict=True)) for row in report.rows[:MOST]],
+        "left": max(0, len(report.rows) - MOST),
+        "largest": max((row[measure] or 0 for row in report.rows), default=0),
+    }
+
+
+def _filters(request: Request, visitor: Visitor, today: date) -> Filters:
+    """What the address narrows the reports to; nothing about days means the last ones, and empty days mean all.
+
+    Raises:
+        HTTPException: 400, a day is none, or 403, it is about somebody else.
+    """
+    given = request.query_params
+    since, until = (_day(name, given.get(name, "")) for name in ("since", "until"))
+    if since is None and "since" not in given and "until" not in given:
+        since = today - timedelta(DAYS - 1)
+    user = given.get("user", "") or None
+    if visitor.only is not None:
+        if user not in (None, visitor.only):
+            raise HTTPException(403, "Your token sees only what is your own.")
+        user = visitor.only
+    return Filters(since, until, user, given.get("model", "") or None)
+
+
+def _day(name: str, text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise HTTPException(400, f"{name} = {text[:50]}: a day such as 2026-01-31 is accepted.") from None
+
+
+def _words(filters: Filters) -> str:
+    """The filters as the query of an address, the days always said."""
+    given = {
+        "since": filters.since.isoformat() if filters.since else "",
+        "until": filters.until.isoformat() if filters.until else "",
+        "user": filters.user,
+        "model": filters.model,
+    }
+    return urlencode({name: value for name, value in given.items() if value or name == "since"})
+
+
+def _with(names: list[str], chosen: str | None) -> list[str]:
+    """The choices, and what was chosen even when there is none of it."""
+    return names if chosen is None or chosen in names else [*names, chosen]
