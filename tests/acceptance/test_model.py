@@ -15,10 +15,10 @@ import duckdb
 import pytest
 
 from tests.acceptance.test_operator import Operated
+from tests.acceptance.test_verification_llm import everything
 from tests.model_server import Asked, ModelServer, Says, serving
 from tests.processes import call, wait_for
 from tests.unit.test_verification import agent, say
-from tests.unit.test_verification_llm import everything
 
 LLM = {"extractor": "llm"}
 SENTENCE = 'verification is not configured: no model is set: write [model] model, such as "anthropic:claude-haiku-4-5"'
