@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.acceptance import test_cli
 from tests.acceptance.test_cli import LEAVES, Run
 from tests.processes import Place, Running, call, lines, wait_for
-from tests.unit import test_cli
 from watcher.cli.options import GROUPS
 
 SETTINGS: dict[str, dict[str, Any]] = {
