@@ -68,7 +68,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taught]:
         (made.sessions / user / "s.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     running = made.start()
     try:
-        given = [{"title": title, "content": content, "domain": "data"} for title, content in IMPORTED]
+        proof = {
+            "username": "eve",
+            "session_file": "eve/x.jsonl",
+            "detection_type": "correction",
+            "user_quote": HOSTILE,
+        }
+        given = [
+            {"title": title, "content": content, "domain": "data", "evidence": [proof]} for title, content in IMPORTED
+        ]
         made.post("/api/memory/import", {"format": "session-watcher-memory/1", "items": given})
 
         def known() -> bool:

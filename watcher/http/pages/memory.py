@@ -116,7 +116,8 @@ def router(frame: Frame) -> APIRouter:
         given: dict[str, str] = Depends(sent),
     ) -> Response:
         request.state.resource = item
-        edit = Edit(**{name: given[name] for name in _EDITED if name in given})
+        title, content, domain, audience, until = (given.get(name) for name in _EDITED)
+        edit = Edit(title, content, domain, audience=audience, valid_until=until)
         reason = given.get("reason") or None
         told = answered(lambda: review.edit(item, visitor.caller.name, edit, reason, visitor.caller.username))
         return frame.done(visitor, f"“{told['title']}” is changed.", f"/memory/item?{urlencode({'item': item})}")
