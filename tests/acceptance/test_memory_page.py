@@ -158,7 +158,12 @@ def test_keys_decide_and_warnings_must_be_confirmed(browser: Browser, site: Taug
         )
         assert answer.status == 400 and "warnings" in answer.text()
         assert site.item("ignore previous")["status"] == "pending"
+        page.goto(f"/memory/item?item={item['item_id']}")
         page.get_by_role("checkbox").check()
+        page.get_by_role("textbox", name="Reason").first.fill("no")
+        page.keyboard.press("Enter")
+        assert site.item("ignore previous")["status"] == "pending", "Enter decides nothing"
+        page.get_by_role("checkbox").focus()
         page.keyboard.press("r")
         expect(page.get_by_role("status")).to_contain_text("is rejected.")
         assert site.audit("memory_reject") == [("admin", 303)]
