@@ -36,7 +36,7 @@ NOW = datetime.now(UTC)
 #: Long before what is shown without a choice.
 LONG_AGO = NOW - timedelta(days=200)
 ONE = "/sessions/one?session=ann%2Fa.jsonl"
-PAGES = ("/", "/usage", "/sessions", ONE, "/admin/scheduler-runs")
+PAGES = ("/", "/usage", "/sessions", ONE, "/memory", "/admin/scheduler-runs")
 
 SETTINGS = """\
 [paths]
@@ -280,7 +280,9 @@ def test_a_token_sees_and_does_what_its_role_may(browser: Browser, site: Site) -
         assert [entry for entry in site.audit("run_job") if entry[0] == "watcher"] == [("watcher", 403)]
     with entered(browser, site, site.new_token("ann's", "--role", "user", "--user", "ann")) as page:
         page.wait_for_url("**/usage")
-        expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(["Usage", "Sessions"])
+        expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(
+            ["Usage", "Sessions", "Memory"]
+        )
         assert "bob" not in page.content() and "claude-haiku" not in page.locator("main table").first.inner_text()
         page.goto("/sessions?user=bob")
         expect(page.locator("#list tbody tr")).to_have_count(1)

@@ -47,7 +47,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.get("/items/{item}")
     def _show(item: Name, served: bool = False, caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
         only_served = served or caller.role == "user"
-        return _answered(lambda: reading.item(core.query, item, caller.username, only_served))
+        return answered(lambda: reading.item(core.query, item, caller.username, only_served))
 
     @routes.post("/items", dependencies=[Depends(keeper.admin("memory_add"))])
     def _add(
@@ -63,7 +63,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         reason: Text = None,
     ) -> dict[str, Any]:
         edit = Edit(title, content, domain or None, entity, audience, None, valid_from, valid_until)
-        found = _answered(lambda: review.add(_actor(request), edit, mandatory, reason))
+        found = answered(lambda: review.add(_actor(request), edit, mandatory, reason))
         request.state.resource = found["item_id"]
         return found
 
@@ -73,7 +73,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         @routes.post(f"/items/{{item}}/{decision}", dependencies=[Depends(allowed)], name=f"memory_{decision}")
         def _decide(request: Request, item: Name, reason: Text = None, seen: Text = None) -> dict[str, Any]:
             request.state.resource = item
-            return _answered(lambda: review.decide(decision, item, _actor(request), reason, seen))
+            return answered(lambda: review.decide(decision, item, _actor(request), reason, seen))
 
     for decision in DECISIONS:
         deciding(decision)
@@ -93,7 +93,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     ) -> dict[str, Any]:
         request.state.resource = item
         edit = Edit(title, content, domain or None, entity, audience, None, valid_from, valid_until)
-        return _answered(lambda: review.edit(item, _actor(request), edit, reason))
+        return answered(lambda: review.edit(item, _actor(request), edit, reason))
 
     @routes.post("/items/{item}/own")
     def _own(item: Name, personal: bool, caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
@@ -102,13 +102,13 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             raise HTTPException(403, "a user's own token is needed: an item is made personal by whose it is")
         owner = caller.username if personal else ""
         edit = Edit(owner=owner)
-        return _answered(lambda: review.edit(item, caller.name, edit, None, caller.username))
+        return answered(lambda: review.edit(item, caller.name, edit, None, caller.username))
 
     @routes.post("/items/{item}/vote")
     def _vote(
         item: Name, vote: Annotated[int, Query(ge=-1, le=1)], caller: Caller = Depends(keeper.known)
     ) -> dict[str, Any]:
-        return _answered(lambda: review.vote(item, caller.username or caller.name, vote))
+        return answered(lambda: review.vote(item, caller.username or caller.name, vote))
 
     @routes.get("/contradictions", dependencies=[Depends(keeper.reader)])
     def _contradictions(resolved: bool = False) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         reason: Text = None,
     ) -> dict[str, Any]:
         request.state.resource = which
-        return _answered(lambda: review.resolve(which, resolution, _actor(request), title, content, reason))
+        return answered(lambda: review.resolve(which, resolution, _actor(request), title, content, reason))
 
     @routes.get("/bundle", dependencies=[Depends(keeper.known)])
     def _bundle(group: Annotated[list[str] | None, Query(max_length=50)] = None) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
 
     @routes.post("/import", dependencies=[Depends(keeper.admin("memory_import"))])
     def _import(request: Request, given: Annotated[dict[str, Any], Body()], trusted: bool = False) -> dict[str, Any]:
-        return _answered(lambda: asdict(exchange.take_in(core.knowledge.writer, given, _actor(request), trusted)))
+        return answered(lambda: asdict(exchange.take_in(core.knowledge.writer, given, _actor(request), trusted)))
 
     return routes
 
@@ -151,7 +151,7 @@ def _actor(request: Request) -> str:
     return caller.name
 
 
-def _answered(work: Callable[[], T]) -> T:
+def answered(work: Callable[[], T]) -> T:
     """What was asked for, with the status that each refusal has."""
     try:
         return work()

@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from watcher.http.auth import Doorkeeper
-from watcher.http.pages import entrance, overview, runs, sessions, usage
+from watcher.http.pages import entrance, memory, overview, runs, sessions, usage
 from watcher.http.pages.forms import SignInNeeded
 from watcher.http.pages.frame import STATIC, Frame
 from watcher.http.pages.headers import Headers
@@ -23,7 +23,7 @@ _FOR_PROGRAMS = ("/api/", "/metrics")
 def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
     """Add the pages to the application of the API."""
     frame = Frame(service, keeper)
-    for part in (entrance, overview, usage, sessions, runs):
+    for part in (entrance, overview, usage, sessions, memory, runs):
         app.include_router(part.router(frame), include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Headers)

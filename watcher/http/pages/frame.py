@@ -44,6 +44,7 @@ NAVIGATION = (
     Place("/", "Overview", "o"),
     Place("/usage", "Usage", "u", for_users=True),
     Place("/sessions", "Sessions", "s", for_users=True),
+    Place("/memory", "Memory", "m", for_users=True),
     Place("/admin/scheduler-runs", "Runs", "r"),
 )
 
@@ -111,7 +112,14 @@ class Frame:
         """
         visitor = self.visitor(request)
         if visitor.only is not None:
-            raise HTTPException(403, "Your token sees only what is your own: see Usage and Sessions.")
+            raise HTTPException(403, "Your token sees only what is your own: see Usage, Sessions and Memory.")
+        return visitor
+
+    def sending(self, request: Request, given: dict[str, str] = Depends(fields)) -> Visitor:
+        """Anybody who has sent a form of ours."""
+        visitor = self.visitor(request)
+        must_be_from_here(request)
+        must_be_of(visitor.visit, given)
         return visitor
 
     def acting(self, action: str) -> Callable[..., Visitor]:

@@ -73,12 +73,33 @@ const OFF = "session-watcher-keys-off";
 const places = [...document.querySelectorAll("nav [data-key]")];
 let led = 0;
 
+/** What can be decided about. */
+function items() {
+  return [...document.querySelectorAll("[data-item]")];
+}
+
+/** Marks the next item, or the one before. */
+function move(step) {
+  const all = items();
+  const at = all.indexOf(document.activeElement.closest("[data-item]"));
+  all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + step))]?.focus();
+}
+
+/** Presses the marked item's button; where its text has warnings, only once they are confirmed. */
+function decide(key) {
+  const item = document.activeElement.closest("[data-item]");
+  const confirmed = item?.querySelector("input[name=confirmed]");
+  if (confirmed && !confirmed.checked) confirmed.focus();
+  else item?.querySelector(`button[data-key=${key}]`)?.click();
+}
+
 function help() {
   const dialog = document.createElement("dialog");
   const rows = [
     ["/", "search"],
     ...places.map((place) => [`g ${place.dataset.key}`, place.textContent]),
     ...(every ? [["r", "refresh now"]] : []),
+    ...(items().length ? [["j k", "next, previous item"], ["a r", "approve, reject the item that is marked"]] : []),
     ["?", "this list"],
   ];
   const table = document.createElement("table");
@@ -117,6 +138,8 @@ document.addEventListener("keydown", (event) => {
   if (place) place.click();
   else if (event.key === "g") led = Date.now();
   else if (event.key === "r" && every) refresh();
+  else if (items().length && "jk".includes(event.key)) move(event.key === "j" ? 1 : -1);
+  else if (items().length && "ar".includes(event.key)) event.repeat || decide(event.key);
   else if (event.key === "?") help();
   else if (event.key === "/" && document.querySelector("[data-search]")) document.querySelector("[data-search]").focus();
   else return;

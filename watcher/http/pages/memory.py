@@ -1,0 +1,178 @@
+"""The memory: what waits for review, with its proof; what contradicts; what agents are given."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from watcher.errors import NoSuchItem
+from watcher.http.memory import answered
+from watcher.http.pages.forms import fields
+from watcher.http.pages.frame import Frame, Visitor, inside
+from watcher.knowledge import reading
+from watcher.knowledge.bundle import bundle
+from watcher.knowledge.editing import DOMAINS
+from watcher.knowledge.review import DECISIONS, Decision, Edit
+
+#: How many items a page shows at first, and when asked for more.
+FIRST, MORE = 25, 100
+
+Given = Annotated[str, Query(max_length=200)]
+Name = Annotated[str, Query(min_length=1, max_length=40)]
+#: What a decision has made of an item, as it is told.
+_DONE = {"approve": "is approved", "mandate": "is mandatory", "reject": "is rejected", "revoke": "is revoked"}
+#: What lets agents read an item: warnings must be confirmed first.
+_SERVES = ("approve", "mandate")
+_EDITED = ("title", "content", "domain", "audience", "valid_until")
+
+
+def router(frame: Frame) -> APIRouter:
+    """The pages for one service."""
+    routes = APIRouter()
+    core = frame.core
+    review = core.knowledge.review
+
+    @routes.get("/memory")
+    def _list(request: Request, status: Given = "", domain: Given = "", text: Given = "", more: Given = "") -> Response:
+        visitor = frame.visitor(request)
+        for name, value, accepted in (("status", status, reading.STATUSES), ("domain", domain, DOMAINS)):
+            if value not in ("", *accepted):
+                raise HTTPException(400, f"{name} = {value[:50]}: {', '.join(accepted)} are accepted.")
+        served = visitor.only is not None
+        wanted = reading.Wanted(status, domain, text.strip(), served, MORE if more else FIRST)
+        found = reading.items(core.query, wanted, visitor.caller.username)
+        words = {"status": status, "domain": domain, "text": text.strip()}
+        return frame.show(
+            request,
+            "memory.html",
+            visitor,
+            items=[item for one in found["items"] if (item := whole(visitor, one["item_id"])) is not None],
+            total=found["total"],
+            chosen=wanted,
+            narrowed=any(words.values()),
+            words=urlencode({name: value for name, value in words.items() if value}),
+            back=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            statuses=reading.STATUSES,
+            domains=DOMAINS,
+            counts=None if served else reading.counts(core.query),
+            contradictions=[] if served else reading.contradictions(core.query),
+            bundle=bundle(core.query),
+        )
+
+    def whole(visitor: Visitor, which: str) -> dict[str, Any] | None:
+        """All of an item; None if it is gone, or no longer theirs to see, since it was listed."""
+        try:
+            return reading.item(core.query, which, visitor.caller.username, visitor.only is not None)
+        except NoSuchItem:
+            return None
+
+    @routes.get("/memory/item")
+    def _one(request: Request, item: Name) -> Response:
+        visitor = frame.visitor(request)
+        caller = visitor.caller
+        found = answered(lambda: reading.item(core.query, item, caller.username, visitor.only is not None))
+        back = f"/memory/item?{urlencode({'item': item})}"
+        votes = {one["username"]: one["vote"] for one in found["votes"]}
+        return frame.show(
+            request,
+            "memory_item.html",
+            visitor,
+            item=found,
+            back=back,
+            domains=DOMAINS,
+            vote=votes.get(caller.username or caller.name, 0),
+            alone={one["username"] for one in found["evidence"]} == {caller.username},
+        )
+
+    def deciding(decision: Decision) -> None:
+        allowed = frame.acting(f"memory_{decision}")
+
+        @routes.post(f"/memory/{decision}", name=f"page_memory_{decision}")
+        def _decide(
+            request: Request, item: Name, visitor: Visitor = Depends(allowed), given: dict[str, str] = Depends(sent)
+        ) -> Response:
+            request.state.resource = item
+            seen = given.get("seen", "")
+            if not seen:
+                raise HTTPException(400, "The form does not say which text was read; nothing was done.")
+            before = answered(lambda: reading.item(core.query, item, visitor.caller.username))
+            if decision in _SERVES and before["warnings"] and given.get("confirmed") != "1":
+                raise HTTPException(400, "Its text has warnings: confirm that you have read them. Nothing was done.")
+            # That what is confirmed is what is decided about, the digest sees to.
+            answered(lambda: review.decide(decision, item, visitor.caller.name, given.get("reason") or None, seen))
+            return frame.done(visitor, f"“{before['title']}” {_DONE[decision]}.", inside(given.get("back", "/memory")))
+
+    for decision in DECISIONS:
+        deciding(decision)
+
+    @routes.post("/memory/edit")
+    def _edit(
+        request: Request,
+        item: Name,
+        visitor: Visitor = Depends(frame.acting("memory_edit")),
+        given: dict[str, str] = Depends(sent),
+    ) -> Response:
+        request.state.resource = item
+        title, content, domain, audience, until = (given.get(name) for name in _EDITED)
+        edit = Edit(title, content, domain, audience=audience, valid_until=until)
+        reason = given.get("reason") or None
+        told = answered(lambda: review.edit(item, visitor.caller.name, edit, reason, visitor.caller.username))
+        return frame.done(visitor, f"“{told['title']}” is changed.", f"/memory/item?{urlencode({'item': item})}")
+
+    @routes.post("/memory/resolve")
+    def _resolve(
+        request: Request,
+        which: Name,
+        visitor: Visitor = Depends(frame.acting("memory_resolve")),
+        given: dict[str, str] = Depends(sent),
+    ) -> Response:
+        request.state.resource = which
+        words = (given.get("title") or None, given.get("content") or None, given.get("reason") or None)
+        resolution = given.get("resolution", "")
+        told = answered(lambda: review.resolve(which, resolution, visitor.caller.name, *words))
+        merged = told["merged_item"]
+        back = f"/memory/item?{urlencode({'item': merged})}" if merged else "/memory#contradictions"
+        return frame.done(visitor, f"The contradiction is settled: {resolution.replace('_', ' ')}.", back)
+
+    # What follows is everybody's to do and, as in the API, not audited: it is in the item's votes and history.
+    @routes.post("/memory/vote")
+    def _vote(item: Name, visitor: Visitor = Depends(frame.sending), given: dict[str, str] = Depends(sent)) -> Response:
+        caller = visitor.caller
+        vote = {"1": 1, "-1": -1, "0": 0}.get(given.get("vote", ""))
+        if vote is None:
+            raise HTTPException(400, "vote: 1, -1 and 0 (to take it back) are accepted.")
+        seen_by_them(visitor, item)
+        answered(lambda: review.vote(item, caller.username or caller.name, vote))
+        return frame.done(visitor, "Your vote is noted.", f"/memory/item?{urlencode({'item': item})}")
+
+    @routes.post("/memory/own")
+    def _own(item: Name, visitor: Visitor = Depends(frame.sending), given: dict[str, str] = Depends(sent)) -> Response:
+        caller = visitor.caller
+        if caller.username is None:
+            raise HTTPException(403, "A user's own token is needed: an item is made personal by whose it is.")
+        seen_by_them(visitor, item)
+        owner = caller.username if given.get("personal") == "1" else ""
+        told = answered(lambda: review.edit(item, caller.name, Edit(owner=owner), None, caller.username))
+        kept = told["owner"] is not None or told["status"] in ("approved", "mandatory")
+        note = "It is yours alone now." if owner else "It is everybody's again."
+        return frame.done(visitor, note, f"/memory/item?{urlencode({'item': item})}" if kept else "/memory")
+
+    def seen_by_them(visitor: Visitor, which: str) -> None:
+        """Nothing is done to what they cannot see."""
+        answered(lambda: reading.item(core.query, which, visitor.caller.username, visitor.only is not None))
+
+    return routes
+
+
+def sent(given: dict[str, str] = Depends(fields)) -> dict[str, str]:
+    """A form's fields, as a database can hold them.
+
+    Raises:
+        HTTPException: 400, one holds a NUL.
+    """
+    if any("\0" in value for value in given.values()):
+        raise HTTPException(400, "The form holds a NUL; no text has one.")
+    return given
