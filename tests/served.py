@@ -116,6 +116,7 @@ def served(folder: Path, **overrides: Any) -> Iterator[Served]:
         "paths.state": state,
         "http.port": 0,
         "health.min_free_disk": "1KB",
+        "collector.sources": [f"{folder}/home/*/.claude/projects/**/*.jsonl"],
         **{f"processors.{name}.quiet": "50ms" for name in ("usage", "errors", "verification")},
         **{name.replace("__", "."): value for name, value in overrides.items()},
     }

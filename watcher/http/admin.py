@@ -64,8 +64,12 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         response_model=answers.CollectorRun,
         responses={**refused, **problems(409, 500)},
     )
-    def run_session_collector(request: Request, dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
-        """Copy what is new from people's homes, and wait for its end."""
+    def run_session_collector(
+        request: Request,
+        dry_run: Annotated[bool, Query(description="Only tell what would be done.")] = False,
+        verbose: Annotated[bool, Query(description="Log every file that is copied.")] = False,
+    ) -> dict[str, Any]:
+        """Copy what is new from people's homes, also where `[collector]` is not enabled, and wait for its end."""
         details = run(request, COLLECTOR, lambda: core.collect(dry_run, verbose))
         return {"ok": details["errors"] == 0, "details": details}
 
