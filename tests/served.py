@@ -110,7 +110,8 @@ class Served:
 def served(folder: Path, **overrides: Any) -> Iterator[Served]:
     """Serve what is below a folder; settings are named with ``__`` for dots."""
     sessions, state = folder / "sessions", folder / "state"
-    sessions.mkdir(parents=True, exist_ok=True)
+    for made in (sessions, folder / "home"):
+        made.mkdir(parents=True, exist_ok=True)
     given = {
         "paths.sessions": sessions,
         "paths.state": state,

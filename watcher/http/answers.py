@@ -75,6 +75,7 @@ class Tally(Answer):
     gone: int
     items: int
     bytes: int
+    lines: int
     bad_lines: int
 
 
