@@ -260,8 +260,9 @@ def test_commands_that_read_say_the_same_running_and_stopped(place: Operated, he
         assert plain(json.loads(here(*words, "--json").out)) == plain(before), words
         human = here(*words)
         assert human.out.strip() and "\x1b" not in human.out and not human.err, words
+    stopped = {words: here(*words) for words in MISTAKES}
+    assert {words: done for words, done in stopped.items() if done != mistakes[words]} == {}
     for words, done in mistakes.items():
-        assert here(*words) == done, words
         assert done.code == 2 and done.out == "" and done.err.count("\n") == 1, words
     assert place.calls() == 2, "nothing outside was taken"
 

@@ -12,6 +12,7 @@ from watcher import housekeeping
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured, TokenRefused, WatcherError
 from watcher.http import answers
 from watcher.http.answers import problems
+from watcher.http.answers_collector import CollectorRun
 from watcher.http.auth import Doorkeeper
 from watcher.http.client import SENTENCE
 from watcher.http.params import PLAIN, Name, OptionalName
@@ -61,7 +62,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/run-session-collector",
         dependencies=[Depends(keeper.admin("run_session_collector"))],
-        response_model=answers.CollectorRun,
+        response_model=CollectorRun,
         responses={**refused, **problems(409, 500)},
     )
     def run_session_collector(

@@ -13,8 +13,8 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.concurrency import run_in_threadpool
 
 from watcher.errors import ItemChanged, NoSuchContradiction, NoSuchItem, ReviewRefused
-from watcher.http import answers
-from watcher.http.answers import problems
+from watcher.http import answers_memory as answers
+from watcher.http.answers import KnowledgeCounts, problems
 from watcher.http.auth import Doorkeeper
 from watcher.http.gate import IMPORT
 from watcher.http.params import PLAIN, Identity, Limit, Offset, OptionalText, Word
@@ -219,7 +219,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         """What agents are given: mandatory items always, then approved ones as far as there is room."""
         return bundle(core.query, group or [])
 
-    @routes.get("/counts", dependencies=reader, response_model=answers.KnowledgeCounts, responses=refused)
+    @routes.get("/counts", dependencies=reader, response_model=KnowledgeCounts, responses=refused)
     def memory_counts() -> dict[str, Any]:
         """How much is known, and what waits."""
         return reading.counts(core.query)

@@ -36,7 +36,8 @@ Until = Annotated[
     Query(description="Up to this day, which is included.", examples=["2026-01-31"]),
 ]
 Word = Annotated[str, Query(max_length=500, pattern=PLAIN)]
-Name = Annotated[str, Query(min_length=1, max_length=200, pattern=PLAIN)]
+#: An empty one is refused where it is looked for, in the same words as by the commands.
+Name = Annotated[str, Query(max_length=200, pattern=PLAIN)]
 OptionalName = Annotated[str, Field(max_length=500, pattern=PLAIN)] | SkipJsonSchema[None]
 OptionalText = Annotated[str, Field(max_length=2000, pattern=TEXT)] | SkipJsonSchema[None]
 Identity = Annotated[str, Path(min_length=1, max_length=200, pattern=PLAIN, examples=["kv_0f4e7d2a8a4c"])]

@@ -74,9 +74,8 @@ def edited(item: dict[str, Any], edit: Edit) -> dict[str, Any]:
         values["entities"] = [redact(rule.clean_for_agents(one))[0][:100] for one in edit.entities[:20]]
     if edit.audience is not None:
         kind, _, name = edit.audience.partition(":")
-        if edit.audience != "all" and (
-            kind != "group" or not name.strip() or not name.isprintable() or len(name) > 100
-        ):
+        named = bool(name.strip()) and name.isprintable() and len(name) <= 100
+        if edit.audience != "all" and not (kind == "group" and named):
             raise ReviewRefused(f"audience: {edit.audience!r} is none; all and group:<name> are accepted")
         values["audience"] = edit.audience
     if edit.owner is not None:
