@@ -310,7 +310,7 @@ MISTAKES: tuple[tuple[str, ...], ...] = (
     ("memory", "revoke", "nobody"),
     ("memory", "add", *SAID),
     ("memory", "add", "", "x"),
-    ("memory", "add", "x", "y" * 501),
+    ("memory", "add", "x", "word " * 101),
     ("memory", "add", "x", "y", "--domain", "cooking"),
     ("memory", "add", "x", "y", "--audience", "nobody"),
     ("memory", "edit", REFUNDS),

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from watcher.http.answers import Answer, Instant, Number
 
-
 Item = Annotated[str, Field(examples=["kv_0f4e7d2a8a4c"])]
 ItemStatus = Literal["pending", "approved", "mandatory", "rejected", "revoked", "expired", "superseded"]
 
