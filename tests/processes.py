@@ -71,7 +71,7 @@ class Place:
                 self.command("run"), env=self.surroundings(), cwd=self.sessions.parent, stderr=stream, stdout=stream
             )
         running = Running(process, log)
-        wait_for(lambda: process.poll() is not None or self._url() is not None, "the service to answer", log)
+        wait_for(lambda: process.poll() is not None or self._answers(process.pid), "the service to answer", log)
         assert process.poll() is None, log.read_text()
         return running
 
@@ -94,12 +94,20 @@ class Place:
         """Whether health names something."""
         return any(one["name"] == name and words in one["message"] for one in self.health()["findings"])
 
+    def _answers(self, pid: int) -> bool:
+        """Whether this process serves the API: one that was killed has left its address behind."""
+        return self._holder().get("pid") == pid and self._url() is not None
+
     def _url(self) -> str | None:
-        try:
-            url = json.loads((self.state / "lock").read_text()).get("url")
-        except (OSError, ValueError):
-            return None
+        url = self._holder().get("url")
         return None if url is None else str(url)
+
+    def _holder(self) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads((self.state / "lock").read_text())
+        except (OSError, ValueError):
+            return {}
+        return found
 
 
 @dataclass

@@ -110,12 +110,14 @@ class Served:
 def served(folder: Path, **overrides: Any) -> Iterator[Served]:
     """Serve what is below a folder; settings are named with ``__`` for dots."""
     sessions, state = folder / "sessions", folder / "state"
-    sessions.mkdir(parents=True, exist_ok=True)
+    for made in (sessions, folder / "home"):
+        made.mkdir(parents=True, exist_ok=True)
     given = {
         "paths.sessions": sessions,
         "paths.state": state,
         "http.port": 0,
         "health.min_free_disk": "1KB",
+        "collector.sources": [f"{folder}/home/*/.claude/projects/**/*.jsonl"],
         **{f"processors.{name}.quiet": "50ms" for name in ("usage", "errors", "verification")},
         **{name.replace("__", "."): value for name, value in overrides.items()},
     }

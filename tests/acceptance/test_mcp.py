@@ -84,17 +84,18 @@ def asked_of(place: Place) -> tuple[Asked, str]:
         ("report_usage", {"report": "nonsense"}),
         ("report_usage", {"since": "yesterday"}),
         ("search_memory", {"text": ""}),
+        ("read_item", {"item": f"{by_status['pending']}?served=0&x="}),
     ], by_status["approved"]
 
 
 def check(answers: list[Any], approved: str) -> None:
     """What every agent gets, by whatever way it asks."""
-    found, not_yet, wild, item, hidden, bundle, usage, nonsense, no_day, empty = answers
+    found, not_yet, wild, item, hidden, bundle, usage, nonsense, no_day, empty, sly = answers
     assert [one["item_id"] for one in found["items"]] == [approved] and found["total"] == 1
     assert not_yet["items"] == [], "what nobody approved is not for agents"
     assert wild["items"] == []
     assert [one["user_quote"] for one in item["evidence"]] == [CORRECTION] and "reduced rate of 7%" in item["text"]
-    assert "there is no item" in hidden
+    assert "there is no item" in hidden and "there is no item" in sly
     assert [one["item_id"] for one in bundle["items"]] == [approved]
     assert usage["columns"][0] == "username" and usage["rows"][0][0] == "ann"
     assert "daily" in nonsense and "YYYY-MM-DD" in no_day and "Error" in empty

@@ -22,7 +22,13 @@ PROCESSORS = {"errors", "usage", "verification"}
 #: Every label there may be, with every value that it may have.
 LABELS = {
     "processor": PROCESSORS,
-    "job_name": {*(f"session-processor:{name}" for name in PROCESSORS), "health-check", "housekeeping"},
+    "job_name": {
+        *(f"session-processor:{name}" for name in PROCESSORS),
+        "health-check",
+        "housekeeping",
+        "knowledge-intake",
+        "session-collector",
+    },
     "state": {"starting", "ok", "partial", "deaf"},
     "status": {"ok", "failed", "quarantined", "gone", "degraded", "unhealthy"},
     "level": {"info", "warning", "unhealthy"},

@@ -172,5 +172,7 @@ def test_the_guides_upgrade_says_what_to_replace() -> None:
     steps = [line for line in commands("upgrade").splitlines() if line]
     assert steps[0] == "session-watcher backup" and steps[1] == "systemctl stop session-watcher"
     assert steps[-1] == "systemctl start session-watcher"
-    for path in re.findall(r"deploy/\S+", GUIDE):
-        assert (ROOT / path.rstrip("`.,)")).exists(), path
+    named = re.findall(r"deploy/[\w./-]+", GUIDE)
+    assert named
+    for path in named:
+        assert (ROOT / path.rstrip(".")).exists(), path

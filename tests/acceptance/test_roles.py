@@ -11,8 +11,7 @@ import pytest
 
 from tests.processes import Place, call, wait_for
 
-READS = ("/api/health/detailed", "/api/status", "/api/jobs", "/api/settings", "/api/admin/scheduler-runs",
-         "/api/sessions/one?session=ann/a.jsonl")  # fmt: skip
+READS = ("/api/health/detailed", "/api/status", "/api/jobs", "/api/settings", "/api/admin/scheduler-runs")  # fmt: skip
 OWN = ("/api/usage/users", "/api/usage/daily", "/api/sessions")
 DOES = ("/api/sessions/retry?session=ann/a.jsonl", "/api/admin/run-session-processor?processor=usage",
         "/api/admin/tokens?name=x&role=reader", "/api/admin/backup")  # fmt: skip
@@ -62,6 +61,9 @@ def test_each_role_may_what_it_may(place: Place) -> None:
         assert [asked(place, path, token)[0] for token in (admin, reader)] == [200, 200], path
         assert asked(place, path, ann)[0] == (200 if path in OWN else 403), path
         assert [asked(place, path, token)[0] for token in (None, "", "sw_x", admin[:-1])] == [401] * 4, path
+    for token, status in ((admin, 200), (reader, 200), (ann, 404)):
+        assert asked(place, "/api/sessions/one?session=bob/a.jsonl", token)[0] == status
+        assert asked(place, "/api/sessions/one?session=ann/a.jsonl", token)[0] == 200
     for path in DOES:
         assert [asked(place, path, token, post=True)[0] for token in (reader, ann, None)] == [403, 403, 401], path
         assert asked(place, path, admin, post=True)[0] == 200, path

@@ -19,10 +19,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from processors.usage import reports
 from watcher.cli.reach import ask, service_of
-from watcher.errors import ServiceTrouble, SettingsError, WatcherError
+from watcher.errors import NoSuchItem, ServiceTrouble, SettingsError, WatcherError
 from watcher.http.client import Client
 from watcher.knowledge import reading
 from watcher.knowledge.bundle import bundle
+from watcher.knowledge.naming import may_be_a_name
 from watcher.settings.tables import Settings
 
 #: Asks for a path of the API, as whoever sent these headers; the second does it where no service runs.
@@ -70,6 +71,8 @@ def server_of(asking: Asking) -> MCPServer:
     @server.tool()
     def read_item(context: Context, item: Item) -> dict[str, Any]:
         """Read one item with the quotes that prove it, what contradicts it, and who decided what."""
+        if not may_be_a_name(item):
+            raise ToolError(str(NoSuchItem(item)))
         return told(
             context, f"/api/memory/items/{item}", lambda query: reading.item(query, item, None, True), served="true"
         )

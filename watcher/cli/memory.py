@@ -13,10 +13,11 @@ import typer
 from watcher.cli import show_memory
 from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
 from watcher.cli.reach import ask, elsewhere, order, service_of
-from watcher.errors import SettingsError
+from watcher.errors import NoSuchContradiction, NoSuchItem, SettingsError
 from watcher.knowledge import exchange, reading
 from watcher.knowledge.bundle import bundle as bundle_of
 from watcher.knowledge.editing import DOMAINS, Edit
+from watcher.knowledge.naming import may_be_a_name
 from watcher.knowledge.pull import pull as pull_into
 from watcher.knowledge.review import Decision
 from watcher.service import Core
@@ -26,7 +27,20 @@ app = group("memory")
 #: Who decides where no service runs: whoever may open the database.
 _ACTOR = "admin"
 
-Item = Annotated[str, typer.Argument(help="Its identity, from memory list.")]
+
+def _item(given: str) -> str:
+    if not may_be_a_name(given):
+        raise NoSuchItem(given)
+    return given
+
+
+def _contradiction(given: str) -> str:
+    if not may_be_a_name(given):
+        raise NoSuchContradiction(given)
+    return given
+
+
+Item = Annotated[str, typer.Argument(help="Its identity, from memory list.", callback=_item)]
 Reason = Annotated[str | None, typer.Option(help="Why; kept in its history.")]
 Domain = Annotated[str, typer.Option(help=f"Only this domain: {', '.join(DOMAINS)}.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
@@ -188,7 +202,7 @@ def contradictions(
 
 @app.command()
 def resolve(
-    which: Annotated[str, typer.Argument(help="Its identity, from memory contradictions.")],
+    which: Annotated[str, typer.Argument(help="Its identity, from memory contradictions.", callback=_contradiction)],
     resolution: Annotated[str, typer.Argument(help="kept_a, kept_b, merge or both_valid; a is the newer item.")],
     title: Annotated[str | None, typer.Option(help="With merge: of what both come to.")] = None,
     content: Annotated[str | None, typer.Option(help="With merge: what both come to.")] = None,

@@ -12,6 +12,7 @@ from watcher import housekeeping
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured, TokenRefused, WatcherError
 from watcher.http import answers
 from watcher.http.answers import problems
+from watcher.http.answers_collector import CollectorRun
 from watcher.http.auth import Doorkeeper
 from watcher.http.client import SENTENCE
 from watcher.http.params import PLAIN, Name, OptionalName
@@ -61,11 +62,15 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/run-session-collector",
         dependencies=[Depends(keeper.admin("run_session_collector"))],
-        response_model=answers.CollectorRun,
+        response_model=CollectorRun,
         responses={**refused, **problems(409, 500)},
     )
-    def run_session_collector(request: Request, dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
-        """Copy what is new from people's homes, and wait for its end."""
+    def run_session_collector(
+        request: Request,
+        dry_run: Annotated[bool, Query(description="Only tell what would be done.")] = False,
+        verbose: Annotated[bool, Query(description="Log every file that is copied.")] = False,
+    ) -> dict[str, Any]:
+        """Copy what is new from people's homes, also where `[collector]` is not enabled, and wait for its end."""
         details = run(request, COLLECTOR, lambda: core.collect(dry_run, verbose))
         return {"ok": details["errors"] == 0, "details": details}
 

@@ -75,6 +75,7 @@ class Tally(Answer):
     gone: int
     items: int
     bytes: int
+    lines: int
     bad_lines: int
 
 
@@ -331,19 +332,12 @@ class JobRun(Answer):
     stats: dict[str, Any]
 
 
-class CollectorRun(Answer):
-    """What the collector copied."""
-
-    ok: bool
-    details: dict[str, Any]
-
-
 class Whoami(Answer):
     """Whose token it is."""
 
-    name: str
+    name: str = Field(examples=["anns-laptop"])
     role: Literal["admin", "reader", "user"]
-    username: str | None
+    username: str | None = Field(description="Whose own it is; null: nobody's.", examples=["ann"])
 
 
 class Backup(Answer):

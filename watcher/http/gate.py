@@ -31,6 +31,8 @@ LONGEST_BODY = 1_000_000
 OPEN = "/api/health"
 #: Where bodies are bounded by their own endpoint.
 UPLOADS = "/api/upload/"
+#: Where a body is a whole knowledge base, and may be this long.
+IMPORT, LONGEST_IMPORT = "/api/memory/import", 50_000_000
 #: How many seconds a body may take, and how many bytes each further second is to bring.
 BODY_SECONDS, BODY_RATE = 30.0, 1024
 
@@ -61,7 +63,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, None if scope["path"].startswith(UPLOADS) else LONGEST_BODY)
+        body = _Body(receive, _longest(scope["path"]))
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -144,6 +146,12 @@ class _Body:
         if self.longest is not None and self._taken > self.longest:
             raise HTTPException(413, _too_long(self.longest), {"Connection": "close"})
         return message
+
+
+def _longest(path: str) -> int | None:
+    if path.startswith(UPLOADS):
+        return None
+    return LONGEST_IMPORT if path == IMPORT else LONGEST_BODY
 
 
 def _must_be_small(request: HTTPConnection, longest: int | None) -> None:

@@ -2,145 +2,255 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+from starlette.concurrency import run_in_threadpool
 
 from watcher.errors import ItemChanged, NoSuchContradiction, NoSuchItem, ReviewRefused
+from watcher.http import answers_memory as answers
+from watcher.http.answers import KnowledgeCounts, problems
 from watcher.http.auth import Doorkeeper
+from watcher.http.gate import IMPORT
+from watcher.http.params import PLAIN, Identity, Limit, Offset, OptionalText, Word
 from watcher.knowledge import exchange, reading
 from watcher.knowledge.bundle import bundle
-from watcher.knowledge.review import DECISIONS, Decision, Edit
+from watcher.knowledge.editing import DOMAINS, LONGEST_CONTENT, LONGEST_TITLE
+from watcher.knowledge.judge import RESOLUTIONS
+from watcher.knowledge.review import Decision, Edit
 from watcher.live import LiveService
 from watcher.store.tokens import Caller
 
 T = TypeVar("T")
 
-Name = Annotated[str, Path(max_length=40)]
-Text = Annotated[str | None, Query(max_length=2000)]
-Word = Annotated[str, Query(max_length=200)]
 Status = Literal["", "pending", "approved", "mandatory", "rejected", "revoked", "expired", "superseded"]
 Domain = Literal["", "finance", "engineering", "product", "data", "operations", "infrastructure"]
+Served = Annotated[bool, Query(description="Only what agents are given; always so for a user's token.")]
+Title = Annotated[OptionalText, Query(description=f"At most {LONGEST_TITLE} characters.", examples=["VAT on books"])]
+Content = Annotated[
+    OptionalText,
+    Query(
+        description=f"At most {LONGEST_CONTENT} characters.", examples=["Books are taxed at the reduced rate of 7%."]
+    ),
+]
+#: Refused by the review itself, in the words that it has everywhere.
+NewDomain = Annotated[
+    str | SkipJsonSchema[None], Query(max_length=200, json_schema_extra={"enum": list(DOMAINS)}, examples=["finance"])
+]
+Resolution = Annotated[str, Query(max_length=200, json_schema_extra={"enum": list(RESOLUTIONS)}, examples=["kept_a"])]
+Entities = Annotated[
+    list[Annotated[str, Field(max_length=500, pattern=PLAIN)]] | SkipJsonSchema[None],
+    Query(max_length=20, description="What it speaks of."),
+]
+Audience = Annotated[OptionalText, Query(description="`all`, or `group:<name>`.", examples=["all"])]
+ValidFrom = Annotated[
+    OptionalText, Query(description="The day or moment from which on it holds; empty: always.", examples=["2026-01-31"])
+]
+ValidUntil = Annotated[
+    OptionalText, Query(description="The day or moment until which it holds; empty: for ever.", examples=["2027-01-31"])
+]
+Reason = Annotated[OptionalText, Query(description="Why; kept in its history.", examples=["the tax adviser says so"])]
+Seen = Annotated[
+    OptionalText,
+    Query(description="The `digest` of the text that was read: what says something else by now is left alone (409)."),
+]
+Groups = Annotated[
+    list[Annotated[str, Field(max_length=200, pattern=PLAIN)]] | SkipJsonSchema[None],
+    Query(max_length=50, description="Also what is for these groups.", examples=[["tax"]]),
+]
+_FILE = {
+    "requestBody": {
+        "required": True,
+        "description": "What `GET /api/memory/export` answers with.",
+        "content": {"application/json": {"schema": answers.IMPORTED_FILE}},
+    }
+}
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
-    routes = APIRouter(prefix="/api/memory")
+    routes = APIRouter(prefix="/api/memory", tags=["memory"])
+    known, refused = problems(400, 401, 429), problems(400, 401, 403, 429)
+    reader = [Depends(keeper.reader)]
     core = service.core
     review = core.knowledge.review
 
-    @routes.get("/items")
-    def _list(
+    def person(request: Request) -> Caller:
+        """Somebody whose token is their own."""
+        caller = keeper.known(request)
+        if caller.username is None:
+            raise HTTPException(403, "a user's own token is needed: an item is made personal by whose it is")
+        return caller
+
+    @routes.get("/items", response_model=answers.MemoryItems, responses=known)
+    def memory_list(
         caller: Caller = Depends(keeper.known),
         status: Status = "",
         domain: Domain = "",
         text: Word = "",
-        served: bool = False,
-        limit: Annotated[int, Query(ge=1, le=10_000)] = 50,
-        offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+        served: Served = False,
+        limit: Limit = 50,
+        offset: Offset = 0,
     ) -> dict[str, Any]:
+        """What is known, what waits for review first; `text` is words that all stand in it."""
         wanted = reading.Wanted(status, domain, text, served or caller.role == "user", limit, offset)
         return reading.items(core.query, wanted, caller.username)
 
-    @routes.get("/items/{item}")
-    def _show(item: Name, served: bool = False, caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
+    @routes.get("/items/{item}", response_model=answers.MemoryItem, responses={**known, **problems(404)})
+    def memory_show(item: Identity, served: Served = False, caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
+        """Everything about one item: the text that agents read, the quotes that prove it, who decided what."""
         only_served = served or caller.role == "user"
         return answered(lambda: reading.item(core.query, item, caller.username, only_served))
 
-    @routes.post("/items", dependencies=[Depends(keeper.admin("memory_add"))])
-    def _add(
+    @routes.post(
+        "/items",
+        dependencies=[Depends(keeper.admin("memory_add"))],
+        response_model=answers.MemoryItem,
+        responses=refused,
+    )
+    def memory_add(
         request: Request,
-        title: Text = None,
-        content: Text = None,
-        domain: Domain = "",
-        entity: Annotated[list[str] | None, Query(max_length=20)] = None,
-        audience: Text = None,
-        valid_from: Text = None,
-        valid_until: Text = None,
+        title: Title = None,
+        content: Content = None,
+        domain: NewDomain = None,
+        entity: Entities = None,
+        audience: Audience = None,
+        valid_from: ValidFrom = None,
+        valid_until: ValidUntil = None,
         mandatory: bool = False,
-        reason: Text = None,
+        reason: Reason = None,
     ) -> dict[str, Any]:
+        """Write an item yourself; agents are given it at once. It needs a `title` and a `content`."""
         edit = Edit(title, content, domain or None, entity, audience, None, valid_from, valid_until)
         found = answered(lambda: review.add(_actor(request), edit, mandatory, reason))
         request.state.resource = found["item_id"]
         return found
 
-    def deciding(decision: Decision) -> None:
+    def deciding(decision: Decision, does: str) -> None:
         allowed = keeper.admin(f"memory_{decision}")
 
-        @routes.post(f"/items/{{item}}/{decision}", dependencies=[Depends(allowed)], name=f"memory_{decision}")
-        def _decide(request: Request, item: Name, reason: Text = None, seen: Text = None) -> dict[str, Any]:
+        @routes.post(
+            f"/items/{{item}}/{decision}",
+            dependencies=[Depends(allowed)],
+            name=f"memory_{decision}",
+            description=does,
+            response_model=answers.MemoryItem,
+            responses={**refused, **problems(404, 409)},
+        )
+        def _decide(request: Request, item: Identity, reason: Reason = None, seen: Seen = None) -> dict[str, Any]:
             request.state.resource = item
             return answered(lambda: review.decide(decision, item, _actor(request), reason, seen))
 
-    for decision in DECISIONS:
-        deciding(decision)
+    deciding("approve", "Let agents read an item.")
+    deciding("mandate", "Make every agent read an item, whatever else there is room for.")
+    deciding("reject", "Say that an item is not to be known; the same, said again, does not come back.")
+    deciding("revoke", "Take back an approval: no agent is given the item any more.")
 
-    @routes.post("/items/{item}/edit", dependencies=[Depends(keeper.admin("memory_edit"))])
-    def _edit(
+    @routes.post(
+        "/items/{item}/edit",
+        dependencies=[Depends(keeper.admin("memory_edit"))],
+        response_model=answers.MemoryItem,
+        responses={**refused, **problems(404)},
+    )
+    def memory_edit(
         request: Request,
-        item: Name,
-        title: Text = None,
-        content: Text = None,
-        domain: Domain = "",
-        entity: Annotated[list[str] | None, Query(max_length=20)] = None,
-        audience: Text = None,
-        valid_from: Text = None,
-        valid_until: Text = None,
-        reason: Text = None,
+        item: Identity,
+        title: Title = None,
+        content: Content = None,
+        domain: NewDomain = None,
+        entity: Entities = None,
+        audience: Audience = None,
+        valid_from: ValidFrom = None,
+        valid_until: ValidUntil = None,
+        reason: Reason = None,
     ) -> dict[str, Any]:
+        """Change what an item says, for whom and how long; its identity stays. What is not given stays as it is."""
         request.state.resource = item
         edit = Edit(title, content, domain or None, entity, audience, None, valid_from, valid_until)
         return answered(lambda: review.edit(item, _actor(request), edit, reason))
 
-    @routes.post("/items/{item}/own")
-    def _own(item: Name, personal: bool, caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
-        """Somebody makes what they alone have said their own, or everybody's again."""
-        if caller.username is None:
-            raise HTTPException(403, "a user's own token is needed: an item is made personal by whose it is")
-        owner = caller.username if personal else ""
-        edit = Edit(owner=owner)
+    @routes.post("/items/{item}/own", response_model=answers.MemoryItem, responses={**refused, **problems(404)})
+    def memory_own(item: Identity, personal: bool, caller: Caller = Depends(person)) -> dict[str, Any]:
+        """Make what only you have said your own, or everybody's again; it needs a token of your own."""
+        edit = Edit(owner=caller.username if personal else "")
         return answered(lambda: review.edit(item, caller.name, edit, None, caller.username))
 
-    @routes.post("/items/{item}/vote")
-    def _vote(
-        item: Name, vote: Annotated[int, Query(ge=-1, le=1)], caller: Caller = Depends(keeper.known)
+    @routes.post("/items/{item}/vote", response_model=answers.MemoryItem, responses={**known, **problems(404)})
+    def memory_vote(
+        item: Identity,
+        vote: Annotated[int, Query(ge=-1, le=1, description="Right (1), wrong (-1), or taken back (0).", examples=[1])],
+        caller: Caller = Depends(keeper.known),
     ) -> dict[str, Any]:
+        """Say whether an item is right: reviewers see it, and decide."""
         return answered(lambda: review.vote(item, caller.username or caller.name, vote))
 
-    @routes.get("/contradictions", dependencies=[Depends(keeper.reader)])
-    def _contradictions(resolved: bool = False) -> dict[str, Any]:
+    @routes.get("/contradictions", dependencies=reader, response_model=answers.Contradictions, responses=refused)
+    def memory_contradictions(
+        resolved: Annotated[bool, Query(description="Also those that were settled.")] = False,
+    ) -> dict[str, Any]:
+        """Pairs of items that cannot both hold, side by side; `item_a` is the newer one."""
         return {"contradictions": reading.contradictions(core.query, resolved=resolved)}
 
-    @routes.post("/contradictions/{which}/resolve", dependencies=[Depends(keeper.admin("memory_resolve"))])
-    def _resolve(
+    @routes.post(
+        "/contradictions/{which}/resolve",
+        dependencies=[Depends(keeper.admin("memory_resolve"))],
+        response_model=answers.Contradiction,
+        responses={**refused, **problems(404)},
+    )
+    def memory_resolve(
         request: Request,
-        which: Name,
-        resolution: Literal["kept_a", "kept_b", "merge", "both_valid"],
-        title: Text = None,
-        content: Text = None,
-        reason: Text = None,
+        which: Identity,
+        resolution: Resolution,
+        title: Title = None,
+        content: Content = None,
+        reason: Reason = None,
     ) -> dict[str, Any]:
+        """Settle a contradiction: the item that is not kept is superseded at once; `merge` writes what both come to."""
         request.state.resource = which
         return answered(lambda: review.resolve(which, resolution, _actor(request), title, content, reason))
 
-    @routes.get("/bundle", dependencies=[Depends(keeper.known)])
-    def _bundle(group: Annotated[list[str] | None, Query(max_length=50)] = None) -> dict[str, Any]:
+    @routes.get("/bundle", dependencies=[Depends(keeper.known)], response_model=answers.Bundle, responses=known)
+    def memory_bundle(group: Groups = None) -> dict[str, Any]:
+        """What agents are given: mandatory items always, then approved ones as far as there is room."""
         return bundle(core.query, group or [])
 
-    @routes.get("/counts", dependencies=[Depends(keeper.reader)])
-    def _counts() -> dict[str, Any]:
+    @routes.get("/counts", dependencies=reader, response_model=KnowledgeCounts, responses=refused)
+    def memory_counts() -> dict[str, Any]:
+        """How much is known, and what waits."""
         return reading.counts(core.query)
 
-    @routes.get("/export", dependencies=[Depends(keeper.reader)])
-    def _export() -> dict[str, Any]:
+    @routes.get("/export", dependencies=reader, response_model=answers.Exported, responses=refused)
+    def memory_export() -> dict[str, Any]:
+        """Every item that is nobody's own, with its proof."""
         return exchange.export(core.query)
 
-    @routes.post("/import", dependencies=[Depends(keeper.admin("memory_import"))])
-    def _import(request: Request, given: Annotated[dict[str, Any], Body()], trusted: bool = False) -> dict[str, Any]:
-        return answered(lambda: asdict(exchange.take_in(core.knowledge.writer, given, _actor(request), trusted)))
+    @routes.post(
+        IMPORT.removeprefix(routes.prefix),
+        dependencies=[Depends(keeper.admin("memory_import"))],
+        response_model=answers.Imported,
+        responses={**refused, **problems(408, 413)},
+        openapi_extra=_FILE,
+    )
+    async def memory_import(
+        request: Request,
+        trusted: Annotated[bool, Query(description="Items are what they were; else they wait for review.")] = False,
+    ) -> dict[str, Any]:
+        """Add the items of an export that are not there yet, all or none of them."""
+        body = await request.body()  # only now: who may not is not listened to
+
+        def work() -> dict[str, Any]:
+            try:
+                given = json.loads(body)
+            except (ValueError, RecursionError) as error:
+                raise HTTPException(400, f"the body is not JSON: {error}") from None
+            return asdict(exchange.take_in(core.knowledge.writer, given, _actor(request), trusted))
+
+        return await run_in_threadpool(_answered, work)
 
     return routes
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from watcher.durations import Durations
 from watcher.health import verdict
+from watcher.http.answers import problems
 from watcher.http.auth import Doorkeeper
 from watcher.live import LiveService
 from watcher.observer import State
@@ -36,16 +37,27 @@ Samples = Iterable[tuple[tuple[str, ...], float]]
 #: What a pass came to, as the tallies name it.
 OUTCOMES = ("processed", "skipped", "failed", "gone")
 
+_TEXT: dict[str, Any] = {
+    "description": "A sample a line.",
+    "content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")},
+}
+
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoint for one service."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["reports"])
     registry = CollectorRegistry()
     registry.register(Live(service, keeper))
     ProcessCollector(registry=registry)
 
-    @routes.get("/metrics", dependencies=[Depends(keeper.reader)])
-    def _metrics(request: Request) -> Response:
+    @routes.get(
+        "/metrics",
+        dependencies=[Depends(keeper.reader)],
+        response_class=Response,
+        responses={200: _TEXT, **problems(400, 401, 403, 429)},
+    )
+    def metrics(request: Request) -> Response:
+        """What Prometheus scrapes: in its own text format, or as OpenMetrics where `Accept` asks for that."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(registry), media_type=content_type)
 

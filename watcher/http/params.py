@@ -6,12 +6,14 @@ import re
 from datetime import date
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Path, Query
 from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 #: No control characters: not every database can hold them, and no log should.
 PLAIN = r"^[^\x00-\x1f\x7f]*$"
+#: Text of several lines, without NUL: not every database can hold it.
+TEXT = r"^[^\x00]*$"
 #: More rows than this are asked for by several requests.
 MOST_ROWS = 10_000
 
@@ -34,7 +36,10 @@ Until = Annotated[
     Query(description="Up to this day, which is included.", examples=["2026-01-31"]),
 ]
 Word = Annotated[str, Query(max_length=500, pattern=PLAIN)]
-Name = Annotated[str, Query(min_length=1, max_length=200, pattern=PLAIN)]
+#: An empty one is refused where it is looked for, in the same words as by the commands.
+Name = Annotated[str, Query(max_length=200, pattern=PLAIN)]
 OptionalName = Annotated[str, Field(max_length=500, pattern=PLAIN)] | SkipJsonSchema[None]
+OptionalText = Annotated[str, Field(max_length=2000, pattern=TEXT)] | SkipJsonSchema[None]
+Identity = Annotated[str, Path(min_length=1, max_length=200, pattern=PLAIN, examples=["kv_0f4e7d2a8a4c"])]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="At most so many.")]
 Offset = Annotated[int, Query(ge=0, le=1_000_000_000, description="Passing over so many.")]

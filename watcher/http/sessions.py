@@ -18,7 +18,7 @@ from watcher.http.params import PLAIN, Limit, Offset, Word
 from watcher.live import LiveService
 
 #: The longest path there can be, each byte percent-encoded, and a node's name.
-_KEY = Field(min_length=1, max_length=20_000, pattern=PLAIN, examples=["0f4e7d2a"])
+_KEY = Field(max_length=20_000, pattern=PLAIN, examples=["0f4e7d2a"])
 Status = Literal["", "ok", "failed", "quarantined", "gone"]
 
 

@@ -74,24 +74,30 @@ def edited(item: dict[str, Any], edit: Edit) -> dict[str, Any]:
         values["entities"] = [redact(rule.clean_for_agents(one))[0][:100] for one in edit.entities[:20]]
     if edit.audience is not None:
         kind, _, name = edit.audience.partition(":")
-        if edit.audience != "all" and (kind != "group" or not name.strip() or len(name) > 100):
+        named = bool(name.strip()) and name.isprintable() and len(name) <= 100
+        if edit.audience != "all" and not (kind == "group" and named):
             raise ReviewRefused(f"audience: {edit.audience!r} is none; all and group:<name> are accepted")
         values["audience"] = edit.audience
     if edit.owner is not None:
         values["owner"] = edit.owner or None
     for key in ("valid_from", "valid_until"):
         if (text := getattr(edit, key)) is not None:
-            values[key] = _moment(key, text)
+            values[key] = moment(key, text)
     if values["valid_from"] and values["valid_until"] and values["valid_from"] >= values["valid_until"]:
         raise ReviewRefused("valid_until: it must be after valid_from")
     return values
 
 
-def _moment(key: str, text: str) -> datetime | None:
+def moment(key: str, text: str) -> datetime | None:
+    """A day or moment as people write it; None if there is none.
+
+    Raises:
+        ReviewRefused: it is no date, or none that has a place in UTC.
+    """
     if not text:
         return None
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ReviewRefused(f"{key}: {text!r} is no date; 2026-01-31 and 2026-01-31T12:00+00:00 are accepted") from None
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -10,7 +10,7 @@ from typing import Any
 
 from watcher.errors import ReviewRefused
 from watcher.knowledge import reading
-from watcher.knowledge.editing import BLANK, Edit, edited
+from watcher.knowledge.editing import BLANK, Edit, edited, moment
 from watcher.knowledge.intake import standing_of
 from watcher.knowledge.naming import evidence_of, name_of
 from watcher.knowledge.writer import ITEM, QUERIES, Writer, note
@@ -79,7 +79,7 @@ def take_in(writer: Writer, given: object, actor: str, trusted: bool = False) ->
         for number, one in enumerate(given["items"], start=1):
             try:
                 _one(connection, one, actor, trusted, known, done)
-            except (ReviewRefused, KeyError, TypeError, ValueError, AttributeError) as error:
+            except (ReviewRefused, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
                 raise ReviewRefused(f"item {number}: {error}; nothing was taken in") from None
         return done
 
@@ -89,6 +89,7 @@ def take_in(writer: Writer, given: object, actor: str, trusted: bool = False) ->
 def _one(
     connection: Connection, one: Mapping[str, Any], actor: str, trusted: bool, known: set[str], done: Imported
 ) -> None:
+    json.dumps(one, ensure_ascii=False).encode()  # half a surrogate pair is no text, to no database
     status = one.get("status", "pending") if trusted else "pending"
     if status not in reading.STATUSES or status == "superseded":
         status = "rejected" if status == "superseded" else "pending"
@@ -109,8 +110,8 @@ def _one(
     now = datetime.now(UTC)
     for proof in one.get("evidence", []):
         fields = {key: proof.get(key) for key in _EVIDENCE}
-        text = {key: "" if fields[key] is None else str(fields[key])[:500] for key in _EVIDENCE}
-        at = datetime.fromisoformat(fields["occurred_at"]) if fields["occurred_at"] else None
+        text = {key: "" if fields[key] is None else str(fields[key]).replace("\0", "")[:500] for key in _EVIDENCE}
+        at = moment("occurred_at", text["occurred_at"])
         evidence = evidence_of(item, text["session_id"] or text["session_file"], fields["turn_id"], text["user_quote"])
         connection.execute(
             QUERIES["add_evidence"],
@@ -125,7 +126,7 @@ def _one(
         [
             item, values["title"], values["content"], values["domain"],
             json.dumps(values["entities"], ensure_ascii=False), status, "import", values["audience"], None, base,
-            floor, verifiers, values["valid_from"], values["valid_until"], now, confirmed_at, True,
+            floor, verifiers, values["valid_from"], values["valid_until"], now, confirmed_at or now, True,
             actor if status != "pending" else None, now if status != "pending" else None,
         ],
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 
 def name_of(title: str, content: str) -> str:
@@ -22,6 +23,11 @@ def evidence_of(item: str, session: str, turn: str | None, quote: str) -> str:
 def contradiction_of(one: str, other: str) -> str:
     """The identity of a pair of items that cannot both hold, whichever was first."""
     return "kc_" + _hex("\0".join(sorted([one, other])), 12)
+
+
+def may_be_a_name(text: str) -> bool:
+    """Whether something could be called so: what could not is never put into an address."""
+    return re.fullmatch(r"[A-Za-z0-9_]{1,200}", text) is not None
 
 
 def _hex(text: str, digits: int) -> str:
