@@ -250,7 +250,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
                 raise HTTPException(400, f"the body is not JSON: {error}") from None
             return asdict(exchange.take_in(core.knowledge.writer, given, _actor(request), trusted))
 
-        return await run_in_threadpool(_answered, work)
+        return await run_in_threadpool(answered, work)
 
     return routes
 
