@@ -286,7 +286,10 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table that the processor's migrations create and its rows go into."""
+    """A table that the processor's migrations create and its rows go into.
+
+    In the database it may have further columns, each with a default.
+    """
 
     columns: Mapping[str, ColumnType]
     #: Columns by which rows are upserted. Empty: rows are only ever added (and go with their session).
