@@ -332,7 +332,7 @@ class JobRun(Answer):
 
 
 class CollectorRun(Answer):
-    """What the collector copied."""
+    """What the collector copied, or what corporate-memory took in."""
 
     ok: bool
     details: dict[str, Any]
