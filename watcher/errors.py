@@ -129,6 +129,10 @@ class CollectionFailed(WatcherError):
     """Transcripts cannot be copied from anybody, or no more of them; what was copied stays."""
 
 
+class NotesUnreadable(WatcherError, ValueError):
+    """People's notes cannot be taken as it is set; the text says what to set. Nothing was read."""
+
+
 class SweepUnderWay(JobUnderWay):
     """A sweep of this processor is under way; a second one would see the same."""
 

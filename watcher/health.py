@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from watcher.collector.tally import Tally
 from watcher.errors import ended
+from watcher.notes.memory import Read
 from watcher.pipeline import Pipeline
 
 Level = Literal["info", "warning", "unhealthy"]
@@ -190,6 +191,20 @@ def of_collector(last: Tally) -> list[Finding]:
     message = f"When transcripts were collected last, {' and '.join(told)}; the first: {first['path']}: "
     message += f"{first['reason']}. See jobs runs session-collector; mend them, or change [collector] sources."
     return [Finding("warning" if failed else "info", "not_collected", message, {"failed": failed, "refused": files})]
+
+
+def of_notes(last: Read) -> list[Finding]:
+    """Homes and notes of which the last run of corporate-memory could make nothing, or would not."""
+    if not last.errors and not last.refused:
+        return []
+    told = [f"{last.errors} {'home or note' if last.errors == 1 else 'homes or notes'} could not be taken"]
+    told = (told if last.errors else []) + ([f"{last.refused} refused"] if last.refused else [])
+    message = f"When people's notes were read last, {' and '.join(told)}"
+    if last.details:
+        message += f"; the first: {last.details[0]['path']}: {last.details[0]['reason']}"
+    message += ". See jobs runs corporate-memory; mend them, or change [corporate_memory] sources."
+    level: Level = "warning" if last.errors else "info"
+    return [Finding(level, "notes_unread", message, {"failed": last.errors, "refused": last.refused})]
 
 
 def of_settings(trouble: str | None, waiting: Sequence[str]) -> list[Finding]:

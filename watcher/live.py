@@ -16,7 +16,7 @@ from watcher.jobs import first_run
 from watcher.observer import Observer, ObserverHealth
 from watcher.pipeline import Pipeline
 from watcher.schedule import Schedule
-from watcher.service import COLLECTOR, HEALTH_CHECK, HOUSEKEEPING, Core, job_of
+from watcher.service import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, Core, job_of
 from watcher.settings import Loaded, Settings
 from watcher.settings.follow import SettingsFile
 from watcher.store.ledger import jobs
@@ -206,6 +206,8 @@ def _cadences(settings: Settings) -> dict[str, float]:
     cadences = {HEALTH_CHECK: float(settings.health.every), HOUSEKEEPING: float(settings.housekeeping.every)}
     if settings.collector.enabled:
         cadences[COLLECTOR] = float(settings.collector.every)
+    if settings.corporate_memory.enabled:
+        cadences[CORPORATE_MEMORY] = float(settings.corporate_memory.every)
     return cadences
 
 

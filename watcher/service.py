@@ -21,8 +21,10 @@ from watcher.collector.collect import Collector
 from watcher.errors import OrderFailed, OrderRefused, ProcessorUnconfigured
 from watcher.jobs import Jobs
 from watcher.knowledge.base import Knowledge
+from watcher.knowledge.model_judge import AsSet
 from watcher.lock import Holder, StateLock
 from watcher.model_calls import ModelCalls
+from watcher.notes.memory import CorporateMemory
 from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails, children
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
@@ -37,7 +39,7 @@ from watcher.store.sql import QUERIES
 log = structlog.get_logger("watcher.service")
 
 HEALTH_CHECK, HOUSEKEEPING, COLLECTOR = "health-check", "housekeeping", "session-collector"
-INTAKE = "knowledge-intake"
+CORPORATE_MEMORY, INTAKE = "corporate-memory", "knowledge-intake"
 
 #: What a forgotten session said, in the list of answers.
 KNOWLEDGE = "knowledge"
@@ -90,8 +92,9 @@ class Core:
             migrate(self.database, self.backups)
             self.ledger = Ledger(self.database)
             stack.callback(self.ledger.close)
-            self.knowledge = Knowledge(self.database)
+            self.knowledge = Knowledge(self.database, AsSet(lambda: self.settings))
             stack.callback(self.knowledge.close)
+            self.corporate_memory = CorporateMemory(lambda: self.settings, self.knowledge.writer)
             self.model_calls = ModelCalls(Path(model_access(settings).journal), self.ledger)
             self.model_calls.take(time.time())
             self.jobs = Jobs(self.ledger)
@@ -99,6 +102,7 @@ class Core:
             self.jobs.add(HOUSEKEEPING, self.keep_house)
             self.jobs.add(INTAKE, lambda: asdict(self.knowledge.drain()))
             self.jobs.add(COLLECTOR, self.collect)
+            self.jobs.add(CORPORATE_MEMORY, self.take_notes)
             for processor in wanted:
                 self._add(processor, started.get(processor.name))
             self._stack = stack.pop_all()
@@ -272,6 +276,7 @@ class Core:
         """Begin nothing new, finish or roll back what runs within ``stop_timeout``, and close; False if late."""
         deadline = time.monotonic() + self.settings.service.stop_timeout
         self.collector.stop()
+        self.corporate_memory.stop()
         for pipeline in self.pipelines.values():
             pipeline.stop()
         in_time = True
@@ -297,6 +302,7 @@ class Core:
         found = [finding for pipeline in self.pipelines.values() for finding in health.of_pipeline(pipeline, now)]
         found += health.of_jobs(self.jobs.running(now), self.jobs.failures(), self.ledger.trouble)
         found += health.of_collector(self.collector.last)
+        found += health.of_notes(self.corporate_memory.last)
         found += self.behind
         found += self._of_knowledge()
         found += [
@@ -348,6 +354,13 @@ class Core:
     def collect(self, dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
         """Copy what is new in people's homes; the session-collector's work."""
         return self.collector.run(dry_run, verbose)[1]
+
+    def take_notes(self) -> dict[str, Any]:
+        """Take in the notes that people changed; the work of corporate-memory."""
+        try:
+            return self.corporate_memory.run()
+        finally:
+            self.knowledge.wake()
 
     def describe(self) -> list[dict[str, Any]]:
         """Each pipeline's queue and tally, for people."""

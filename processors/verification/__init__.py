@@ -22,12 +22,13 @@ from processors.contract import (
 )
 from processors.redaction import redact
 from processors.transcript import clean
-from processors.verification.candidates import Candidate, Extractor, folded, stands
+from processors.verification.candidates import Candidate, Extractor, stands
 from processors.verification.llm import Llm
 from processors.verification.memory import Memory, without_secrets
 from processors.verification.rules import Rules
 from processors.verification.turns import Turn
 from processors.verification.window import next_window
+from processors.wording import folded
 
 #: More turns than this do not fit into what is carried from pass to pass.
 MOST_CONTEXT = 8

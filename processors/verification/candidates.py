@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
 from processors.verification.turns import Turn
+from processors.wording import Domain, folded
 
 DetectionType = Literal["correction", "confirmation", "unprompted_definition"]
-Domain = Literal["finance", "engineering", "product", "data", "operations", "infrastructure"]
 DETECTION_TYPES: tuple[DetectionType, ...] = get_args(DetectionType)
-DOMAINS: tuple[Domain, ...] = get_args(Domain)
-
-#: Characters of a title, of a content and of a quote.
-LONGEST_TITLE, LONGEST_CONTENT, LONGEST_QUOTE = 60, 500, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +50,3 @@ class Extractor(Protocol):
 def stands(quote: str, turn: Turn) -> bool:
     """Whether a quote stands in a person's own words, white space folded."""
     return turn.human and not turn.pick and bool(quote.strip()) and folded(quote) in folded(turn.text)
-
-
-def folded(text: str) -> str:
-    """Text with its white space folded."""
-    return " ".join(text.split())

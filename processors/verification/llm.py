@@ -15,21 +15,21 @@ from processors.asking.wrapping import wrap
 from processors.contract import ModelAccess
 from processors.redaction import redact
 from processors.transcript import clean
-from processors.verification.candidates import (
-    DETECTION_TYPES,
+from processors.verification.candidates import DETECTION_TYPES, Candidate, DetectionType, Found
+from processors.verification.memory import as_context, clean_all
+from processors.verification.turns import OURS, Turn
+from processors.wording import (
     DOMAINS,
     LONGEST_CONTENT,
     LONGEST_QUOTE,
     LONGEST_TITLE,
-    Candidate,
-    DetectionType,
+    MOST_ENTITIES,
     Domain,
-    Found,
+    content_of,
+    domain_of,
     folded,
+    title_of,
 )
-from processors.verification.memory import as_context, clean_all
-from processors.verification.turns import OURS, Turn
-from processors.verification.wording import MOST_ENTITIES, content_of, domain_of, title_of
 
 #: More than this nobody says in one turn: what a model notes beyond it is made up.
 MOST_NOTES = 5

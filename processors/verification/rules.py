@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from processors.verification.candidates import LONGEST_QUOTE, Candidate, Found, stands
+from processors.verification.candidates import Candidate, Found, stands
 from processors.verification.kinds import contradiction, kind_of, says_yes, supposition
 from processors.verification.memory import as_context
 from processors.verification.negatives import is_approval, is_literal, is_pasted, is_pick, is_template
@@ -23,7 +23,7 @@ from processors.verification.signals import (
 )
 from processors.verification.spoken import Sentence, plain, sentences
 from processors.verification.turns import Turn
-from processors.verification.wording import content_of, domain_of, entities_of, title_of
+from processors.wording import LONGEST_QUOTE, content_of, domain_of, entities_of, title_of
 
 #: A sentence that weighs as much is taken.
 ENOUGH = 2.0

@@ -162,6 +162,7 @@ NEEDS = {
     "POST /api/admin/backup": "admin",
     "POST /api/admin/import-legacy": "admin",
     "POST /api/admin/run-job": "admin",
+    "POST /api/admin/run-corporate-memory": "admin",
     "POST /api/admin/run-session-processor": "admin",
     "POST /api/admin/run-session-collector": "admin",
     "POST /api/memory/items": "admin",

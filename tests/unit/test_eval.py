@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from processors.verification.candidates import DETECTION_TYPES, DOMAINS, folded
+from processors.verification.candidates import DETECTION_TYPES
+from processors.wording import DOMAINS, folded
 from tests.eval.run import FILES, judged
 
 #: The least precision and recall of detection.

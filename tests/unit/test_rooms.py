@@ -25,6 +25,7 @@ SHARED = {
     "processors.records",
     "processors.redaction",
     "processors.transcript",
+    "processors.wording",
 }
 #: Where the spine says a processor's name, and why it may.
 NAMED = {

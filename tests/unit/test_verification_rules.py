@@ -6,18 +6,10 @@ import time
 
 import pytest
 
-from processors.verification.candidates import (
-    DETECTION_TYPES,
-    DOMAINS,
-    LONGEST_CONTENT,
-    LONGEST_TITLE,
-    Candidate,
-    folded,
-    stands,
-)
+from processors.verification.candidates import DETECTION_TYPES, Candidate, stands
 from processors.verification.rules import Rules, judge
 from processors.verification.turns import Turn
-from processors.verification.wording import domain_of, entities_of, title_of
+from processors.wording import DOMAINS, LONGEST_CONTENT, LONGEST_TITLE, domain_of, entities_of, folded, title_of
 
 
 def found(words: str, agent: str = "", question: str | None = None) -> Candidate | None:

@@ -74,7 +74,7 @@ def once(
     # Loaded when used, like every command's own module: the others start faster.
     from watcher.cli import once as command
     from watcher.cli import show
-    from watcher.service import COLLECTOR
+    from watcher.service import COLLECTOR, CORPORATE_MEMORY
 
     found = command.once(in_force(settings, state, sessions), processor or [], quiet)
     if as_json:
@@ -82,6 +82,8 @@ def once(
     else:
         if "collector" in found:
             show.stats(COLLECTOR, found["collector"])
+        if "corporate_memory" in found:
+            show.stats(CORPORATE_MEMORY, found["corporate_memory"])
         show.runs(found["processors"])
     raise typer.Exit(0 if found["ok"] else 1)
 

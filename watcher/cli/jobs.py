@@ -10,7 +10,7 @@ from watcher.cli import show
 from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
 from watcher.cli.reach import ask, order
 from watcher.cli.status import enabled
-from watcher.service import COLLECTOR, HEALTH_CHECK, HOUSEKEEPING, INTAKE, job_of
+from watcher.service import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, job_of
 from watcher.store import ledger
 
 app = group("jobs")
@@ -20,7 +20,7 @@ app = group("jobs")
 def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
     """Every job, its last run and its next."""
     chosen = in_force(settings, state)
-    names = [COLLECTOR, HEALTH_CHECK, HOUSEKEEPING, INTAKE, *map(job_of, enabled(chosen))]
+    names = [COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, *map(job_of, enabled(chosen))]
     found = ask(chosen, "/api/jobs", lambda query: {"jobs": ledger.jobs(query, names)})
     print_json(found) if as_json else show.jobs(found["jobs"])
 

@@ -15,15 +15,16 @@ from watcher.cli.stop import Stop
 from watcher.errors import JobFailed, ServiceTrouble, SettingsError
 from watcher.http.client import Client
 from watcher.pipeline import RunDetails
-from watcher.service import COLLECTOR, INTAKE, Core
+from watcher.service import COLLECTOR, CORPORATE_MEMORY, INTAKE, Core
 from watcher.settings.tables import Settings
 
+NOTES = "/api/admin/run-corporate-memory"
 #: A plain progress line comes this often where there is no terminal.
 PLAIN_EVERY = 5.0
 
 
 def once(settings: Settings, names: list[str], quiet: bool) -> dict[str, Any]:
-    """Whether all went well, what the collector did if it is enabled, and each processor's run, as the API tells it."""
+    """Whether all went well, what enabled jobs did, and each processor's run, as the API tells it."""
     service = service_of(settings)
     if service is not None:
         collected = {}
@@ -31,8 +32,11 @@ def once(settings: Settings, names: list[str], quiet: bool) -> dict[str, Any]:
             collected = _collected(lambda: dict(_posted(service, PATH, PATIENCE)["details"]))
         wanted = names or [entry["processor"] for entry in service.get("/api/health/detailed")["processors"]]
         answers = [_asked(service, name, settings.service.time_budget + 30.0) for name in wanted]
+        noted = {}
+        if settings.corporate_memory.enabled:
+            noted = _collected(lambda: dict(_posted(service, NOTES, PATIENCE)["details"]))
         _take_in(service)
-        return _together(collected, answers)
+        return _together(collected, noted, answers)
     if not settings.paths.sessions.is_dir():
         raise SettingsError(f"{settings.paths.sessions}: there is no such folder; name one with --sessions")
     core = Core(settings, "once", live=False, early=not names and not has_data(settings))
@@ -52,24 +56,28 @@ def once(settings: Settings, names: list[str], quiet: bool) -> dict[str, Any]:
             for name in chosen:
                 if trouble := core.pipelines[name].stuck():
                     raise ServiceTrouble(f"{name} gets nowhere, and nothing was marked as done: {trouble}")
+            noted = {}
+            if not stop() and settings.corporate_memory.enabled:
+                noted = _collected(lambda: core.jobs.run(CORPORATE_MEMORY, "once"))
             if not stop():
                 core.knowledge.drain()
     finally:
         core.stop()
-    return _together(collected, [asdict(detail) for detail in details])
+    return _together(collected, noted, [asdict(detail) for detail in details])
 
 
 def _collected(collect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What the collector did; that it failed does not keep what is there from being taken."""
+    """What a job did; that it failed does not keep what is there from being taken."""
     try:
         return collect()
     except (JobFailed, ServiceTrouble) as error:
         return {"errors": 1, "failed": str(error)}
 
 
-def _together(collected: dict[str, Any], details: list[dict[str, Any]]) -> dict[str, Any]:
-    well = not collected.get("errors") and not any(detail["errors"] for detail in details)
-    return {"ok": well, **({"collector": collected} if collected else {}), "processors": details}
+def _together(collected: dict[str, Any], noted: dict[str, Any], details: list[dict[str, Any]]) -> dict[str, Any]:
+    jobs = {name: did for name, did in (("collector", collected), ("corporate_memory", noted)) if did}
+    well = not any(did.get("errors") for did in jobs.values()) and not any(detail["errors"] for detail in details)
+    return {"ok": well, **jobs, "processors": details}
 
 
 def _posted(service: Client, path: str, patience: float, **query: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from watcher.http.client import SENTENCE
 from watcher.http.params import PLAIN, Name, OptionalName
 from watcher.jobs import Work
 from watcher.live import LiveService
-from watcher.service import COLLECTOR, job_of
+from watcher.service import COLLECTOR, CORPORATE_MEMORY, job_of
 from watcher.store import legacy, tokens
 
 
@@ -72,6 +72,17 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     ) -> dict[str, Any]:
         """Copy what is new from people's homes, also where `[collector]` is not enabled, and wait for its end."""
         details = run(request, COLLECTOR, lambda: core.collect(dry_run, verbose))
+        return {"ok": details["errors"] == 0, "details": details}
+
+    @routes.post(
+        "/run-corporate-memory",
+        dependencies=[Depends(keeper.admin("run_corporate_memory"))],
+        response_model=answers.NotesRun,
+        responses={**refused, **problems(409, 500)},
+    )
+    def run_corporate_memory(request: Request) -> dict[str, Any]:
+        """Take in the notes that people changed, and wait for its end; the intake follows by itself."""
+        details = run(request, CORPORATE_MEMORY)
         return {"ok": details["errors"] == 0, "details": details}
 
     @routes.post(

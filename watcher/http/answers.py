@@ -332,6 +332,13 @@ class JobRun(Answer):
     stats: dict[str, Any]
 
 
+class NotesRun(Answer):
+    """What was taken in of people's notes."""
+
+    ok: bool = Field(description="Whether everything could be read.")
+    details: dict[str, Any] = Field(examples=[{"users_scanned": 3, "files_found": 4, "items_new": 2, "errors": 0}])
+
+
 class Whoami(Answer):
     """Whose token it is."""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from processors.contract import Paused
 from watcher.knowledge import confidence
 from watcher.knowledge.judge import RESOLUTIONS, SEVERITIES, Judge, Resolution, Verdict
 from watcher.knowledge.likeness import SAME_THINGS, alike, opposed, same
@@ -250,8 +251,12 @@ class Intake:
             try:
                 # Nothing is locked while it thinks: it may be a model on the other side of the world.
                 verdicts = _sound(self._judge.contradictions(new, list(others.values()))) if others else []
+            except Paused as error:  # an allowance is used up: nothing was asked, and when there is more is known
+                self._owe(item, str(error), now, timedelta(seconds=error.retry_after or 0.0), counts=False)
+                taken.failed_checks += 1
             except Exception as error:  # noqa: BLE001 — whatever it was, the comparison stays owed, and this is said
-                self._owe(item, f"{type(error).__name__}: {error}", now)
+                after = timedelta(seconds=getattr(error, "retry_after", None) or 0.0)
+                self._owe(item, f"{type(error).__name__}: {error}", now, after)
                 taken.failed_checks += 1
             else:
                 judged.append((new, [(others[one.other], one) for one in verdicts if one.other in others]))
@@ -298,14 +303,17 @@ class Intake:
 
         return self._writer.write(put)
 
-    def _owe(self, item: str, reason: str, now: datetime) -> None:
+    def _owe(self, item: str, reason: str, now: datetime, least: timedelta, counts: bool = True) -> None:
+        """A comparison is tried again, not before ``least`` has passed; ``counts``: and later each time."""
         log.warning("an item could not be compared with the others; it is tried again", item=item, error=reason)
 
         def put(connection: Connection) -> None:
             self._shelf.outlast(self._writer.generation)
             ((attempts,),) = connection.execute("SELECT check_attempts FROM knowledge_items WHERE item_id = $1", [item])
-            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(int(attempts), 10))
-            connection.execute(QUERIES["check_failed"], [item, now + pause, reason[:500]])
+            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(int(attempts), 10)) if counts else least
+            # One attempt is noted at least: without any, nobody would hear that it is owed.
+            attempts = int(attempts) + 1 if counts else max(1, int(attempts))
+            connection.execute(QUERIES["check_failed"], [item, attempts, now + max(pause, least), reason[:500]])
 
         self._writer.write(put)
 

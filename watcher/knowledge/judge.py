@@ -39,7 +39,10 @@ class Verdict:
 class Judge(Protocol):
     """Compares a new item with others of its domain, all at once."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Under which its verdicts are kept."""
+        ...
 
     def contradictions(self, new: Entry, others: Sequence[Entry]) -> list[Verdict]:
         """Those that it contradicts; may raise anything, and is asked again later."""

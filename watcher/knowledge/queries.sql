@@ -119,7 +119,7 @@ UPDATE knowledge_items SET check_owed = false, check_after = NULL, check_error =
 WHERE item_id = ANY($1);
 
 -- name: check_failed
-UPDATE knowledge_items SET check_attempts = check_attempts + 1, check_after = $2, check_error = $3 WHERE item_id = $1;
+UPDATE knowledge_items SET check_attempts = $2, check_after = $3, check_error = $4 WHERE item_id = $1;
 
 -- name: add_contradiction
 INSERT INTO knowledge_contradictions (contradiction_id, item_a, item_b, severity, explanation, suggestion,
@@ -282,3 +282,38 @@ WHERE item_id = ANY($1)
 -- name: exported
 -- Everything that is not somebody's own, in the order in which it came.
 SELECT {ITEM} FROM knowledge_items WHERE owner IS NULL ORDER BY created_at, item_id;
+
+-- name: notes
+SELECT note, username, digest, items, filtered, attempts, after, error FROM knowledge_notes;
+
+-- name: note_taken
+INSERT INTO knowledge_notes (note, username, digest, items, filtered, taken_at, attempts, after, error)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (note)
+DO UPDATE SET digest = excluded.digest, items = excluded.items, filtered = excluded.filtered,
+              taken_at = excluded.taken_at, attempts = excluded.attempts, after = excluded.after,
+              error = excluded.error;
+
+-- name: note_gone
+DELETE FROM knowledge_notes WHERE note = $1;
+
+-- name: noted_items
+-- What waits, or was taken, of one note.
+SELECT candidate_id, title, content, user_quote FROM knowledge_inbox WHERE session_file = $1;
+
+-- name: drop_noted
+DELETE FROM knowledge_inbox WHERE session_file = $1 AND candidate_id = ANY($2);
+
+-- name: add_noted
+INSERT INTO knowledge_inbox (session_file, candidate_id, username, occurred_at, detection_type, title, content,
+                             user_quote, domain, entities, source, extractor, secrets)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)
+ON CONFLICT (session_file, candidate_id) DO NOTHING;
+
+-- name: count_noted
+-- What people noted and nobody has decided about yet: items that wait for review, and what waits to become one.
+SELECT (SELECT count(*) FROM knowledge_items WHERE status = 'pending' AND source = $1)
+     + (SELECT count(*)
+        FROM knowledge_inbox i
+        LEFT JOIN knowledge_intake t ON t.session_file = i.session_file AND t.candidate_id = i.candidate_id
+        WHERE i.source = $1 AND t.digest IS NULL);

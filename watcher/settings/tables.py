@@ -103,6 +103,39 @@ class CollectorTable(_Table):
         return sources
 
 
+class CorporateMemoryTable(_Table):
+    """What people note for their agents, taken into the knowledge base."""
+
+    enabled: bool = Field(False, description="Whether people's notes are read by the clock.")
+    every: Seconds = Field(Seconds(1020), gt=0, description="How often they are.")
+    sources: list[str] = Field(
+        [
+            "/home/*/CLAUDE.local.md",
+            "/home/*/.claude/CLAUDE.local.md",
+            "/home/*/projects/*/CLAUDE.local.md",
+        ],
+        description="Which notes; the first part with a wildcard is the folder of a user.",
+    )
+    extractor: Literal["rules", "llm"] = Field(
+        "rules", description="rules needs nothing; llm sends notes without secrets and personal lines to [model] model."
+    )
+
+    @field_validator("sources")
+    @classmethod
+    def _name_users(cls, sources: list[str]) -> list[str]:
+        for source in sources:
+            Pattern.parse(source)
+        return sources
+
+
+class KnowledgeTable(_Table):
+    """How the knowledge base is kept."""
+
+    judge: Literal["rules", "llm"] = Field(
+        "rules", description="Who finds contradictions: rules needs nothing; llm asks [model] model once an item."
+    )
+
+
 class ModelTable(_Table):
     """The model that may be asked, where a setting asks for one; its key stands in the provider's usual variable."""
 
@@ -193,6 +226,8 @@ class Settings(BaseSettings):
     #: Processor name to its settings, of the class that the processor names.
     processors: Any = None
     collector: CollectorTable = CollectorTable()
+    corporate_memory: CorporateMemoryTable = CorporateMemoryTable()
+    knowledge: KnowledgeTable = KnowledgeTable()
     model: ModelTable = ModelTable()
     health: HealthTable = HealthTable()
     housekeeping: Housekeeping = Housekeeping()

@@ -1,12 +1,16 @@
-"""Title, content, domain and entities of a candidate, made from the words themselves."""
+"""Title, content, domain and entities of what is to be known, made from the words themselves."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal, get_args
 
-from processors.verification.candidates import DOMAINS, LONGEST_CONTENT, LONGEST_TITLE, Domain
+Domain = Literal["finance", "engineering", "product", "data", "operations", "infrastructure"]
+DOMAINS: tuple[Domain, ...] = get_args(Domain)
 
+#: Characters of a title, of a content and of a quote.
+LONGEST_TITLE, LONGEST_CONTENT, LONGEST_QUOTE = 60, 500, 500
 #: So many entities are named.
 MOST_ENTITIES = 8
 
@@ -106,6 +110,11 @@ def entities_of(text: str) -> list[str]:
             name = " ".join((match[1] if match.lastindex else match[0]).split())
             found.setdefault(name.casefold(), name)
     return list(found.values())[:MOST_ENTITIES]
+
+
+def folded(text: str) -> str:
+    """Text with its white space folded."""
+    return " ".join(text.split())
 
 
 def _start(text: str) -> str:

@@ -1,0 +1,53 @@
+"""The homes that patterns name: each user's once, and what hangs is passed over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from watcher.collector.patience import Late, Patience
+from watcher.collector.tally import Tally
+from watcher.sessions import key_of
+from watcher.settings.patterns import Pattern
+
+
+def users(
+    sources: Sequence[str], patience: Patience, deadline: float, total: Tally
+) -> Iterator[tuple[str, list[Pattern]]]:
+    """Every user's folder by its name, with the patterns that mean files in it; what cannot be listed is noted."""
+    patterns = [Pattern.parse(text) for text in sources]
+    homes: dict[str, str] = {}
+    for above in dict.fromkeys(pattern.above for pattern in patterns):
+        here = [pattern for pattern in patterns if pattern.above == above]
+        for name in _listed(above, here, patience, deadline, total):
+            if (other := homes.setdefault(name, above)) != above:
+                total.users_refused += 1
+                total.note(plain(name), plain(f"{above}/{name}"), f"the name is taken by {plain(other)}")
+            else:
+                yield name, [pattern for pattern in here if pattern.is_user(name)]
+
+
+def _listed(above: str, patterns: Sequence[Pattern], patience: Patience, deadline: float, total: Tally) -> list[str]:
+    """The users' folders in a folder, by name."""
+    names: list[str] = []
+
+    def work() -> None:
+        with os.scandir(above) as entries:
+            for entry in entries:
+                if any(pattern.is_user(entry.name) for pattern in patterns) and (
+                    entry.is_symlink() or entry.is_dir(follow_symlinks=False)
+                ):
+                    names.append(entry.name)
+
+    try:
+        patience.within(above, deadline, work)
+    except (Late, OSError) as error:
+        total.errors += 1
+        total.note("", plain(above), str(error) if isinstance(error, Late) else error.strerror or str(error))
+        return []
+    return sorted(names)
+
+
+def plain(name: str) -> str:
+    """A path for people, without what could not be stored or shown."""
+    return key_of(os.fsencode(name))

@@ -1,0 +1,1 @@
+"""The corporate-memory job: what people note for their agents is taken into the knowledge base."""

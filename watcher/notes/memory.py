@@ -1,0 +1,175 @@
+"""The corporate-memory job: reads the notes of every home, and takes those that changed into the inbox."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from processors import asking
+from processors.contract import Transient, Unconfigured
+from watcher.collector.homes import plain, users
+from watcher.collector.patience import Late, Patience
+from watcher.collector.tally import TOLD_OF_ALL, Tally
+from watcher.collector.walking import Stopped
+from watcher.errors import NotesUnreadable
+from watcher.knowledge.writer import Writer
+from watcher.notes.blocks import text_of
+from watcher.notes.inbox import Inbox, Known
+from watcher.notes.items import Extractor, Rules, found_in
+from watcher.notes.llm import Llm
+from watcher.notes.reading import Note, Reader
+from watcher.settings import Settings, model_access
+
+log = structlog.get_logger("watcher.notes")
+
+
+@dataclass
+class Read:
+    """What a run did."""
+
+    #: Homes that were looked through.
+    users_scanned: int = 0
+    files_found: int = 0
+    #: Found in the notes that changed.
+    items_extracted: int = 0
+    #: Of all notes: those that stood in the inbox before, and still do.
+    items_preserved: int = 0
+    items_new: int = 0
+    #: Personal ones, and those that hold a secret, in the notes that changed.
+    items_filtered: int = 0
+    #: From notes, whenever they came: they wait for a review.
+    items_pending: int = 0
+    #: Notes that have not changed.
+    skipped: int = 0
+    #: Notes that are gone.
+    gone: int = 0
+    #: What is no note as it should be: links, pipes, other people's files, too large ones.
+    refused: int = 0
+    #: Homes and notes that could not be read, and notes of which nothing could be made.
+    errors: int = 0
+    #: The first of these refusals and errors: whose, what, why.
+    details: list[dict[str, str]] = field(default_factory=list)
+
+
+class CorporateMemory:
+    """Reads people's notes; the settings are asked for anew at each run. One run at a time."""
+
+    def __init__(self, settings: Callable[[], Settings], writer: Writer) -> None:
+        self._settings = settings
+        self._inbox = Inbox(writer)
+        self._patience = Patience()
+        self._stopping = threading.Event()
+        #: What the last run did.
+        self.last = Read()
+
+    def stop(self) -> None:
+        """End what runs before its next note. Idempotent."""
+        self._stopping.set()
+
+    def run(self) -> dict[str, Any]:
+        """Take in the notes that changed; what was done.
+
+        Raises:
+            NotesUnreadable: it cannot be done as it is set; or it was stopped.
+            Exception: the database's errors.
+        """
+        settings = self._settings()
+        extractor = _extractor(settings)
+        deadline, sources = settings.collector.deadline, settings.corporate_memory.sources
+        read, total, known = Read(), Tally(), self._inbox.known()
+        hindered: str | None = None
+        try:
+            for name, patterns in users(sources, self._patience, deadline, total):
+                reader = Reader(name, patterns, self._stopping.is_set, settings.node.name)
+                if not self._look(reader, deadline, total):
+                    continue
+                for note in reader.notes.values():
+                    if self._stopping.is_set():
+                        raise Stopped
+                    hindered = self._take(note, extractor, known.get(note.key), hindered, read, total)
+                read.files_found += len(reader.notes)
+                for key in filter(reader.is_gone, known):
+                    self._inbox.gone(key)
+                    read.gone += 1
+        except Stopped:
+            raise NotesUnreadable("it was stopped; the next run goes on") from None
+        read.users_scanned, read.errors = total.users_processed, read.errors + total.errors
+        read.refused, read.details = total.files_refused + total.users_refused, total.details[:TOLD_OF_ALL]
+        read.items_pending = self._inbox.pending()
+        self.last = read
+        return asdict(read)
+
+    def _look(self, reader: Reader, deadline: float, total: Tally) -> bool:
+        """Read a home; whether it came to an end."""
+        try:
+            self._patience.within(reader.path, deadline, reader.run, reader.stop)
+        except Stopped:
+            raise
+        except Exception as error:  # what nobody foresaw in one home hinders no other
+            if not isinstance(error, Late):
+                log.exception("a home could not be read", user=reader.user)
+            total.errors += 1
+            total.note(reader.user, plain(reader.path), str(error) or type(error).__name__)
+            return False
+        total.add(reader.tally)
+        return True
+
+    def _take(
+        self, note: Note, extractor: Extractor, known: Known | None, hindered: str | None, read: Read, total: Tally
+    ) -> str | None:
+        """Take a note if it has changed; why no other can be taken at present, None if nothing hinders it."""
+        now = datetime.now(UTC)
+        digest = f"{extractor.name}:{extractor.version}:{hashlib.sha256(note.content).hexdigest()}"
+        if known is not None and known.digest == digest and known.after is None:
+            read.skipped += 1
+            read.items_preserved += known.items
+            return hindered
+        reason = hindered
+        if known is not None and known.digest == digest and known.after is not None and known.after > now:
+            reason = f"{known.error}; it is tried again at {known.after.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        if reason is None:
+            text = text_of(note.content)
+            try:
+                found = found_in(note.key, text, extractor)
+            except Unconfigured as error:
+                raise NotesUnreadable(str(error)) from None
+            except Transient as error:  # the same would be said of the next one
+                reason = hindered = str(error)
+            except asking.Unanswered as error:
+                reason = str(error)
+                self._inbox.failed(note, digest, known, reason, now)
+            else:
+                stayed, new = self._inbox.put(note, digest, text, found, extractor, now)
+                read.items_extracted += len(found.items)
+                read.items_filtered += found.filtered
+                read.items_preserved += stayed
+                read.items_new += new
+                return hindered
+        read.errors += 1
+        total.note(note.username, note.key, reason)
+        if known is not None:
+            read.items_preserved += known.items
+        return hindered
+
+
+def _extractor(settings: Settings) -> Extractor:
+    """Who makes items of notes.
+
+    Raises:
+        NotesUnreadable: nobody can, as it is set.
+    """
+    chosen = settings.corporate_memory
+    if not chosen.sources:
+        raise NotesUnreadable('no notes are named: set [corporate_memory] sources, such as ["/home/*/CLAUDE.local.md"]')
+    if chosen.extractor == "rules":
+        return Rules()
+    access = model_access(settings)
+    if missing := asking.unconfigured(access):
+        raise NotesUnreadable(f'[corporate_memory] extractor is "llm", and {missing}; or set it to "rules"')
+    return Llm(access)
