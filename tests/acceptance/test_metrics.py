@@ -27,6 +27,7 @@ LABELS = {
         "health-check",
         "housekeeping",
         "knowledge-intake",
+        "corporate-memory",
         "session-collector",
     },
     "state": {"starting", "ok", "partial", "deaf"},

@@ -19,7 +19,7 @@ from tests.listener import until
 from watcher import schedule as room
 from watcher.live import LiveService
 from watcher.schedule import Schedule
-from watcher.service import COLLECTOR, HEALTH_CHECK, HOUSEKEEPING, INTAKE, job_of
+from watcher.service import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, job_of
 from watcher.settings import load
 
 #: Short enough to wait for, long enough to be told apart.
@@ -236,7 +236,9 @@ def test_a_service_whose_clock_died_says_so(tmp_path: Path, clock: Clock, monkey
     service.start()
     try:
         until(lambda: not [f for f in service.findings() if f.level == "unhealthy"], "it to be well")
-        names = sorted([COLLECTOR, HEALTH_CHECK, HOUSEKEEPING, INTAKE, *map(job_of, service.core.pipelines)])
+        names = sorted(
+            [COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, *map(job_of, service.core.pipelines)]
+        )
         assert sorted(job["name"] for job in service.jobs()) == names
         turns = sorted(datetime.fromisoformat(job["next_run_at"]) for job in service.jobs() if job["next_run_at"])
         assert all(later - earlier >= timedelta(seconds=5) for earlier, later in pairwise(turns))
