@@ -21,10 +21,12 @@ from watcher.collector.collect import Collector
 from watcher.errors import OrderFailed, OrderRefused, ProcessorUnconfigured
 from watcher.jobs import Jobs
 from watcher.knowledge.base import Knowledge
+from watcher.knowledge.erase import Erased
 from watcher.knowledge.model_judge import AsSet
 from watcher.lock import Holder, StateLock
 from watcher.model_calls import ModelCalls
 from watcher.notes.memory import CorporateMemory
+from watcher.notes.reading import PREFIX as NOTES
 from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails, children
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
@@ -211,7 +213,8 @@ class Core:
             chosen = {processor: chosen[processor]}
         if not texts and not status:
             raise OrderRefused("name a session, or all with a status (failed, quarantined)")
-        keys = [standing.find(self.query, self.tree, text) for text in texts]
+        noted = [text for text in texts if order == "forget" and text.startswith(NOTES)]
+        keys = [standing.find(self.query, self.tree, text) for text in texts if text not in noted]
         if status:
             keys += [str(key) for (key,) in self.query(QUERIES["keys_with_status"], [status, processor])]
         own = node_of(self.tree.key(b""))
@@ -221,15 +224,26 @@ class Core:
         if order == "forget" and not processor:
             forgotten = {answer.session: True for answer in answers if answer.done}
             answers += [self._forget_said(key) for key in forgotten]
-        return answers
+        return answers + [self._forget_noted(key) for key in dict.fromkeys(noted)]
 
     def _forget_said(self, key: str) -> orders.Answer:
         """What a forgotten session said is erased from the knowledge base too."""
+        return self._forget(key)[0]
+
+    def _forget(self, key: str) -> tuple[orders.Answer, Erased]:
         try:
             erased = self.knowledge.forget(key)
         except self.database.Error as error:
             raise OrderFailed(key, str(error).strip().partition("\n")[0]) from error
         message = f"{erased.evidence} pieces of evidence are erased, and {erased.items} items that nothing else proves"
+        return orders.Answer(key, KNOWLEDGE, True, message), erased
+
+    def _forget_noted(self, key: str) -> orders.Answer:
+        """What a note said is erased; it has no rows but in the knowledge base."""
+        answer, erased = self._forget(key)
+        if not erased.evidence and not erased.items:
+            return orders.Answer(key, KNOWLEDGE, False, "nothing is known of it")
+        message = f"{answer.message}; if the note is still there, it is taken again when it changes"
         return orders.Answer(key, KNOWLEDGE, True, message)
 
     def order_alone(

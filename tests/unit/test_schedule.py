@@ -231,14 +231,15 @@ def test_a_service_whose_clock_died_says_so(tmp_path: Path, clock: Clock, monkey
         "health.min_free_disk": "1KB",
         "collector.enabled": True,
         "collector.sources": [f"{tmp_path}/home/*/*.jsonl"],
+        "corporate_memory.enabled": True,
+        "corporate_memory.sources": [f"{tmp_path}/home/*/CLAUDE.local.md"],
     }
     service = LiveService(load(None, {}, given))
     service.start()
     try:
         until(lambda: not [f for f in service.findings() if f.level == "unhealthy"], "it to be well")
-        names = sorted(
-            [COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, *map(job_of, service.core.pipelines)]
-        )
+        jobs = [COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE]
+        names = sorted([*jobs, *map(job_of, service.core.pipelines)])
         assert sorted(job["name"] for job in service.jobs()) == names
         turns = sorted(datetime.fromisoformat(job["next_run_at"]) for job in service.jobs() if job["next_run_at"])
         assert all(later - earlier >= timedelta(seconds=5) for earlier, later in pairwise(turns))

@@ -49,6 +49,7 @@ def erase(connection: Connection, session: str, now: datetime) -> Erased:
             gone += 1
     connection.execute(QUERIES["erase_source"], [session])
     connection.execute(QUERIES["erase_inbox"], [session])
+    connection.execute(QUERIES["erase_noted"], [session])
     unproven = [str(item) for (item,) in connection.execute(QUERIES["unproven"], [sorted(items)])]
     for item in unproven:
         for table, columns in _OF_ITEM.items():

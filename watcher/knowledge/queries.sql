@@ -297,6 +297,10 @@ DO UPDATE SET digest = excluded.digest, items = excluded.items, filtered = exclu
 -- name: note_gone
 DELETE FROM knowledge_notes WHERE note = $1;
 
+-- name: erase_noted
+-- That it was taken stays known: a note that has not changed is not taken again.
+UPDATE knowledge_notes SET items = 0 WHERE note = $1;
+
 -- name: noted_items
 -- What waits, or was taken, of one note.
 SELECT candidate_id, title, content, user_quote FROM knowledge_inbox WHERE session_file = $1;
