@@ -72,7 +72,7 @@ def _drawn(charts: Sequence[str], kind: Kind) -> list[bytes]:
     except OSError as error:
         raise ChartTrouble(f"what draws cannot be started: {error.strerror}") from None
     if done.returncode == _MISSING:
-        raise ChartTrouble("charts need vl-convert-python: pip install 'session-watcher[plot]'")
+        raise ChartTrouble("charts need vl-convert-python: pip install vl-convert-python")
     if done.returncode < 0:
         # It compiles as it runs, which a hardened unit may forbid.
         raise ChartTrouble(

@@ -316,7 +316,7 @@ def test_a_plot_that_cannot_be_is_one_sentence(place: Place, tmp_path: Path) -> 
     for at, target, said in (
         (place, "x.gif", ".png, .svg, .pdf"),
         (place, str(tmp_path / "no" / "x.png"), "x.png"),
-        (without, str(tmp_path / "x.png"), "pip install 'session-watcher[plot]'"),
+        (without, str(tmp_path / "x.png"), "pip install vl-convert-python"),
     ):
         done = at.run("usage", "daily", "--plot", target)
         assert done.returncode == 2 and done.stdout == "" and said in done.stderr, done.stderr

@@ -134,7 +134,7 @@ def mcp(
         from watcher.cli import mcp as command
         from watcher.cli.reach import elsewhere
     except ModuleNotFoundError as error:
-        raise SettingsError(f"mcp needs the package {error.name}: pip install 'session-watcher[mcp]'") from None
+        raise SettingsError(f"mcp needs the package {error.name}: pip install 'mcp>=2.3,<3'") from None
     chosen = in_force(settings, state)
     if port is not None:
         command.over_http(chosen, host, port, url)
