@@ -23,9 +23,7 @@ from processors.contract import (
 from processors.redaction import redact
 from processors.transcript import clean
 from processors.verification.candidates import Candidate, Extractor, stands
-from processors.verification.llm import Llm
 from processors.verification.memory import Memory, without_secrets
-from processors.verification.rules import Rules
 from processors.verification.turns import Turn
 from processors.verification.window import next_window
 from processors.wording import folded
@@ -155,7 +153,15 @@ class Verification:
 
 def _chosen(work: Work) -> Extractor:
     """What finds candidates, as the settings have it."""
-    return Llm(work.model or ModelAccess(), work.session.key) if work.settings.asks_model else Rules()
+    if work.settings.asks_model:
+        # Loaded when used, like the rules.
+        from processors.verification.llm import Llm
+
+        return Llm(work.model or ModelAccess(), work.session.key)
+    # Loaded when used: expressions take a while to be made, and every command asks what processors there are.
+    from processors.verification.rules import Rules
+
+    return Rules()
 
 
 def _row(candidate: Candidate, turn: Turn, username: str, extractor: str) -> InboxRow:
