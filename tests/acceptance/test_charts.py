@@ -130,5 +130,5 @@ def test_another_kind_of_file_and_a_missing_library_are_one_sentence(
         plot(report(1), tmp_path / "usage.txt")
     (tmp_path / "vl_convert.py").write_text("raise ImportError('not here')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(ChartTrouble, match=r"pip install 'session-watcher\[plot\]'"):
+    with pytest.raises(ChartTrouble, match=r"pip install vl-convert-python"):
         plot(report(1), tmp_path / "usage.svg")

@@ -571,7 +571,7 @@ def test_the_library_of_charts_may_be_missing(browser: Browser, tmp_path: Path) 
     try:
         with served(tmp_path / "place") as (site, _), entered(browser, site, site.token) as page:
             page.goto("/usage")
-            assert re.search(r"pip install 'session-watcher\[plot\]'", page.locator("main").inner_text())
+            assert re.search(r"pip install vl-convert-python", page.locator("main").inner_text())
             expect(page.locator("#models tbody tr")).to_have_count(2)
             expect(page.locator(".chart")).to_have_count(0)
     finally:
