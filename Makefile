@@ -21,7 +21,7 @@ demo: $(VENV)/.runs ## A living sample, for a minute: no transcripts needed.
 
 test: $(VENV)/.tests lint ## Everything that needs no root, in under ten minutes.
 	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal $(PYTEST)
-	$(BIN)/python -m pytest tests/contract tests/acceptance -n 3 --dist worksteal --durations 8 $(PYTEST)
+	$(BIN)/python -m pytest tests/contract tests/acceptance -n 2 --dist worksteal --durations 8 $(PYTEST)
 
 test-unit: $(VENV)/.tests ## The unit tests only, in seconds.
 	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal $(PYTEST)
