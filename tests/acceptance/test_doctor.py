@@ -285,3 +285,19 @@ def test_exit_codes_and_json(place: Place, tmp_path: Path) -> None:
         if one["name"] != "clock":
             assert f"{one['name']}: {one['message']}" in people.stdout
     assert people.stdout.endswith("All in all: unhealthy.\n")
+
+
+def test_a_service_that_was_started_on_another_folder_is_asked_for_it(tmp_path: Path) -> None:
+    """As by ``run --sessions FOLDER``: what the settings name is not what is looked at, and nothing is amiss."""
+    (tmp_path / "sessions").mkdir()
+    place = Place(tmp_path / "sessions", tmp_path / "state")
+    elsewhere = Place(tmp_path / "nowhere", tmp_path / "state")
+    assert any(one["name"] == "sessions" and one["level"] == "unhealthy" for one in elsewhere.json("doctor")["checks"])
+    running = place.start()
+    try:
+        found = elsewhere.json("doctor")
+        assert found["status"] == "ok", found
+        (sessions,) = [one for one in found["checks"] if one["name"] == "sessions"]
+        assert str(place.sessions) in sessions["message"]
+    finally:
+        running.kill()

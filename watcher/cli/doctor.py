@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from watcher import doctor
@@ -18,12 +19,15 @@ def examine(sources: Sources) -> dict[str, Any]:
         checks = [doctor.Check("settings", "unhealthy", ended(str(error)))]
         return {"status": doctor.worst(checks), "checks": doctor.as_json(checks)}
     checks = [doctor.Check("settings", "ok", "They are good; settings shows them with where they are from.")]
-    checks += doctor.examine(settings)
     try:
         service = service_of(settings) if settings.paths.state.is_dir() else None
     except StateInUse:
         service = None
-    if service is not None:
-        for finding in service.get("/api/health/detailed")["findings"]:
-            checks.append(doctor.Check(finding["name"], finding["level"], finding["message"]))
+    health = service.get("/api/health/detailed") if service is not None else None
+    if health is not None:  # it may have been started on another folder than the settings name
+        paths = settings.paths.model_copy(update={"sessions": Path(health["sessions"])})
+        settings = settings.model_copy(update={"paths": paths})
+    checks += doctor.examine(settings)
+    if health is not None:
+        checks += [doctor.Check(one["name"], one["level"], one["message"]) for one in health["findings"]]
     return {"status": doctor.worst(checks), "checks": doctor.as_json(checks)}
