@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime
 
 import structlog
 
+from watcher.errors import first_line
 from watcher.knowledge.erase import Erased, erase
 from watcher.knowledge.intake import Intake, Taken
 from watcher.knowledge.judge import Judge, Words
@@ -18,6 +20,8 @@ log = structlog.get_logger("watcher.knowledge")
 
 #: So long after the last look the inbox is looked at again, even where nobody said that there is anything.
 AT_THE_LATEST = 60.0
+#: Looking takes longer the more is known: this share of a core at the most, but never longer apart than above.
+SHARE = 0.02
 #: After trouble with the database, how long until the next try; seconds.
 PAUSE = 2.0
 
@@ -83,10 +87,11 @@ class Knowledge:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
+            began = time.thread_time()
             try:
                 taken = self.drain()
             except Exception as error:
-                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                reason = first_line(error)
                 if self.trouble is None or not isinstance(error, self._database.Error):
                     log.exception("the inbox cannot be drained; it is tried again")
                 self.trouble = reason
@@ -95,4 +100,5 @@ class Knowledge:
             self.trouble = None
             if taken.candidates or taken.checks:
                 log.info("taken in", candidates=taken.candidates, new=taken.new, contradictions=taken.contradictions)
+            self._stopping.wait(min((time.thread_time() - began) / SHARE, AT_THE_LATEST))
             self._wake.wait(PAUSE if taken.failed_checks else AT_THE_LATEST)
