@@ -19,6 +19,7 @@ from typing import TypeVar
 import structlog
 
 from watcher.durations import Durations
+from watcher.errors import first_line
 from watcher.store.database import Connection, Database
 from watcher.store.passes import Outcome, Pass, PassStore
 
@@ -272,10 +273,10 @@ class Door:
         return None if len(group) > 1 else [Abandoned()]
 
     def _struggle(self, error: Exception, broken: bool) -> None:
-        first_line = str(error).strip().partition("\n")[0]
+        reason = first_line(error)
         if self.trouble is None:
-            log.error("commits fail and are retried", processor=self._name, error=first_line)
-        self.trouble = first_line
+            log.error("commits fail and are retried", processor=self._name, error=reason)
+        self.trouble = reason
         if broken:
             self._disconnect()
 

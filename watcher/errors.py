@@ -8,6 +8,11 @@ def ended(sentence: str) -> str:
     return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says in its first line, which is all that people need; its kind, where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 class WatcherError(Exception):
     """Something that a person can mend; its text is all they need to read."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from watcher.errors import ExportRefused
+from watcher.errors import ExportRefused, first_line
 from watcher.export import DayFiles
 from watcher.pipeline import Pipeline
 from watcher.settings.tables import Housekeeping
@@ -72,7 +72,7 @@ def _export(export: DayFiles, pipelines: Mapping[str, Pipeline]) -> tuple[int, d
             finally:
                 connection.close()
         except (*export.database.Error, *DayFiles.Error) as error:
-            missing[name] = str(error).strip().partition("\n")[0]
+            missing[name] = first_line(error)
             log.error("not exported", processor=name, error=missing[name])
     return count, missing
 

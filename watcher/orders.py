@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import msgspec
 
 from watcher.door import Abandoned
-from watcher.errors import OrderFailed
+from watcher.errors import OrderFailed, first_line
 from watcher.pipeline import Pipeline
 from watcher.sessions import Tree, path_of
 from watcher.state import State, Status
@@ -105,7 +105,7 @@ def _change(
     try:
         return pipeline.door.call(lambda connection: pipeline.passes.change(connection, key, change, forget))
     except troubles as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = first_line(error)
         raise OrderFailed(key, reason) from error
 
 

@@ -18,7 +18,7 @@ from processors.contract import Processor
 from watcher import health, housekeeping, lag, orders, standing
 from watcher.child import Child
 from watcher.collector.collect import Collector
-from watcher.errors import OrderFailed, OrderRefused, ProcessorUnconfigured
+from watcher.errors import OrderFailed, OrderRefused, ProcessorUnconfigured, first_line
 from watcher.jobs import Jobs
 from watcher.knowledge.base import Knowledge
 from watcher.knowledge.erase import Erased
@@ -32,7 +32,7 @@ from watcher.registry import Refused, discover
 from watcher.retry import Retry
 from watcher.sessions import Listing, Tree, node_of
 from watcher.settings import Settings, model_access, own
-from watcher.store.database import Database
+from watcher.store.database import Database, read
 from watcher.store.ledger import Ledger
 from watcher.store.migrations import migrate, prepare
 from watcher.store.open import open_database
@@ -223,18 +223,15 @@ class Core:
         answers = orders.give(order, chosen, self.tree, list(dict.fromkeys(keys)))
         if order == "forget" and not processor:
             forgotten = {answer.session: True for answer in answers if answer.done}
-            answers += [self._forget_said(key) for key in forgotten]
+            answers += [self._forget(key)[0] for key in forgotten]
         return answers + [self._forget_noted(key) for key in dict.fromkeys(noted)]
 
-    def _forget_said(self, key: str) -> orders.Answer:
-        """What a forgotten session said is erased from the knowledge base too."""
-        return self._forget(key)[0]
-
     def _forget(self, key: str) -> tuple[orders.Answer, Erased]:
+        """What a forgotten session said is erased from the knowledge base too."""
         try:
             erased = self.knowledge.forget(key)
         except self.database.Error as error:
-            raise OrderFailed(key, str(error).strip().partition("\n")[0]) from error
+            raise OrderFailed(key, first_line(error)) from error
         message = f"{erased.evidence} pieces of evidence are erased, and {erased.items} items that nothing else proves"
         return orders.Answer(key, KNOWLEDGE, True, message), erased
 
@@ -304,11 +301,7 @@ class Core:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read from the database, on a connection of its own."""
-        connection = self.database.connect()
-        try:
-            return connection.execute(sql, parameters)
-        finally:
-            connection.close()
+        return read(self.database, sql, parameters)
 
     def findings(self) -> list[health.Finding]:
         """What health has to say about these parts."""

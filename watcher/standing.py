@@ -11,7 +11,7 @@ from typing import Any
 from watcher.errors import NoSuchSession
 from watcher.sessions import Signature, Tree, key_of, path_of
 from watcher.state import COLUMNS, State
-from watcher.store.sql import QUERIES
+from watcher.store.sql import QUERIES, named, plain
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
@@ -42,7 +42,7 @@ def listing(query: Query, chosen: Chosen) -> dict[str, Any]:
     ((total,),) = query(QUERIES["count_sessions"], filters)
     return {
         "total": total,
-        "sessions": [{name: _plain(value) for name, value in zip(_LISTED, row, strict=True)} for row in rows],
+        "sessions": [named(_LISTED, row) for row in rows],
     }
 
 
@@ -110,7 +110,7 @@ def session(query: Query, tree: Tree, versions: Mapping[str, int], key: str) -> 
     described = []
     for name in sorted({*states, *versions}):
         state = states.get(name)
-        told = {} if state is None else {column: _plain(getattr(state, column)) for column in COLUMNS[3:-1]}
+        told = {} if state is None else {column: plain(getattr(state, column)) for column in COLUMNS[3:-1]}
         described.append({"processor": name, **told, "meaning": explain(state, signature, versions.get(name))})
     return {
         "session": key,
@@ -164,7 +164,3 @@ def _times(count: int) -> str:
 
 def _at(moment: datetime | None) -> str:
     return "at its turn" if moment is None else f"at {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _plain(value: object) -> object:
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value

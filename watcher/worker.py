@@ -19,6 +19,7 @@ from watcher import frames
 from watcher.child import Child, ChildStartError, Stopped
 from watcher.door import Door
 from watcher.durations import Durations
+from watcher.errors import first_line
 from watcher.memory import give_back
 from watcher.outcome import Outcomes, Tally, Visit
 from watcher.pace import Pace
@@ -177,7 +178,7 @@ class Worker:
 
     def _struggle(self, keys: list[str], error: Exception) -> None:
         """Trouble of ours: nothing is marked, everything is offered again after a pause."""
-        self.trouble = str(error).strip().partition("\n")[0]
+        self.trouble = first_line(error)
         log.error("sessions wait for trouble to pass", processor=self.name, error=self.trouble)
         if isinstance(error, self._database.Error) and self._connection is not None:
             self._connection.close()

@@ -45,6 +45,11 @@ class Unanswered(Exception):
         super().__init__(message)
         self.outcome: Outcome = outcome
 
+    @property
+    def too_much(self) -> bool:
+        """Whether it was asked about more at once than it can take or tell: a part may do."""
+        return self.outcome in ("truncated", "too_long")
+
 
 def unconfigured(access: ModelAccess) -> str | None:
     """What is to be set before a model can be asked, None if nothing is missing. Loads nothing."""

@@ -96,7 +96,7 @@ class Llm:
         try:
             told = self._ask(text)
         except Unanswered as error:
-            if error.outcome not in ("truncated", "too_long") or len(named) == 1:
+            if not error.too_much or len(named) == 1:
                 first = folded(clean(named["t1"].turn_id or "without a name"))[:60]
                 said = f"{error} (it was asked about {len(named)} turns of a person, the first is {first})"
                 raise Unanswered(error.outcome, said) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +213,13 @@ def test_text_in_a_script_is_only_text(house: House) -> None:
     (house.package / "views.sql").write_text("CREATE OR REPLACE VIEW low AS SELECT t, {word} AS word FROM a;")
     house.prepare({"word": "it's; -- {word} \\"})
     assert house.ask("SELECT * FROM low") == [("x;y -- z", "it's; -- {word} \\")]
+
+
+def test_whoever_makes_the_inbox_first_makes_the_same() -> None:
+    """The knowledge base and the processor that fills it both do: neither may be there without the other."""
+    statements = []
+    for package in ("watcher.knowledge", "processors.verification"):
+        script = files(package).joinpath("migrations", "001_tables.sql").read_text(encoding="utf-8")
+        made = [one.strip() for one in script.split(";") if "knowledge_inbox" in one or "knowledge_arrivals" in one]
+        statements.append(made[:2])
+    assert statements[0] == statements[1] and len(statements[0]) == 2

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from processors.usage import reports
 from watcher.cli.reach import ask, service_of
 from watcher.errors import NoSuchItem, ServiceTrouble, SettingsError, WatcherError
+from watcher.http.auth import bearer
 from watcher.http.client import Client
 from watcher.knowledge import reading
 from watcher.knowledge.bundle import bundle
@@ -126,7 +127,7 @@ def over_http(settings: Settings, host: str, port: int, url: str) -> None:
     base = url.rstrip("/") if url else service.url if service is not None else ""
 
     def asking(headers: Mapping[str, str], path: str, _: Callable[[Any], Any], query: dict[str, Any]) -> Any:
-        return Client(base, _token(headers)).get(path, **query)
+        return Client(base, bearer(headers) or "").get(path, **query)
 
     uvicorn.run(application(asking, base, host), host=host, port=port, log_level="warning", access_log=False)
 
@@ -149,7 +150,7 @@ def application(asking: Asking, service: str, host: str) -> ASGIApp:
         if scope["type"] == "http":
             request = Request(scope)
             try:
-                await run_in_threadpool(Client(service, _token(request.headers)).get, "/api/whoami")
+                await run_in_threadpool(Client(service, bearer(request.headers) or "").get, "/api/whoami")
             except ServiceTrouble as error:
                 code = 401 if error.code == 401 else 503
                 words = "a bearer token is needed that the service knows" if code == 401 else str(error)
@@ -159,11 +160,6 @@ def application(asking: Asking, service: str, host: str) -> ASGIApp:
         await inner(scope, receive, send)
 
     return known_only
-
-
-def _token(headers: Mapping[str, str]) -> str:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _day(name: str, text: str | None) -> date | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi import HTTPException, Request
 from starlette.requests import HTTPConnection
@@ -15,9 +15,9 @@ from watcher.store.tokens import Caller, Query, Role
 NOT_THEIRS = "this token sees only what is its user's own"
 
 
-def bearer(request: HTTPConnection) -> str | None:
-    """The token that a request gives, None if it gives none."""
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+def bearer(headers: Mapping[str, str]) -> str | None:
+    """The token that a request's headers give, None if they give none."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
     return given.strip() or None if scheme.lower() == "bearer" else None
 
 
@@ -40,7 +40,7 @@ class Doorkeeper:
         Raises:
             HTTPException: 401, nobody that is known.
         """
-        given = bearer(request)
+        given = bearer(request.headers)
         found = self.who(given) if given is not None else None
         if given is None or found is None:
             self.guesses.wrong(address_of(request), given)

@@ -111,7 +111,7 @@ class Gate:
         return False
 
     async def _must_wait(self, request: HTTPConnection) -> None:
-        token = bearer(request)
+        token = bearer(request.headers)
         if token is None or request.scope["path"] == OPEN:
             return
         seconds = self._guesses.wait(address_of(request), token)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.concurrency import run_in_threadpool
 
-from watcher.errors import ItemChanged, NoSuchContradiction, NoSuchItem, ReviewRefused
 from watcher.http import answers_memory as answers
 from watcher.http.answers import KnowledgeCounts, problems
 from watcher.http.auth import Doorkeeper
 from watcher.http.gate import IMPORT
 from watcher.http.params import PLAIN, Identity, Limit, Offset, OptionalText, Word
+from watcher.http.refusals import answered
 from watcher.knowledge import exchange, reading
 from watcher.knowledge.bundle import bundle
 from watcher.knowledge.editing import DOMAINS, LONGEST_CONTENT, LONGEST_TITLE
@@ -25,8 +24,6 @@ from watcher.knowledge.judge import RESOLUTIONS
 from watcher.knowledge.review import Decision, Edit
 from watcher.live import LiveService
 from watcher.store.tokens import Caller
-
-T = TypeVar("T")
 
 Status = Literal["", "pending", "approved", "mandatory", "rejected", "revoked", "expired", "superseded"]
 Domain = Literal["", "finance", "engineering", "product", "data", "operations", "infrastructure"]
@@ -72,6 +69,19 @@ _FILE = {
 }
 
 
+def _edit(
+    title: Title = None,
+    content: Content = None,
+    domain: NewDomain = None,
+    entity: Entities = None,
+    audience: Audience = None,
+    valid_from: ValidFrom = None,
+    valid_until: ValidUntil = None,
+) -> Edit:
+    """What an item is to say, for whom and how long."""
+    return Edit(title, content, domain or None, entity, audience, None, valid_from, valid_until)
+
+
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
     routes = APIRouter(prefix="/api/memory", tags=["memory"])
@@ -115,18 +125,11 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     )
     def memory_add(
         request: Request,
-        title: Title = None,
-        content: Content = None,
-        domain: NewDomain = None,
-        entity: Entities = None,
-        audience: Audience = None,
-        valid_from: ValidFrom = None,
-        valid_until: ValidUntil = None,
+        edit: Edit = Depends(_edit),
         mandatory: bool = False,
         reason: Reason = None,
     ) -> dict[str, Any]:
         """Write an item yourself; agents are given it at once. It needs a `title` and a `content`."""
-        edit = Edit(title, content, domain or None, entity, audience, None, valid_from, valid_until)
         found = answered(lambda: review.add(_actor(request), edit, mandatory, reason))
         request.state.resource = found["item_id"]
         return found
@@ -160,18 +163,11 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     def memory_edit(
         request: Request,
         item: Identity,
-        title: Title = None,
-        content: Content = None,
-        domain: NewDomain = None,
-        entity: Entities = None,
-        audience: Audience = None,
-        valid_from: ValidFrom = None,
-        valid_until: ValidUntil = None,
+        edit: Edit = Depends(_edit),
         reason: Reason = None,
     ) -> dict[str, Any]:
         """Change what an item says, for whom and how long; its identity stays. What is not given stays as it is."""
         request.state.resource = item
-        edit = Edit(title, content, domain or None, entity, audience, None, valid_from, valid_until)
         return answered(lambda: review.edit(item, _actor(request), edit, reason))
 
     @routes.post("/items/{item}/own", response_model=answers.MemoryItem, responses={**refused, **problems(404)})
@@ -259,15 +255,3 @@ def _actor(request: Request) -> str:
     caller = request.state.caller
     assert isinstance(caller, Caller)
     return caller.name
-
-
-def answered(work: Callable[[], T]) -> T:
-    """What was asked for, with the status that each refusal has."""
-    try:
-        return work()
-    except (NoSuchItem, NoSuchContradiction) as error:
-        raise HTTPException(404, str(error)) from None
-    except ItemChanged as error:
-        raise HTTPException(409, str(error)) from None
-    except ReviewRefused as error:
-        raise HTTPException(400, str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -10,16 +11,24 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from watcher import orders, standing
-from watcher.errors import NoSuchSession, OrderFailed, OrderRefused
+from watcher.errors import NoSuchSession
 from watcher.http import answers
 from watcher.http.answers import problems
 from watcher.http.auth import NOT_THEIRS, Doorkeeper
 from watcher.http.params import PLAIN, Limit, Offset, Word
+from watcher.http.refusals import answered
 from watcher.live import LiveService
 
 #: The longest path there can be, each byte percent-encoded, and a node's name.
 _KEY = Field(max_length=20_000, pattern=PLAIN, examples=["0f4e7d2a"])
 Status = Literal["", "ok", "failed", "quarantined", "gone"]
+
+
+def ordered(request: Request, work: Callable[[], list[orders.Answer]]) -> list[orders.Answer]:
+    """What became of an order; the audit has the sessions that it was about."""
+    given = answered(work)
+    request.state.resource = ", ".join(sorted({answer.session for answer in given}))[:500]
+    return given
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
@@ -75,15 +84,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             status: Literal["", "failed", "quarantined"] = "",
             processor: Word = "",
         ) -> dict[str, Any]:
-            try:
-                answers = core.order(order, session or [], status, processor)
-            except NoSuchSession as error:
-                raise HTTPException(404, str(error)) from None
-            except OrderRefused as error:
-                raise HTTPException(400, str(error)) from None
-            except OrderFailed as error:
-                raise HTTPException(500, str(error)) from None
-            request.state.resource = ", ".join(sorted({answer.session for answer in answers}))[:500]
+            answers = ordered(request, lambda: core.order(order, session or [], status, processor))
             return {"answers": [asdict(answer) for answer in answers]}
 
     ordering("retry", "Take up again what failed or was put aside.")

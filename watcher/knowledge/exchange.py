@@ -15,6 +15,7 @@ from watcher.knowledge.intake import standing_of
 from watcher.knowledge.naming import evidence_of, name_of
 from watcher.knowledge.writer import ITEM, QUERIES, Writer, note
 from watcher.store.database import Connection
+from watcher.store.sql import named
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
@@ -39,7 +40,7 @@ def export(query: Query) -> dict[str, Any]:
     items = []
     for row in query(QUERIES["exported"], [datetime.now(UTC).timestamp()]):
         told = reading.item_of(row[: len(ITEM) + 1])
-        proof = [dict(zip(reading.EVIDENCE, one, strict=True)) for one in query(QUERIES["evidence"], [told["item_id"]])]
+        proof = [named(reading.EVIDENCE, one) for one in query(QUERIES["evidence"], [told["item_id"]])]
         kept = (
             "title",
             "content",
@@ -54,7 +55,7 @@ def export(query: Query) -> dict[str, Any]:
         items.append(
             {
                 **{key: told[key] for key in kept},
-                "evidence": [{key: _plain(one[key]) for key in _EVIDENCE} for one in proof],
+                "evidence": [{key: one[key] for key in _EVIDENCE} for one in proof],
             }
         )
     return {"format": FORMAT, "items": items}
@@ -133,7 +134,3 @@ def _one(
     note(connection, item, now, actor, "imported", None, status)
     known.add(item)
     done.added += 1
-
-
-def _plain(value: object) -> object:
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value

@@ -75,7 +75,7 @@ class Model:
                 self._access, Pairs, INSTRUCTIONS, "\n".join(shown), purpose="contradictions", session=new.item_id
             )
         except Unanswered as error:
-            if error.outcome not in ("truncated", "too_long") or len(others) == 1:
+            if not error.too_much or len(others) == 1:
                 raise
             middle = len(others) // 2
             return self.contradictions(new, others[:middle]) + self.contradictions(new, others[middle:])

@@ -11,6 +11,7 @@ from typing import Any
 from watcher.errors import NoSuchItem
 from watcher.knowledge import rule
 from watcher.knowledge.writer import ITEM, QUERIES
+from watcher.store.sql import named
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
@@ -73,7 +74,7 @@ def item(query: Query, which: str, viewer: str | None = None, served: bool = Fal
     told = found(query, which, viewer)
     if served and told["owner"] is None and told["status"] not in ("approved", "mandatory"):
         raise NoSuchItem(which)
-    evidence = [_told(EVIDENCE, row) for row in query(QUERIES["evidence"], [which])]
+    evidence = [named(EVIDENCE, row) for row in query(QUERIES["evidence"], [which])]
     related = query(QUERIES["relations"], [which])
     visible = {one: _visible(query, one, viewer) for one, _, _ in related}
     return {
@@ -82,14 +83,14 @@ def item(query: Query, which: str, viewer: str | None = None, served: bool = Fal
         "digest": rule.digest(told["title"], told["content"]),
         "warnings": rule.warnings(told["title"], told["content"]),
         "evidence": evidence,
-        "history": [_told(_HISTORY, row) for row in query(QUERIES["history"], [which])],
+        "history": [named(_HISTORY, row) for row in query(QUERIES["history"], [which])],
         "relations": [
             {"item_id": one, "kind": kind, "score": round(score, 3), "title": visible[one]}
             for one, kind, score in related
             if visible[one] is not None
         ],
         "contradictions": contradictions(query, item=which, resolved=True),
-        "votes": [_told(("username", "vote", "voted_at"), row) for row in query(QUERIES["votes"], [which])],
+        "votes": [named(("username", "vote", "voted_at"), row) for row in query(QUERIES["votes"], [which])],
     }
 
 
@@ -108,7 +109,7 @@ def found(query: Query, which: str, viewer: str | None = None) -> dict[str, Any]
 
 def contradictions(query: Query, which: str = "", item: str = "", resolved: bool = False) -> list[dict[str, Any]]:
     """Pairs of items that cannot both hold, open ones first; not those of personal items."""
-    return [_told(_CONTRADICTION, row) for row in query(QUERIES["contradictions"], [which, item, resolved])]
+    return [named(_CONTRADICTION, row) for row in query(QUERIES["contradictions"], [which, item, resolved])]
 
 
 def counts(query: Query) -> dict[str, Any]:
@@ -135,16 +136,9 @@ def _visible(query: Query, which: str, viewer: str | None) -> str | None:
 
 def item_of(row: Sequence[Any]) -> dict[str, Any]:
     """An item's own columns and its confidence, ready for JSON."""
-    told = _told((*ITEM, "confidence"), row)
+    told = named((*ITEM, "confidence"), row)
     told["entities"] = json.loads(told["entities"])
     told["confidence"] = round(told["confidence"], 3)
     for inner in ("base", "floor"):
         del told[inner]
     return told
-
-
-def _told(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
-    return {
-        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
-        for name, value in zip(names, row, strict=True)
-    }

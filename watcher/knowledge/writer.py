@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from watcher.knowledge.confidence import SQL as CONFIDENCE
-from watcher.store.database import Connection, Database
+from watcher.store.database import Connection, Database, read
 from watcher.store.sql import queries
 
 log = structlog.get_logger("watcher.knowledge")
@@ -91,11 +91,7 @@ class Writer:
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read, on a connection of its own."""
-        connection = self.database.connect()
-        try:
-            return connection.execute(sql, parameters)
-        finally:
-            connection.close()
+        return read(self.database, sql, parameters)
 
     def close(self) -> None:
         """Give the connection back. Idempotent."""

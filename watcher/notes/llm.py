@@ -93,7 +93,7 @@ class Llm:
         try:
             return ask(self._access, Picks, INSTRUCTIONS, text, purpose="corporate-memory", session=key).items
         except Unanswered as error:
-            if error.outcome not in ("truncated", "too_long") or len(window) == 1:
+            if not error.too_much or len(window) == 1:
                 raise
         middle = len(window) // 2
         return self._ask(key, window[:middle]) + self._ask(key, window[middle:])

@@ -6,9 +6,9 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from processors.asking import KEYS
@@ -17,6 +17,16 @@ from watcher.settings.patterns import Pattern
 
 #: Settings whose values are not shown.
 SECRET = {("http", "token"), ("database", "url")}
+
+
+def _name_users(sources: list[str]) -> list[str]:
+    for source in sources:
+        Pattern.parse(source)
+    return sources
+
+
+#: Patterns of files in people's homes.
+Sources = Annotated[list[str], AfterValidator(_name_users)]
 
 
 class _Table(BaseModel):
@@ -82,7 +92,7 @@ class CollectorTable(_Table):
 
     enabled: bool = Field(False, description="Whether transcripts are copied to paths.sessions by the clock.")
     every: Seconds = Field(Seconds(600), gt=0, description="How often they are.")
-    sources: list[str] = Field(
+    sources: Sources = Field(
         [
             "/home/*/.claude/projects/**/*.jsonl",
             "/home/*/.claude/projects/**/subagents/*.meta.json",
@@ -95,20 +105,13 @@ class CollectorTable(_Table):
     )
     largest: Bytes = Field(Bytes(1_000_000_000), description="A file that is larger is not copied.")
 
-    @field_validator("sources")
-    @classmethod
-    def _name_users(cls, sources: list[str]) -> list[str]:
-        for source in sources:
-            Pattern.parse(source)
-        return sources
-
 
 class CorporateMemoryTable(_Table):
     """What people note for their agents, taken into the knowledge base."""
 
     enabled: bool = Field(False, description="Whether people's notes are read by the clock.")
     every: Seconds = Field(Seconds(1020), gt=0, description="How often they are.")
-    sources: list[str] = Field(
+    sources: Sources = Field(
         [
             "/home/*/CLAUDE.local.md",
             "/home/*/.claude/CLAUDE.local.md",
@@ -119,13 +122,6 @@ class CorporateMemoryTable(_Table):
     extractor: Literal["rules", "llm"] = Field(
         "rules", description="rules needs nothing; llm sends notes without secrets and personal lines to [model] model."
     )
-
-    @field_validator("sources")
-    @classmethod
-    def _name_users(cls, sources: list[str]) -> list[str]:
-        for source in sources:
-            Pattern.parse(source)
-        return sources
 
 
 class KnowledgeTable(_Table):

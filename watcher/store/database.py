@@ -84,3 +84,12 @@ class Database(Protocol):
     def close(self) -> None:
         """Close every connection. Idempotent."""
         ...
+
+
+def read(database: Database, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows of a query, on a connection of its own."""
+    connection = database.connect()
+    try:
+        return connection.execute(sql, parameters)
+    finally:
+        connection.close()

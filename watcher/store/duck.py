@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from processors.contract import ColumnType
-from watcher.errors import DatabaseTrouble, StateInUse
+from watcher.errors import DatabaseTrouble, StateInUse, first_line
 from watcher.store.database import SQL_TYPES, Blame
 from watcher.store.sql import quoted, text
 
@@ -280,7 +280,7 @@ class DuckDatabase:
             if "Could not set lock" in str(error):
                 raise StateInUse(str(self.path), _holder(str(error))) from None
             if self._read_only or not wal.exists() or "No space left" in str(error):
-                raise DatabaseTrouble(f"{self.path} cannot be opened: {_first_line(error)}") from None
+                raise DatabaseTrouble(f"{self.path} cannot be opened: {first_line(error)}") from None
             root = self._without(wal, error)
         root.execute("SET TimeZone = 'UTC'")
         return root
@@ -296,13 +296,13 @@ class DuckDatabase:
             root = self._connect()
         except duckdb.Error as worse:
             os.replace(aside, wal)  # it was not the log: leave everything as it was found
-            raise DatabaseTrouble(f"{self.path} cannot be opened: {_first_line(worse)}") from None
+            raise DatabaseTrouble(f"{self.path} cannot be opened: {first_line(worse)}") from None
         notice = (
-            f"The write-ahead log was damaged and is set aside as {aside.name} ({_first_line(error)}); "
+            f"The write-ahead log was damaged and is set aside as {aside.name} ({first_line(error)}); "
             "the database stands at its last checkpoint, and sweeps make good what the transcripts still hold."
         )
         self.notices.append(notice)
-        log.error("damaged write-ahead log set aside", path=str(aside), error=_first_line(error))
+        log.error("damaged write-ahead log set aside", path=str(aside), error=first_line(error))
         return root
 
 
@@ -346,7 +346,3 @@ def _holder(message: str) -> int | None:
     _, _, after = message.partition("(PID ")
     digits = after.partition(")")[0]
     return int(digits) if digits.isdigit() else None
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

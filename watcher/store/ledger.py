@@ -13,8 +13,9 @@ from typing import Any
 import structlog
 
 from processors.asking.journal import Call
+from watcher.errors import first_line
 from watcher.store.database import Connection, Database
-from watcher.store.sql import QUERIES
+from watcher.store.sql import QUERIES, named
 
 log = structlog.get_logger("watcher.ledger")
 
@@ -119,7 +120,7 @@ class Ledger:
                 self._disconnect()
                 if self.trouble is None:
                     log.error("the ledger cannot be written", note=query, error=str(error))
-                self.trouble = str(error).strip().partition("\n")[0]
+                self.trouble = first_line(error)
                 return None
             self.trouble = None
             return rows
@@ -205,10 +206,8 @@ def actors(query: Query) -> list[str]:
 
 
 def _plain(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
-    told = dict(zip(names, row, strict=True))
-    for name, value in told.items():
-        if isinstance(value, datetime):
-            told[name] = value.astimezone(UTC).isoformat()
-        elif name in ("stats", "params"):
-            told[name] = json.loads(value) if value else {}
-    return told
+    found = named(names, row)
+    for name in ("stats", "params"):
+        if name in found:
+            found[name] = json.loads(found[name]) if found[name] else {}
+    return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.resources import files
+from typing import Any
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _SETTING = re.compile(r"\{(\w+)\}")
@@ -33,6 +35,16 @@ def quoted(identifier: str) -> str:
 def text(value: object) -> str:
     """A text literal, safe to stand in SQL."""
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def plain(value: object) -> object:
+    """A value from the database, ready for JSON: instants as text, in UTC."""
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+
+
+def named(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    """A row by its columns' names, ready for JSON."""
+    return {name: plain(value) for name, value in zip(names, row, strict=True)}
 
 
 QUERIES = queries("watcher.store", "queries.sql")

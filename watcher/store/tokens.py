@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from watcher.errors import TokenRefused
-from watcher.store.sql import QUERIES
+from watcher.store.sql import QUERIES, named
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 Role = Literal["admin", "reader", "user"]
@@ -49,13 +49,7 @@ def make(query: Query, name: str, role: str, username: str | None) -> dict[str, 
 def listing(query: Query) -> list[dict[str, Any]]:
     """Every token, without its text; ready for JSON."""
     names = ("token_id", "name", "role", "username", "created_at", "revoked_at")
-    return [
-        {
-            name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
-            for name, value in zip(names, row, strict=True)
-        }
-        for row in query(QUERIES["tokens"], [])
-    ]
+    return [named(names, row) for row in query(QUERIES["tokens"], [])]
 
 
 def revoke(query: Query, which: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from watcher.errors import first_line
 from watcher.http.auth import Doorkeeper
 from watcher.http.pages import entrance, memory, overview, runs, sessions, usage
 from watcher.http.pages.forms import SignInNeeded
@@ -50,7 +51,7 @@ def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
     def unreadable(request: Request, error: Exception) -> Response:
         if for_a_program(request):
             raise error
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line(error)
         request.state.unhandled = f"{type(error).__name__}: {reason}"
         return frame.trouble(
             request, 503, f"The database cannot be read: {reason}. See to the disk, or restore a backup."

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from watcher.errors import NoSuchItem
-from watcher.http.memory import answered
 from watcher.http.pages.forms import fields
 from watcher.http.pages.frame import Frame, Visitor, inside
+from watcher.http.refusals import answered
 from watcher.knowledge import reading
 from watcher.knowledge.bundle import bundle
 from watcher.knowledge.editing import DOMAINS

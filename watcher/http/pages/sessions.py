@@ -13,9 +13,10 @@ from processors.errors import reports as errors
 from processors.usage import reports as usage
 from processors.usage.reports import Moment
 from watcher import orders, standing
-from watcher.errors import NoSuchSession, OrderFailed, OrderRefused
+from watcher.errors import NoSuchSession
 from watcher.http.pages import drawing
 from watcher.http.pages.frame import Frame, Visitor
+from watcher.http.sessions import ordered
 
 #: How many sessions a page shows at first, and when asked for more.
 FIRST, MORE = 50, 500
@@ -119,15 +120,8 @@ def router(frame: Frame) -> APIRouter:
         ) -> Response:
             if status not in ("", "failed", "quarantined"):
                 raise HTTPException(400, f"status = {status[:50]}: failed and quarantined are accepted.")
-            try:
-                answers = core.order(order, [session] if session else [], status, processor)
-            except NoSuchSession as error:
-                raise HTTPException(404, str(error)) from None
-            except OrderRefused as error:
-                raise HTTPException(400, str(error)) from None
-            except OrderFailed as error:
-                raise HTTPException(500, str(error)) from None
-            request.state.resource = ", ".join(sorted({answer.session for answer in answers}))[:500]
+            named = [session] if session else []
+            answers = ordered(request, lambda: core.order(order, named, status, processor))
             back = f"/sessions/one?{urlencode({'session': session})}" if session and order != "forget" else "/sessions"
             return frame.done(visitor, _told(order, answers), back)
 
