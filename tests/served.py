@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -70,9 +70,7 @@ class Served:
         known = {"Authorization": f"Bearer {token}"} if token is not None else {}
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            # Who sends more than is taken is answered, and hung up on, before all of it is sent.
-            with suppress(BrokenPipeError, ConnectionResetError):
-                connection.request(method, path + ("?" + words if words else ""), body, {**known, **(headers or {})})
+            connection.request(method, path + ("?" + words if words else ""), body, {**known, **(headers or {})})
             answer = connection.getresponse()
             return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -360,6 +361,26 @@ def test_nothing_is_taken_beyond_measure(service: Served) -> None:
     assert answer.startswith(b"HTTP/1.1 400 ") and b"application/json" in answer
     assert service.raw(b"no http\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     assert service.ask("GET", "/api/health").status == 200
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_who_sends_too_much_hears_it(service: Served, told: bool) -> None:
+    """The answer does not wait for all of it, and no reset takes it away from who is still sending."""
+    length = gate.LONGEST_BODY + 1
+    target = f"{RUN}?processor=usage" if told else "/sign-in"  # which reads a form
+    head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+    form = f"Content-Length: {length}\r\n\r\n"
+    if not told:
+        form = "Content-Type: application/x-www-form-urlencoded\r\n"
+        form += f"Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        connection.sendall((head + form).encode())
+        if not told:
+            connection.sendall(b"x" * length)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+        connection.sendall(b"x" * length if told else b"\r\n0\r\n\r\n")
+        while connection.recv(65536):
+            pass  # until it is closed, which is no error
 
 
 def test_who_is_slow_does_not_hold_a_connection(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:

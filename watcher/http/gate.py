@@ -35,6 +35,8 @@ UPLOADS = "/api/upload/"
 IMPORT, LONGEST_IMPORT = "/api/memory/import", 50_000_000
 #: How many seconds a body may take, and how many bytes each further second is to bring.
 BODY_SECONDS, BODY_RATE = 30.0, 1024
+#: How many seconds who sends too much is heard out for after the answer.
+LINGER_SECONDS = 5.0
 
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -64,14 +66,22 @@ class Gate:
             await self._app(scope, receive, send)
             return
         body = _Body(receive, _longest(scope["path"]))
+        too_much = False
 
         async def guarded(message: Message) -> None:
+            nonlocal too_much
             if message["type"] == "http.response.start":
+                too_much = message["status"] == 413
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 if scope["path"].startswith("/api/"):
                     headers.setdefault("cache-control", "no-store")
+            elif too_much and not message.get("more_body", False):
+                # A connection that is closed with bytes unread is reset, and what was answered is lost with it.
+                await send({**message, "more_body": True})
+                await body.rest()
+                message = {"type": "http.response.body"}
             await send(message)
 
         request = HTTPConnection(scope)
@@ -146,6 +156,14 @@ class _Body:
         if self.longest is not None and self._taken > self.longest:
             raise HTTPException(413, _too_long(self.longest), {"Connection": "close"})
         return message
+
+    async def rest(self) -> None:
+        """Read on, for nothing, until all has come, it goes away or it takes too long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self._whole:
+                    message = await self._receive()
+                    self._whole = not message.get("more_body", False)
 
 
 def _longest(path: str) -> int | None:

@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +94,11 @@ class _Gate:
 class DuckConnection:
     """A cursor of the database, for one thread."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, gate: _Gate, poisoned: Callable[[], None]) -> None:
-        self._cursor = cursor
+    def __init__(
+        self, another: Callable[[], duckdb.DuckDBPyConnection], gate: _Gate, poisoned: Callable[[], None]
+    ) -> None:
+        self._cursor = another()
+        self._another = another
         self._gate = gate
         self._poisoned = poisoned
 
@@ -113,15 +116,23 @@ class DuckConnection:
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or none of it."""
         with self._gate.passing():
-            self.execute("BEGIN")
             try:
+                self.execute("BEGIN")
                 yield
                 self.execute("COMMIT")
             except BaseException:
-                # A failed COMMIT has rolled back already; the error that matters is on its way.
-                with suppress(duckdb.Error):
-                    self._cursor.execute("ROLLBACK")
+                self._roll_back()
                 raise
+
+    def _roll_back(self) -> None:
+        try:
+            self._cursor.execute("ROLLBACK")
+        except duckdb.Error as error:
+            if "no transaction is active" in str(error):
+                return  # neither is one after a COMMIT that failed
+            # Without memory even this fails, and a cursor that is left in its transaction refuses everything for ever.
+            self._cursor.close()
+            self._cursor = self._another()
 
     @contextmanager
     def rows(self, columns: Mapping[str, ColumnType], lines: bytes) -> Iterator[str]:
@@ -130,7 +141,7 @@ class DuckConnection:
         with _readable(lines) as path:
             yield (
                 f"read_json('{path}', format = 'newline_delimited', columns = {{{types}}},"
-                f" maximum_object_size = {LONGEST_ROW})"
+                f" maximum_object_size = {_object_size(lines)})"
             )
 
     def to_parquet(self, select: str, path: Path) -> None:
@@ -187,7 +198,7 @@ class DuckDatabase:
             if self._root is None:
                 self._root = self._open()
             opening = self._opening
-            connection = DuckConnection(self._root.cursor(), self._gate, lambda: self._poison(opening))
+            connection = DuckConnection(self._root.cursor, self._gate, lambda: self._poison(opening))
             self._cursors.add(connection)
             return connection
 
@@ -314,8 +325,13 @@ def write_parquet(columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]], p
         memory.execute("SET TimeZone = 'UTC'")
         memory.execute(
             f"COPY (SELECT * FROM read_json({text(source)}, format = 'newline_delimited', columns = {{{types}}},"
-            f" maximum_object_size = {LONGEST_ROW})) TO {text(path)} (FORMAT parquet)"
+            f" maximum_object_size = {_object_size(lines)})) TO {text(path)} (FORMAT parquet)"
         )
+
+
+def _object_size(lines: bytes) -> int:
+    """The longest row to be ready for; twice of it is taken for each scan, and that counts as memory in use."""
+    return min(LONGEST_ROW, max(len(lines), 4096))
 
 
 def _is_poison(error: BaseException) -> bool:
