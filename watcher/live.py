@@ -70,7 +70,7 @@ class LiveService:
             self._sweep_by_the_clock(pipeline, number * APART)
             self._sweep_soon(pipeline, "start")
         for number, (name, every) in enumerate(_cadences(self.core.settings).items(), start=1):
-            first = first_run(datetime.now(UTC), last.get(name), every, number * APART)
+            first = first_run(datetime.now(UTC), last.get(name), every, min(number * APART, every))
             self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name), first)
         self.schedule.every("tick", TICK, self._tick)
         self.schedule.start()
@@ -143,7 +143,7 @@ class LiveService:
 
     def _sweep_by_the_clock(self, pipeline: Pipeline, offset: float) -> None:
         name, every = job_of(pipeline.name), float(pipeline.plan.settings.sweep_every)
-        self.schedule.every(name, every, partial(self._sweep, pipeline, "clock"), every + offset)
+        self.schedule.every(name, every, partial(self._sweep, pipeline, "clock"), every + min(offset, every))
 
     def _sweep_soon(self, pipeline: Pipeline, trigger: str) -> None:
         self.schedule.soon(f"{job_of(pipeline.name)}:{trigger}", partial(self._sweep, pipeline, trigger))
