@@ -4,6 +4,8 @@
 PYTHON ?= python3
 STATE ?= state
 SESSIONS ?=
+# The tests wait for processes as much as they work: one more goes on meanwhile.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -20,16 +22,15 @@ demo: $(VENV)/.runs ## A living sample, for a minute: no transcripts needed.
 	@$(BIN)/session-watcher demo
 
 test: $(VENV)/.tests lint ## Everything that needs no root, in under ten minutes.
-	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal $(PYTEST)
-	$(BIN)/python -m pytest tests/contract tests/acceptance -n 2 --dist worksteal --durations 8 $(PYTEST)
+	$(BIN)/python -m pytest tests/unit tests/contract tests/acceptance -n $(WORKERS) --dist worksteal --durations 8 $(PYTEST)
 
 test-unit: $(VENV)/.tests ## The unit tests only, in seconds.
-	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal $(PYTEST)
+	$(BIN)/python -m pytest tests/unit -n $(WORKERS) --dist worksteal $(PYTEST)
 
 test-faults: $(VENV)/.tests ## Kills, full disks, kernel limits, unmounts: needs root.
 	@[ "$$(id -u)" = 0 ] || { echo "make test-faults mounts, fills and kills: run it as root." >&2; exit 2; }
 	$(BIN)/python -m pytest tests/faults --durations 8 $(PYTEST)
-	SESSION_WATCHER_HISTORIES=$(or $(HISTORIES),300) $(BIN)/python -m pytest tests/acceptance/test_random_histories.py -n 2 --dist worksteal $(PYTEST)
+	SESSION_WATCHER_HISTORIES=$(or $(HISTORIES),300) $(BIN)/python -m pytest tests/acceptance/test_random_histories.py -n $(WORKERS) --dist worksteal $(PYTEST)
 
 lint: $(VENV)/.tests ## ruff and mypy --strict.
 	$(BIN)/ruff check .

@@ -25,6 +25,8 @@ log = structlog.get_logger("watcher.live")
 
 #: How often an owed sweep is looked for, and the settings file looked at, in seconds.
 TICK = 1.0
+#: The database is put to rest when nothing was committed for so long, in seconds.
+REST = 20.0
 #: So far apart do jobs begin after a start.
 APART = 10.0
 #: Tables that a running service cannot take up: they are in force from the next start.
@@ -56,7 +58,8 @@ class LiveService:
         #: Settings that were changed, and take effect at the next start.
         self.waiting_settings: list[str] = []
         self._told: dict[tuple[str, str], str] = {}
-        self._commits = 0
+        #: How many commits there were when this was last looked at, since when, and whether it was put to rest since.
+        self._commits, self._since, self._rested = 0, time.monotonic(), False
         self.core.jobs.add(HEALTH_CHECK, self.check)
 
     def start(self) -> None:
@@ -175,8 +178,11 @@ class LiveService:
         """One small look at everything that may have come up: a busy schedule is a core that is never at rest."""
         commits = sum(pipeline.door.commits for pipeline in self.core.pipelines.values())
         if commits != self._commits:  # one of them may have brought candidates
-            self._commits = commits
+            self._commits, self._since, self._rested = commits, time.monotonic(), False
             self.core.knowledge.wake()
+        elif not self._rested and time.monotonic() - self._since > REST:
+            self._rested = True
+            self.schedule.soon("rest", self.core.database.rest)
         self.core.model_calls.take(time.time())
         for pipeline in self.core.pipelines.values():
             if pipeline.owes():

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.processes import call
 from tests.served import TOKEN, served
 
@@ -21,7 +23,12 @@ enabled = false
 """
 
 
-def test_requests_made_from_its_description_find_nothing(tmp_path: Path) -> None:
+#: Which paths are asked together: two halves, made at the same time.
+PARTS = {"the memory": ("--include-path-regex", "^/api/memory"), "the rest": ("--exclude-path-regex", "^/api/memory")}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_requests_made_from_its_description_find_nothing(tmp_path: Path, part: str) -> None:
     """No failure of the server, no answer or status that is not described, nothing bad taken nor good refused."""
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG)
@@ -33,6 +40,7 @@ def test_requests_made_from_its_description_find_nothing(tmp_path: Path) -> None
             [
                 *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
                 *("run", f"{service.url}/api/openapi.json", "--header", f"Authorization: Bearer {TOKEN}"),
+                *PARTS[part],
                 *("--seed", str(SEED), "--max-examples", "5"),
                 *("--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all"),
                 *("--request-timeout", "20", "--continue-on-failure", "--no-color"),

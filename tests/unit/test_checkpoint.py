@@ -5,7 +5,14 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from watcher.store.duck import DuckDatabase
+import pytest
+
+from tests.listener import until
+from tests.processes import call
+from tests.served import served
+from watcher import live
+from watcher.store import duck
+from watcher.store.duck import LONG_LOG, DuckDatabase
 
 
 def test_a_checkpoint_and_transactions_hold_each_other_up_and_fail_neither(tmp_path: Path) -> None:
@@ -43,3 +50,40 @@ def test_a_checkpoint_and_transactions_hold_each_other_up_and_fail_neither(tmp_p
     counts = connection.execute("SELECT writer, count(*) FROM rows GROUP BY writer ORDER BY writer")
     assert counts == [(writer, 2 * count) for writer, count in enumerate(written)]
     database.close()
+
+
+def test_at_rest_what_lies_in_memory_goes_into_the_file(tmp_path: Path) -> None:
+    """A log that is worth it; a short one stays, since a checkpoint writes more than it brings."""
+    database = DuckDatabase(tmp_path / "watcher.duckdb")
+    connection = database.connect()
+    log = tmp_path / "watcher.duckdb.wal"
+    connection.execute("CREATE TABLE rows (number BIGINT, word VARCHAR)")
+    database.rest()
+    assert log.stat().st_size > 0
+    connection.execute("INSERT INTO rows SELECT number, repeat('x', 100) || number FROM range(100000) t(number)")
+    assert log.stat().st_size > LONG_LOG
+
+    def in_memory() -> int:
+        ((size,),) = connection.execute(
+            "SELECT sum(memory_usage_bytes) FROM duckdb_memory() WHERE tag = 'IN_MEMORY_TABLE'"
+        )
+        return int(size)
+
+    assert in_memory() > LONG_LOG
+    database.rest()
+    assert not log.exists() or log.stat().st_size == 0
+    assert in_memory() < LONG_LOG / 10
+    assert connection.execute("SELECT count(*) FROM rows") == [(100_000,)]
+    database.close()
+
+
+def test_a_service_puts_its_database_to_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When nothing was committed for a while, and again after the next commit."""
+    monkeypatch.setattr(live, "REST", 0.2)
+    monkeypatch.setattr(duck, "LONG_LOG", 0)
+    with served(tmp_path) as service:
+        log = service.state / "watcher.duckdb.wal"
+        for number in (1, 2):
+            (service.sessions / f"{number}.jsonl").write_bytes(call(f"m{number}"))
+            service.until_calls(number)
+            until(lambda: not log.exists() or log.stat().st_size == 0, "the log to be brought into the file")

@@ -73,6 +73,10 @@ class Database(Protocol):
         """Bring everything that is committed into the database file."""
         ...
 
+    def rest(self) -> None:
+        """Give back the memory that nobody needs while nothing is written."""
+        ...
+
     def keep_copy(self, folder: Path, name: str) -> Path | None:
         """Leave a copy of the whole database behind; None where the database is not a file of ours."""
         ...

@@ -19,6 +19,7 @@ import structlog
 
 from processors.contract import ColumnType
 from watcher.errors import DatabaseTrouble, StateInUse, first_line
+from watcher.memory import give_back
 from watcher.store.database import SQL_TYPES, Blame
 from watcher.store.sql import quoted, text
 
@@ -51,6 +52,8 @@ _ROWS = (
 LONGEST_ROW = 64 << 20
 
 
+#: At rest, a write-ahead log longer than this is brought into the file: what is in it is held in memory too.
+LONG_LOG = 4 << 20
 #: A checkpoint waits so long for single statements to end; seconds.
 PATIENCE = 10.0
 
@@ -227,6 +230,19 @@ class DuckDatabase:
                     time.sleep(0.005)
         finally:
             connection.close()
+
+    def rest(self) -> None:
+        """Give back what memory nobody needs while nothing is written: what is only in the log, and what is freed."""
+        log_file = self.path.with_name(self.path.name + ".wal")
+        if log_file.exists() and log_file.stat().st_size > LONG_LOG:
+            self.checkpoint()
+        connection = self.connect()
+        try:
+            # The same limit again: setting it has the database hand over what it keeps for the next burst.
+            connection.execute(f"SET memory_limit = {text(str(self._config['memory_limit']))}")
+        finally:
+            connection.close()
+        give_back()
 
     def keep_copy(self, folder: Path, name: str) -> Path | None:
         """Copy the database as it is committed at this moment, whoever writes meanwhile; it takes its place at once.

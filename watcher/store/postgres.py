@@ -100,6 +100,9 @@ class PostgresDatabase:
     def checkpoint(self) -> None:
         """The server makes its own."""
 
+    def rest(self) -> None:
+        """It holds no memory of ours."""
+
     def keep_copy(self, folder: Path, name: str) -> Path | None:
         """The server's backups are its operator's."""
         return None
