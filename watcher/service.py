@@ -30,7 +30,7 @@ from watcher.notes.reading import PREFIX as NOTES
 from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails, children
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
-from watcher.sessions import Listing, Tree, node_of
+from watcher.sessions import Looks, Tree, node_of
 from watcher.settings import Settings, model_access, own
 from watcher.store.database import Database, read
 from watcher.store.ledger import Ledger
@@ -71,6 +71,8 @@ class Core:
         self.command = command
         self.started_at = time.time()
         self.tree = Tree(settings.paths.sessions.resolve(), settings.paths.layout, settings.node.name)
+        #: The tree as it is now.
+        self.look = Looks(self.tree.list)
         self.refused: list[Refused] = []
         #: Replaced as a whole when one comes or goes: whoever reads it needs no lock.
         self.pipelines: dict[str, Pipeline] = {}
@@ -190,10 +192,6 @@ class Core:
         model = model_access(settings) if chosen.asks_model else None
         missing = asking.unconfigured(model) if model is not None else None
         return Plan(chosen, own(settings, processor.name), cadence, retry, model, missing)
-
-    def look(self) -> Listing:
-        """The tree as it is now."""
-        return self.tree.list()
 
     def versions(self) -> dict[str, int]:
         """The enabled processors' versions."""

@@ -6,7 +6,10 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +18,9 @@ from urllib.parse import unquote_to_bytes
 Layout = Literal["auto", "users", "projects"]
 
 SUFFIX = b".jsonl"
+
+#: Who asks for a look within so many seconds of another shares it.
+TOGETHER = 0.01
 
 # What a key may not hold as it is: bytes that are not UTF-8 (surrogates, after
 # decoding with surrogateescape), control characters, and our two marks.
@@ -139,6 +145,38 @@ class Tree:
                 unreadable.append(f"{os.fsdecode(folder)}: {error.strerror}")
                 unknown.append(self.key(folder[prefix:] + b"/" if folder != root else b""))
         return Listing(files, directories, unreadable, node_of(self.key(b"")), tuple(unknown))
+
+
+class Looks:
+    """Looks at the whole tree, shared: who asks while one is owed gets that one, with all others that do.
+
+    A look shows everything that was there when it was asked for, so one that has begun already is nobody else's.
+    """
+
+    def __init__(self, look: Callable[[], Listing]) -> None:
+        self._look = look
+        self._lock, self._one_at_a_time = threading.Lock(), threading.Lock()
+        self._owed: Future[Listing] | None = None
+
+    def __call__(self) -> Listing:
+        """The tree as it is now.
+
+        Raises:
+            Exception: whatever looking raises, for all who share it.
+        """
+        with self._lock:
+            mine = self._owed is None
+            owed = self._owed = self._owed or Future()
+        if mine:
+            with self._one_at_a_time:
+                time.sleep(TOGETHER)
+                with self._lock:
+                    self._owed = None
+                try:
+                    owed.set_result(self._look())
+                except BaseException as error:  # noqa: BLE001 — it goes to everybody who waits for it
+                    owed.set_exception(error)
+        return owed.result()
 
 
 class NotASession(Exception):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import random
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from watcher.sessions import NotASession, Tree, key_of, open_session, path_of
+from tests.listener import until
+from watcher.sessions import Listing, Looks, NotASession, Tree, key_of, open_session, path_of
 
 
 @pytest.mark.parametrize(
@@ -117,3 +120,43 @@ def test_what_lies_elsewhere_is_no_session_of_the_tree(tmp_path: Path) -> None:
         b"ann//a.jsonl", b"./ann/a.jsonl", b"ann/notes.txt", b"ann", b"", b"ann/\0.jsonl", b"\xff\xfe.jsonl",
     ):  # fmt: skip
         assert tree.signature(path) is None, path
+
+
+def test_who_asks_while_a_look_is_owed_shares_it(tmp_path: Path) -> None:
+    """One that has begun shows less than what was asked for, and is shared by nobody who comes later."""
+    begun, go_on = threading.Event(), threading.Event()
+    made: list[int] = []
+
+    def look() -> Listing:
+        made.append(len(made))
+        if len(made) == 1:
+            begun.set()
+            assert go_on.wait(60)
+        return Tree(tmp_path).list()
+
+    looks = Looks(look)
+    with ThreadPoolExecutor(5) as pool:
+        first = pool.submit(looks)
+        assert begun.wait(60)
+        (tmp_path / "later.jsonl").write_bytes(b"{}\n")
+        later = [pool.submit(looks) for _ in range(4)]
+        until(lambda: looks._owed is not None, "the next look to be owed")
+        go_on.set()
+        assert first.result(60).files is not later[0].result(60).files
+        assert all("later.jsonl" in one.result(60).files for one in later)
+    assert len(made) < 5
+
+
+def test_a_look_that_fails_fails_for_all_who_share_it_and_the_next_is_made(tmp_path: Path) -> None:
+    """Nobody waits for ever."""
+    failures = [OSError("gone"), None]
+
+    def look() -> Listing:
+        if failure := failures.pop(0):
+            raise failure
+        return Tree(tmp_path).list()
+
+    looks = Looks(look)
+    with pytest.raises(OSError, match="gone"):
+        looks()
+    assert looks().files == {}
