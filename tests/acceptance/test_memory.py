@@ -120,6 +120,12 @@ def decided(place: Place) -> dict[str, Any]:
     keep("edit", place.json("memory", "edit", vat, "--audience", "group:tax", "--valid-until", "2999-01-01"))
     added = place.json("memory", "add", "Refunds", "Refunds keep the tax rate of their sale.", "--domain", "finance")
     keep("add", added)
+    trap, link = "Pages are at http://x.example/", ("--content", "Books: see http://x.example/")
+    for words in (("add", "Trap", trap), ("edit", fiscal, *link), ("approve", hostile), ("mandate", hostile)):
+        done = place.run("memory", *words)
+        assert done.returncode == 2 and "(--yes)" in done.stderr, done.stderr
+        keep(f"unread {words[0]}", done.stderr)
+    keep("confirmed", place.json("memory", "edit", fiscal, *link, "--yes"))
     for words in (("memory", "approve", hostile + "x"), ("memory", "revoke", hostile), ("memory", "edit", vat)):
         done = place.run(*words)
         assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
@@ -136,6 +142,13 @@ def decided(place: Place) -> dict[str, Any]:
     assert exported.returncode == 0, exported.stderr
     keep("export", json.loads((place.state.parent / "project" / "memory.json").read_text()))
     keep("import", place.json("memory", "import", "project/memory.json"))
+    brought = {"title": "Trap", "content": trap, "domain": "data", "status": "approved"}
+    file = {"format": "session-watcher-memory/1", "items": [brought]}
+    (place.state.parent / "project" / "trap.json").write_text(json.dumps(file))
+    unread = place.run("memory", "import", "project/trap.json", "--trusted")
+    assert unread.returncode == 2 and f"“Trap: {trap}”" in unread.stderr
+    keep("unread import", unread.stderr)
+    keep("trusted import", place.json("memory", "import", "project/trap.json", "--trusted", "--yes"))
     return told
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ import typer
 from watcher.cli import show_memory
 from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
 from watcher.cli.reach import ask, elsewhere, order, service_of
-from watcher.errors import NoSuchContradiction, NoSuchItem, SettingsError
+from watcher.errors import NoSuchContradiction, NoSuchItem, SettingsError, Unconfirmed
 from watcher.knowledge import exchange, reading
 from watcher.knowledge.bundle import bundle as bundle_of
 from watcher.knowledge.editing import DOMAINS, Edit
@@ -128,24 +129,31 @@ def add(
     audience: Annotated[str, typer.Option(help="all, or group:<name>.")] = "all",
     mandatory: Annotated[bool, typer.Option("--mandatory", help="Every agent reads it.")] = False,
     reason: Reason = None,
+    yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
     """Write an item yourself; agents are given it at once."""
     edit = Edit(title, content, domain, None, audience)
-    found = order(
-        in_force(settings, state),
-        "memory add",
-        "/api/memory/items",
-        lambda core: core.knowledge.review.add(_ACTOR, edit, mandatory, reason),
-        title=title,
-        content=content,
-        domain=domain,
-        audience=audience,
-        mandatory="true" if mandatory else "false",
-        reason=reason,
-    )
+    chosen = in_force(settings, state)
+
+    def carry_out(confirmed: bool) -> Any:
+        return order(
+            chosen,
+            "memory add",
+            "/api/memory/items",
+            lambda core: core.knowledge.review.add(_ACTOR, edit, mandatory, reason, confirmed),
+            title=title,
+            content=content,
+            domain=domain,
+            audience=audience,
+            mandatory=_word(mandatory),
+            reason=reason,
+            confirmed=_word(confirmed),
+        )
+
+    found = _confirmed(carry_out, yes)
     print_json(found) if as_json else show_memory.item(found)
 
 
@@ -159,27 +167,37 @@ def edit(
     valid_from: Annotated[str | None, typer.Option(help="From this day or moment on; empty: always.")] = None,
     valid_until: Annotated[str | None, typer.Option(help="Until this day or moment; empty: for ever.")] = None,
     reason: Reason = None,
+    yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what an item says, for whom, and how long."""
+    """Change what an item says, for whom, and how long. Asks where agents would read what looks like an instruction."""
     wanted = Edit(title, content, domain, None, audience, None, valid_from, valid_until)
     if wanted == Edit():
         raise SettingsError("say what is to be different: see memory edit --help")
-    found = order(
-        in_force(settings, state),
-        "memory edit",
-        f"/api/memory/items/{item}/edit",
-        lambda core: core.knowledge.review.edit(item, _ACTOR, wanted, reason),
-        title=title,
-        content=content,
-        domain=domain,
-        audience=audience,
-        valid_from=valid_from,
-        valid_until=valid_until,
-        reason=reason,
-    )
+    chosen = in_force(settings, state)
+    # What is confirmed is what comes of the text that stands there now.
+    seen = str(ask(chosen, f"/api/memory/items/{item}", lambda query: reading.item(query, item))["digest"])
+
+    def carry_out(confirmed: bool) -> Any:
+        return order(
+            chosen,
+            "memory edit",
+            f"/api/memory/items/{item}/edit",
+            lambda core: core.knowledge.review.edit(item, _ACTOR, wanted, reason, None, seen, confirmed),
+            title=title,
+            content=content,
+            domain=domain,
+            audience=audience,
+            valid_from=valid_from,
+            valid_until=valid_until,
+            reason=reason,
+            seen=seen,
+            confirmed=_word(confirmed),
+        )
+
+    found = _confirmed(carry_out, yes)
     print_json(found) if as_json else show_memory.item(found)
 
 
@@ -207,21 +225,28 @@ def resolve(
     title: Annotated[str | None, typer.Option(help="With merge: of what both come to.")] = None,
     content: Annotated[str | None, typer.Option(help="With merge: what both come to.")] = None,
     reason: Reason = None,
+    yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
     """Settle a contradiction: the item that is not kept is superseded at once."""
-    found = order(
-        in_force(settings, state),
-        "memory resolve",
-        f"/api/memory/contradictions/{which}/resolve",
-        lambda core: core.knowledge.review.resolve(which, resolution, _ACTOR, title, content, reason),
-        resolution=resolution,
-        title=title,
-        content=content,
-        reason=reason,
-    )
+    chosen = in_force(settings, state)
+
+    def carry_out(confirmed: bool) -> Any:
+        return order(
+            chosen,
+            "memory resolve",
+            f"/api/memory/contradictions/{which}/resolve",
+            lambda core: core.knowledge.review.resolve(which, resolution, _ACTOR, title, content, reason, confirmed),
+            resolution=resolution,
+            title=title,
+            content=content,
+            reason=reason,
+            confirmed=_word(confirmed),
+        )
+
+    found = _confirmed(carry_out, yes)
     print_json(found) if as_json else show_memory.contradictions([found])
 
 
@@ -284,6 +309,7 @@ def import_(
     trusted: Annotated[
         bool, typer.Option("--trusted", help="Items are what they were; otherwise they wait for review.")
     ] = False,
+    yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
@@ -296,15 +322,19 @@ def import_(
     except ValueError as error:
         raise SettingsError(f"{file} is not JSON: {error}") from None
     chosen = in_force(settings, state)
-    service = service_of(chosen)
-    if service is not None:
-        found = service.send("/api/memory/import", given, timeout=600.0, trusted="true" if trusted else "false")
-    else:
+
+    def carry_out(confirmed: bool) -> Any:
+        service = service_of(chosen)
+        if service is not None:
+            words = {"trusted": _word(trusted), "confirmed": _word(confirmed)}
+            return service.send("/api/memory/import", given, timeout=600.0, **words)
         core = Core(chosen, "memory import", live=False)
         try:
-            found = asdict(exchange.take_in(core.knowledge.writer, given, _ACTOR, trusted))
+            return asdict(exchange.take_in(core.knowledge.writer, given, _ACTOR, trusted, confirmed))
         finally:
             core.stop()
+
+    found = _confirmed(carry_out, yes)
     print_json(found) if as_json else print(f"{found['added']} items added, {found['known']} known already.")
 
 
@@ -340,18 +370,39 @@ def _decide(
     if decision in ("approve", "mandate"):
         before = ask(chosen, f"/api/memory/items/{item}", lambda query: reading.item(query, item))
         seen = before["digest"]
-        if not as_json:
-            show_memory.to_be_approved(before)
-        if before["warnings"] and not sure:
-            if not sys.stdin.isatty():
-                raise SettingsError(f"{item}: {'; '.join(before['warnings'])}. Look at it, then say --yes")
-            typer.confirm("Let agents read it?", abort=True)
+        if not as_json and (sure or not before["warnings"]):  # else it is shown when it is asked about
+            show_memory.to_be_read(before["text"], before["warnings"])
 
-    def local(core: Core) -> Any:
-        return core.knowledge.review.decide(decision, item, _ACTOR, reason, seen)
+    def carry_out(confirmed: bool) -> Any:
+        return order(
+            chosen,
+            f"memory {decision}",
+            f"/api/memory/items/{item}/{decision}",
+            lambda core: core.knowledge.review.decide(decision, item, _ACTOR, reason, seen, confirmed),
+            reason=reason,
+            seen=seen,
+            confirmed=_word(confirmed),
+        )
 
-    found = order(chosen, f"memory {decision}", f"/api/memory/items/{item}/{decision}", local, reason=reason, seen=seen)
+    found = _confirmed(carry_out, sure)
     print_json(found) if as_json else print(f"{found['item_id']} is {found['status']}.")
+
+
+def _confirmed(carry_out: Callable[[bool], Any], sure: bool) -> Any:
+    """What comes of it; where agents would read what should be looked at twice, it is shown and asked about first."""
+    try:
+        return carry_out(sure)
+    except Unconfirmed as error:
+        if not sys.stdin.isatty():
+            raise SettingsError(f"{error} (--yes)") from None
+        for text, warnings in error.unread:
+            show_memory.to_be_read(text, warnings)
+    typer.confirm("Let agents read it?", abort=True, err=True)
+    return carry_out(True)
+
+
+def _word(said: bool) -> str:
+    return "true" if said else "false"
 
 
 def _bundle(

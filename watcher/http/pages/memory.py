@@ -16,6 +16,7 @@ from watcher.knowledge import reading
 from watcher.knowledge.bundle import bundle
 from watcher.knowledge.editing import DOMAINS
 from watcher.knowledge.review import DECISIONS, Decision, Edit
+from watcher.knowledge.shelf import SERVED
 
 #: How many items a page shows at first, and when asked for more.
 FIRST, MORE = 25, 100
@@ -24,8 +25,6 @@ Given = Annotated[str, Query(max_length=200)]
 Name = Annotated[str, Query(min_length=1, max_length=40)]
 #: What a decision has made of an item, as it is told.
 _DONE = {"approve": "is approved", "mandate": "is mandatory", "reject": "is rejected", "revoke": "is revoked"}
-#: What lets agents read an item: warnings must be confirmed first.
-_SERVES = ("approve", "mandate")
 _EDITED = ("title", "content", "domain", "audience", "valid_until")
 
 
@@ -98,12 +97,11 @@ def router(frame: Frame) -> APIRouter:
             seen = given.get("seen", "")
             if not seen:
                 raise HTTPException(400, "The form does not say which text was read; nothing was done.")
-            before = answered(lambda: reading.item(core.query, item, visitor.caller.username))
-            if decision in _SERVES and before["warnings"] and given.get("confirmed") != "1":
-                raise HTTPException(400, "Its text has warnings: confirm that you have read them. Nothing was done.")
-            # That what is confirmed is what is decided about, the digest sees to.
-            answered(lambda: review.decide(decision, item, visitor.caller.name, given.get("reason") or None, seen))
-            return frame.done(visitor, f"“{before['title']}” {_DONE[decision]}.", inside(given.get("back", "/memory")))
+            reason = given.get("reason") or None
+            told = answered(
+                lambda: review.decide(decision, item, visitor.caller.name, reason, seen, was_confirmed(given))
+            )
+            return frame.done(visitor, f"“{told['title']}” {_DONE[decision]}.", inside(given.get("back", "/memory")))
 
     for decision in DECISIONS:
         deciding(decision)
@@ -118,8 +116,12 @@ def router(frame: Frame) -> APIRouter:
         request.state.resource = item
         title, content, domain, audience, until = (given.get(name) for name in _EDITED)
         edit = Edit(title, content, domain, audience=audience, valid_until=until)
-        reason = given.get("reason") or None
-        told = answered(lambda: review.edit(item, visitor.caller.name, edit, reason, visitor.caller.username))
+        reason, seen = given.get("reason") or None, given.get("seen")
+        told = answered(
+            lambda: review.edit(
+                item, visitor.caller.name, edit, reason, visitor.caller.username, seen, was_confirmed(given)
+            )
+        )
         return frame.done(visitor, f"“{told['title']}” is changed.", f"/memory/item?{urlencode({'item': item})}")
 
     @routes.post("/memory/resolve")
@@ -132,7 +134,7 @@ def router(frame: Frame) -> APIRouter:
         request.state.resource = which
         words = (given.get("title") or None, given.get("content") or None, given.get("reason") or None)
         resolution = given.get("resolution", "")
-        told = answered(lambda: review.resolve(which, resolution, visitor.caller.name, *words))
+        told = answered(lambda: review.resolve(which, resolution, visitor.caller.name, *words, was_confirmed(given)))
         merged = told["merged_item"]
         back = f"/memory/item?{urlencode({'item': merged})}" if merged else "/memory#contradictions"
         return frame.done(visitor, f"The contradiction is settled: {resolution.replace('_', ' ')}.", back)
@@ -156,7 +158,7 @@ def router(frame: Frame) -> APIRouter:
         seen_by_them(visitor, item)
         owner = caller.username if given.get("personal") == "1" else ""
         told = answered(lambda: review.edit(item, caller.name, Edit(owner=owner), None, caller.username))
-        kept = told["owner"] is not None or told["status"] in ("approved", "mandatory")
+        kept = told["owner"] is not None or told["status"] in SERVED
         note = "It is yours alone now." if owner else "It is everybody's again."
         return frame.done(visitor, note, f"/memory/item?{urlencode({'item': item})}" if kept else "/memory")
 
@@ -165,6 +167,11 @@ def router(frame: Frame) -> APIRouter:
         answered(lambda: reading.item(core.query, which, visitor.caller.username, visitor.only is not None))
 
     return routes
+
+
+def was_confirmed(given: dict[str, str]) -> bool:
+    """Whether somebody has said to have read the warnings."""
+    return given.get("confirmed") == "1"
 
 
 def sent(given: dict[str, str] = Depends(fields)) -> dict[str, str]:
