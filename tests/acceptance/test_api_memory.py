@@ -56,7 +56,7 @@ def test_an_item_on_its_way_to_agents(service: Served) -> None:
 
 def test_text_with_warnings_is_shown_before_agents_are_given_it(service: Served) -> None:
     """The refusal holds the exact text and why; confirmed, it is done; each is audited once."""
-    words = {"title": "Books", "content": "Books are at http://books.example/ for all."}
+    words: dict[str, Any] = {"title": "The shop", "content": "Books are at http://books.example/ for all."}
     unread = [{"text": f"{words['title']}: {words['content']}", "warnings": ["it holds a link"]}]
     bring(service, SAID)
     service.ask("POST", f"{BOOKS}/approve")

@@ -15,6 +15,7 @@ import pytest
 
 from processors.errors import Errors
 from processors.usage import Usage
+from processors.verification import Verification
 from tests.corpus import plant
 from tests.harness import Subject
 from tests.processes import Place, call, wait_for
@@ -76,6 +77,7 @@ def test_totals_equal_the_tables(tmp_path: Path) -> None:
         made.catch_up()
         done = keep_house(made)
         must_equal(tmp_path, made)
+        assert {path.name for path in (tmp_path / "export").iterdir()} == set(EXPORTS)
         before = files(tmp_path)
         assert done["days_exported"] == len(before) > len(EXPORTS)
         sums = "sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cost_usd), count(*)"
@@ -89,6 +91,13 @@ def test_totals_equal_the_tables(tmp_path: Path) -> None:
         assert keep_house(made)["days_exported"] == 0 and files(tmp_path) == before
     finally:
         made.close()
+
+
+def test_words_stay_in_the_database() -> None:
+    """What people said, some of it for themselves alone, is in no file that any tool reads."""
+    assert not Verification.schema.exports
+    told = {column for name in EXPORTS for column in {**Usage.schema.tables, **Errors.schema.tables}[name].columns}
+    assert not told & {"user_quote", "content", "title"}
 
 
 def test_late_rows_rewrite_their_day_alone(tmp_path: Path) -> None:

@@ -174,8 +174,8 @@ class Frame:
             400,
             unread=error.unread,
             given=given,
-            address=request.url.path + f"?{request.url.query}",
-            back=f"/memory/item?{urlencode({'item': item})}" if item else "/memory#contradictions",
+            address=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            back=f"/memory/item?{urlencode({'item': item})}" if item else "/memory",
         )
 
     def done(self, visitor: Visitor, note: str, address: str) -> Response:

@@ -14,7 +14,7 @@ from watcher.http.pages.frame import Frame, Visitor, inside
 from watcher.http.refusals import answered
 from watcher.knowledge import reading
 from watcher.knowledge.bundle import bundle
-from watcher.knowledge.editing import DOMAINS
+from watcher.knowledge.editing import BLANK, DOMAINS
 from watcher.knowledge.review import DECISIONS, Decision, Edit
 from watcher.knowledge.shelf import SERVED
 
@@ -25,7 +25,6 @@ Given = Annotated[str, Query(max_length=200)]
 Name = Annotated[str, Query(min_length=1, max_length=40)]
 #: What a decision has made of an item, as it is told.
 _DONE = {"approve": "is approved", "mandate": "is mandatory", "reject": "is rejected", "revoke": "is revoked"}
-_EDITED = ("title", "content", "domain", "audience", "valid_until")
 
 
 def router(frame: Frame) -> APIRouter:
@@ -59,6 +58,7 @@ def router(frame: Frame) -> APIRouter:
             counts=None if served else reading.counts(core.query),
             contradictions=[] if served else reading.contradictions(core.query),
             bundle=bundle(core.query),
+            blank=BLANK,
         )
 
     def whole(visitor: Visitor, which: str) -> dict[str, Any] | None:
@@ -73,7 +73,7 @@ def router(frame: Frame) -> APIRouter:
         visitor = frame.visitor(request)
         caller = visitor.caller
         found = answered(lambda: reading.item(core.query, item, caller.username, visitor.only is not None))
-        back = f"/memory/item?{urlencode({'item': item})}"
+        back = address_of(item)
         votes = {one["username"]: one["vote"] for one in found["votes"]}
         return frame.show(
             request,
@@ -106,6 +106,18 @@ def router(frame: Frame) -> APIRouter:
     for decision in DECISIONS:
         deciding(decision)
 
+    @routes.post("/memory/add")
+    def _add(
+        request: Request,
+        visitor: Visitor = Depends(frame.acting("memory_add")),
+        given: dict[str, str] = Depends(sent),
+    ) -> Response:
+        edit = written(given)
+        mandatory, reason = given.get("mandatory") == "1", given.get("reason") or None
+        told = answered(lambda: review.add(visitor.caller.name, edit, mandatory, reason, was_confirmed(given)))
+        request.state.resource = told["item_id"]
+        return frame.done(visitor, f"“{told['title']}” is {told['status']}.", address_of(told["item_id"]))
+
     @routes.post("/memory/edit")
     def _edit(
         request: Request,
@@ -114,15 +126,14 @@ def router(frame: Frame) -> APIRouter:
         given: dict[str, str] = Depends(sent),
     ) -> Response:
         request.state.resource = item
-        title, content, domain, audience, until = (given.get(name) for name in _EDITED)
-        edit = Edit(title, content, domain, audience=audience, valid_until=until)
+        edit = written(given)
         reason, seen = given.get("reason") or None, given.get("seen")
         told = answered(
             lambda: review.edit(
                 item, visitor.caller.name, edit, reason, visitor.caller.username, seen, was_confirmed(given)
             )
         )
-        return frame.done(visitor, f"“{told['title']}” is changed.", f"/memory/item?{urlencode({'item': item})}")
+        return frame.done(visitor, f"“{told['title']}” is changed.", address_of(item))
 
     @routes.post("/memory/resolve")
     def _resolve(
@@ -136,7 +147,7 @@ def router(frame: Frame) -> APIRouter:
         resolution = given.get("resolution", "")
         told = answered(lambda: review.resolve(which, resolution, visitor.caller.name, *words, was_confirmed(given)))
         merged = told["merged_item"]
-        back = f"/memory/item?{urlencode({'item': merged})}" if merged else "/memory#contradictions"
+        back = address_of(merged) if merged else "/memory#contradictions"
         return frame.done(visitor, f"The contradiction is settled: {resolution.replace('_', ' ')}.", back)
 
     # What follows is everybody's to do and, as in the API, not audited: it is in the item's votes and history.
@@ -148,7 +159,7 @@ def router(frame: Frame) -> APIRouter:
             raise HTTPException(400, "vote: 1, -1 and 0 (to take it back) are accepted.")
         seen_by_them(visitor, item)
         answered(lambda: review.vote(item, caller.username or caller.name, vote))
-        return frame.done(visitor, "Your vote is noted.", f"/memory/item?{urlencode({'item': item})}")
+        return frame.done(visitor, "Your vote is noted.", address_of(item))
 
     @routes.post("/memory/own")
     def _own(item: Name, visitor: Visitor = Depends(frame.sending), given: dict[str, str] = Depends(sent)) -> Response:
@@ -160,13 +171,29 @@ def router(frame: Frame) -> APIRouter:
         told = answered(lambda: review.edit(item, caller.name, Edit(owner=owner), None, caller.username))
         kept = told["owner"] is not None or told["status"] in SERVED
         note = "It is yours alone now." if owner else "It is everybody's again."
-        return frame.done(visitor, note, f"/memory/item?{urlencode({'item': item})}" if kept else "/memory")
+        return frame.done(visitor, note, address_of(item) if kept else "/memory")
 
     def seen_by_them(visitor: Visitor, which: str) -> None:
         """Nothing is done to what they cannot see."""
         answered(lambda: reading.item(core.query, which, visitor.caller.username, visitor.only is not None))
 
     return routes
+
+
+def address_of(item: str) -> str:
+    """Where an item is shown."""
+    return f"/memory/item?{urlencode({'item': item})}"
+
+
+def written(given: dict[str, str]) -> Edit:
+    """What a form says that an item is to be."""
+    words = (given.get("title"), given.get("content"), given.get("domain"))
+    return Edit(
+        *words,
+        audience=given.get("audience"),
+        valid_from=given.get("valid_from"),
+        valid_until=given.get("valid_until"),
+    )
 
 
 def was_confirmed(given: dict[str, str]) -> bool:
