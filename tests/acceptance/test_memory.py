@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.processes import Place, Running, wait_for
+from tests.processes import PATIENCE, Place, Running, wait_for
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -208,3 +211,34 @@ def test_a_forgotten_session_is_forgotten_here_too(place: Place) -> None:
     assert done.returncode == 0 and "knowledge" in done.stdout, done.stdout + done.stderr
     assert [one["item_id"] for one in items(place)] == [kept["item_id"]]
     assert place.json("memory", "show", kept["item_id"])["evidence"] == []
+
+
+def asked(place: Place, answer: str, *words: str) -> tuple[int, str]:
+    """A command to whom somebody at a terminal answers; its exit code and what it printed."""
+    theirs, ours = pty.openpty()
+    try:
+        os.write(theirs, answer.encode())
+        done = subprocess.run(
+            place.command(*words),
+            env=place.surroundings(),
+            stdin=ours,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_who_is_at_a_terminal_is_shown_the_text_and_asked(place: Place) -> None:
+    """The exact text and why to look twice; only a yes changes anything."""
+    words = ("memory", "add", "Wiki", "It is at http://wiki.example/", "--domain", "data")
+    text = "Wiki: It is at http://wiki.example/"
+    for answer, served in (("n", []), ("y", [text])):
+        code, told = asked(place, f"{answer}\n", *words)
+        assert (code == 0) == bool(served), told
+        assert text in told and "Look twice: it holds a link." in told
+        assert [one["text"] for one in place.json("memory", "bundle")["items"]] == served
