@@ -365,3 +365,24 @@ def test_a_contradiction_is_settled_by_the_keyboard_alone(browser: Browser, site
         expect(page.get_by_role("status")).to_have_text("The contradiction is settled: both valid.")
     assert site.contradictions("tickets") == []
     assert [site.item(f"within {hours} hours")["status"] for hours in (4, 8)] == ["pending", "pending"]
+
+
+def test_a_quote_is_shown_in_its_context(browser: Browser, site: Taught, signed_in: Any) -> None:  # noqa: F811
+    """The turns around it, from the session's file; a user sees those of their own sessions alone."""
+    item = site.item("4 hours")
+    (mine,) = item["evidence"]
+    path = f"/memory/context?item={item['item_id']}&evidence={mine['evidence_id']}"
+    with opened(browser, site, storage_state=signed_in) as page:
+        page.goto("/memory?text=4+hours")
+        page.get_by_role("link", name="in its context").click()
+        assert page.url.endswith(path)
+        expect(page.locator(".turns .text")).to_have_text(list(SAID["ann"]))
+        expect(page.locator(".turns .meant .text")).to_have_text(SAID["ann"][2])
+        assert not Axe().run(page).response["violations"]
+        other = site.item("8 hours")["evidence"][0]["evidence_id"]
+        assert page.request.get(path.replace(mine["evidence_id"], other)).status == 404
+    if item["status"] == "pending":
+        site.post(f"/api/memory/items/{item['item_id']}/approve")
+    for user, code in (("ann", 200), ("bob", 404)):
+        with entered(browser, site, site.new_token(f"{user} reads", "--role", "user", "--user", user)) as page:
+            assert page.request.get(path).status == code

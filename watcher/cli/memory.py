@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +11,9 @@ import typer
 
 from watcher.cli import show_memory
 from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
-from watcher.cli.reach import ask, elsewhere, order, service_of
-from watcher.errors import NoSuchContradiction, NoSuchItem, SettingsError, Unconfirmed
+from watcher.cli.reach import ask, elsewhere, service_of
+from watcher.cli.twice import order_for_agents, read_first, word
+from watcher.errors import NoSuchContradiction, NoSuchItem, SettingsError
 from watcher.knowledge import exchange, reading
 from watcher.knowledge.bundle import bundle as bundle_of
 from watcher.knowledge.editing import DOMAINS, Edit
@@ -136,24 +135,19 @@ def add(
 ) -> None:
     """Write an item yourself; agents are given it at once."""
     edit = Edit(title, content, domain, None, audience)
-    chosen = in_force(settings, state)
-
-    def carry_out(confirmed: bool) -> Any:
-        return order(
-            chosen,
-            "memory add",
-            "/api/memory/items",
-            lambda core: core.knowledge.review.add(_ACTOR, edit, mandatory, reason, confirmed),
-            title=title,
-            content=content,
-            domain=domain,
-            audience=audience,
-            mandatory=_word(mandatory),
-            reason=reason,
-            confirmed=_word(confirmed),
-        )
-
-    found = _confirmed(carry_out, yes)
+    found = order_for_agents(
+        in_force(settings, state),
+        yes,
+        "memory add",
+        "/api/memory/items",
+        lambda core, sure: core.knowledge.review.add(_ACTOR, edit, mandatory, reason, sure),
+        title=title,
+        content=content,
+        domain=domain,
+        audience=audience,
+        mandatory=word(mandatory),
+        reason=reason,
+    )
     print_json(found) if as_json else show_memory.item(found)
 
 
@@ -180,24 +174,21 @@ def edit(
     # What is confirmed is what comes of the text that stands there now.
     seen = str(ask(chosen, f"/api/memory/items/{item}", lambda query: reading.item(query, item))["digest"])
 
-    def carry_out(confirmed: bool) -> Any:
-        return order(
-            chosen,
-            "memory edit",
-            f"/api/memory/items/{item}/edit",
-            lambda core: core.knowledge.review.edit(item, _ACTOR, wanted, reason, None, seen, confirmed),
-            title=title,
-            content=content,
-            domain=domain,
-            audience=audience,
-            valid_from=valid_from,
-            valid_until=valid_until,
-            reason=reason,
-            seen=seen,
-            confirmed=_word(confirmed),
-        )
-
-    found = _confirmed(carry_out, yes)
+    found = order_for_agents(
+        chosen,
+        yes,
+        "memory edit",
+        f"/api/memory/items/{item}/edit",
+        lambda core, sure: core.knowledge.review.edit(item, _ACTOR, wanted, reason, None, seen, sure),
+        title=title,
+        content=content,
+        domain=domain,
+        audience=audience,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        reason=reason,
+        seen=seen,
+    )
     print_json(found) if as_json else show_memory.item(found)
 
 
@@ -231,22 +222,17 @@ def resolve(
     as_json: AsJson = False,
 ) -> None:
     """Settle a contradiction: the item that is not kept is superseded at once."""
-    chosen = in_force(settings, state)
-
-    def carry_out(confirmed: bool) -> Any:
-        return order(
-            chosen,
-            "memory resolve",
-            f"/api/memory/contradictions/{which}/resolve",
-            lambda core: core.knowledge.review.resolve(which, resolution, _ACTOR, title, content, reason, confirmed),
-            resolution=resolution,
-            title=title,
-            content=content,
-            reason=reason,
-            confirmed=_word(confirmed),
-        )
-
-    found = _confirmed(carry_out, yes)
+    found = order_for_agents(
+        in_force(settings, state),
+        yes,
+        "memory resolve",
+        f"/api/memory/contradictions/{which}/resolve",
+        lambda core, sure: core.knowledge.review.resolve(which, resolution, _ACTOR, title, content, reason, sure),
+        resolution=resolution,
+        title=title,
+        content=content,
+        reason=reason,
+    )
     print_json(found) if as_json else show_memory.contradictions([found])
 
 
@@ -326,7 +312,7 @@ def import_(
     def carry_out(confirmed: bool) -> Any:
         service = service_of(chosen)
         if service is not None:
-            words = {"trusted": _word(trusted), "confirmed": _word(confirmed)}
+            words = {"trusted": word(trusted), "confirmed": word(confirmed)}
             return service.send("/api/memory/import", given, timeout=600.0, **words)
         core = Core(chosen, "memory import", live=False)
         try:
@@ -334,7 +320,7 @@ def import_(
         finally:
             core.stop()
 
-    found = _confirmed(carry_out, yes)
+    found = read_first(carry_out, yes)
     print_json(found) if as_json else print(f"{found['added']} items added, {found['known']} known already.")
 
 
@@ -373,36 +359,16 @@ def _decide(
         if not as_json and (sure or not before["warnings"]):  # else it is shown when it is asked about
             show_memory.to_be_read(before["text"], before["warnings"])
 
-    def carry_out(confirmed: bool) -> Any:
-        return order(
-            chosen,
-            f"memory {decision}",
-            f"/api/memory/items/{item}/{decision}",
-            lambda core: core.knowledge.review.decide(decision, item, _ACTOR, reason, seen, confirmed),
-            reason=reason,
-            seen=seen,
-            confirmed=_word(confirmed),
-        )
-
-    found = _confirmed(carry_out, sure)
+    found = order_for_agents(
+        chosen,
+        sure,
+        f"memory {decision}",
+        f"/api/memory/items/{item}/{decision}",
+        lambda core, sure: core.knowledge.review.decide(decision, item, _ACTOR, reason, seen, sure),
+        reason=reason,
+        seen=seen,
+    )
     print_json(found) if as_json else print(f"{found['item_id']} is {found['status']}.")
-
-
-def _confirmed(carry_out: Callable[[bool], Any], sure: bool) -> Any:
-    """What comes of it; where agents would read what should be looked at twice, it is shown and asked about first."""
-    try:
-        return carry_out(sure)
-    except Unconfirmed as error:
-        if not sys.stdin.isatty():
-            raise SettingsError(f"{error} (--yes)") from None
-        for text, warnings in error.unread:
-            show_memory.to_be_read(text, warnings)
-    typer.confirm("Let agents read it?", abort=True, err=True)
-    return carry_out(True)
-
-
-def _word(said: bool) -> str:
-    return "true" if said else "false"
 
 
 def _bundle(

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
+from processors.verification.reports import around
 from watcher.errors import NoSuchItem
 from watcher.http.pages.forms import fields
 from watcher.http.pages.frame import Frame, Visitor, inside
@@ -85,6 +86,17 @@ def router(frame: Frame) -> APIRouter:
             vote=votes.get(caller.username or caller.name, 0),
             alone={one["username"] for one in found["evidence"]} == {caller.username},
         )
+
+    @routes.get("/memory/context")
+    def _context(request: Request, item: Name, evidence: Name) -> Response:
+        visitor = frame.visitor(request)
+        only_served = visitor.only is not None
+        found = answered(lambda: reading.item(core.query, item, visitor.caller.username, only_served))
+        said = next((one for one in found["evidence"] if one["evidence_id"] == evidence), None)
+        if said is None or visitor.only not in (None, said["username"]):
+            raise HTTPException(404, f"There is no evidence {evidence!r} that you may see of this item.")
+        turns = around(core.tree.lines(said["session_file"]), said["turn_id"]) if said["turn_id"] else []
+        return frame.show(request, "memory_context.html", visitor, item=found, said=said, turns=turns)
 
     def deciding(decision: Decision) -> None:
         allowed = frame.acting(f"memory_{decision}")
