@@ -531,6 +531,9 @@ def test_it_fits_a_phone(browser: Browser, site: Site, signed_in: Any) -> None:
                     ".length"
                 )
                 assert cut == 0, (width, path, "a table is cut off")
+                nav = page.get_by_role("navigation", name="Pages")
+                hidden = nav.evaluate("nav => nav.scrollWidth - nav.clientWidth")
+                assert hidden <= 0, (width, path, "a page cannot be seen in the navigation")
 
 
 def test_it_works_without_a_script(browser: Browser, site: Site) -> None:
