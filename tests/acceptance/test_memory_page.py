@@ -375,7 +375,7 @@ def test_a_quote_is_shown_in_its_context(browser: Browser, site: Taught, signed_
     with opened(browser, site, storage_state=signed_in) as page:
         page.goto("/memory?text=4+hours")
         page.get_by_role("link", name="in its context").click()
-        assert page.url.endswith(path)
+        assert page.url.endswith(f"{path}#said")
         expect(page.locator(".turns .text")).to_have_text(list(SAID["ann"]))
         expect(page.locator(".turns .meant .text")).to_have_text(SAID["ann"][2])
         assert not Axe().run(page).response["violations"]
