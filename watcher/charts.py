@@ -16,6 +16,12 @@ OTHERS = "others"
 #: Of the text in a chart, and of what it stands in: pixels, before the page makes it fit.
 FONT, WIDTH = 13, 460
 _WHOLE = ("sessions", "calls", "tool calls", "tokens")
+#: From this long on, days are told by their months and years.
+_MONTHS = timedelta(150)
+#: How a moment is told on an axis, by the largest unit that it begins.
+_CLOCK = {
+    "year": "%Y", "month": "%b %-d", "date": "%b %-d", "hours": "%H:%M", "minutes": "%H:%M", "seconds": "%H:%M:%S",
+}  # fmt: skip
 #: Text from transcripts is cut at this many characters in a chart.
 _LONGEST = 28
 
@@ -29,13 +35,15 @@ def over_time(
     colour of axes and text.
     """
     first, last = min(span[0], span[1] - timedelta(6)), span[1] + timedelta(1)
+    long = last - first > _MONTHS
+    day = "%b %Y" if long else "%b %-d"
     encoding: dict[str, Any] = {
         "x": {
             "field": "day",
             "type": "temporal",
             "timeUnit": "utcyearmonthdate",
             "title": None,
-            "axis": {"format": "%b %-d", "labelFlush": False, "labelBound": True, "grid": False, "tickCount": 7},
+            "axis": {"format": day, "labelFlush": False, "labelBound": True, "grid": False, "tickCount": 7},
             "scale": {"type": "utc", "domain": [first.isoformat(), last.isoformat()]},
         },
         "y": _measure(unit),
@@ -44,7 +52,9 @@ def over_time(
         rank = {kind: number for number, kind in enumerate(kinds)}
         rows = [{**row, "rank": rank[row["kind"]]} for row in rows]
         encoding |= {"color": _colours(kinds), "order": {"field": "rank", "type": "quantitative"}}
-    return _chart(rows, {"type": "bar", "color": PALETTE[0], "clip": True}, encoding, (WIDTH, 190), ink)
+    # However many days there are, each can be seen.
+    mark = {"type": "bar", "color": PALETTE[0], "clip": True} | ({"width": 2.2} if long else {})
+    return _chart(rows, mark, encoding, (WIDTH, 190), ink)
 
 
 def over_moments(rows: Sequence[Row], *, unit: str, kinds: Sequence[str] = (), ink: str) -> dict[str, Any]:
@@ -54,7 +64,7 @@ def over_moments(rows: Sequence[Row], *, unit: str, kinds: Sequence[str] = (), i
         "type": "temporal",
         "title": "time (UTC)",
         "scale": {"type": "utc"},
-        "axis": {"grid": False, "tickCount": 6},
+        "axis": {"format": _CLOCK, "grid": False, "tickCount": 6},
     }
     encoding = {"x": time, "y": _measure(unit)} | ({"color": _colours(kinds)} if kinds else {})
     colour = {} if kinds else {"color": PALETTE[0]}
@@ -95,7 +105,7 @@ def _measure(unit: str) -> dict[str, Any]:
         "field": "value",
         "type": "quantitative",
         "title": unit,
-        "axis": {"labelExpr": label, "tickCount": 5},
+        "axis": {"labelExpr": label, "tickCount": 5} | ({"tickMinStep": 1} if unit in _WHOLE else {}),
     }
 
 
@@ -124,7 +134,7 @@ def _chart(
             "font": "system-ui, sans-serif",
             "view": {"stroke": None},
             "axis": {**text, **lines, **faint, "gridOpacity": 0.13, "titleFontSize": FONT, "titleFontWeight": "normal"},
-            "legend": {**text, "orient": "top", "symbolType": "square", "labelLimit": 200, "columnPadding": 24},
+            "legend": {**text, "orient": "top", "symbolType": "square", "labelLimit": 200, "columnPadding": 30},
             "title": {"color": ink, "fontSize": FONT + 2},
         },
     }

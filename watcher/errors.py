@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def ended(sentence: str) -> str:
     """A sentence with its end, where it has none yet."""
@@ -92,6 +94,21 @@ class NoSuchContradiction(WatcherError):
 
 class ReviewRefused(WatcherError):
     """A decision about an item cannot be as asked; the text says why. Nothing was changed."""
+
+
+class Unconfirmed(WatcherError):
+    """Agents would be given text that should be looked at twice, and nobody has confirmed that it was.
+
+    ``unread``: each such text as agents would read it, with what it looks like.
+    """
+
+    def __init__(self, unread: Sequence[tuple[str, Sequence[str]]]) -> None:
+        text, warnings = unread[0]
+        more = f", and {len(unread) - 1} more" if len(unread) > 1 else ""
+        super().__init__(
+            f"{'; '.join(warnings)}: agents would read “{text}”{more}; nothing was changed, confirm that it was read"
+        )
+        self.unread = [(text, list(warnings)) for text, warnings in unread]
 
 
 class ItemChanged(WatcherError):

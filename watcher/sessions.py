@@ -24,6 +24,8 @@ TOGETHER = 0.01
 
 # What a key may not hold as it is: bytes that are not UTF-8 (surrogates, after
 # decoding with surrogateescape), control characters, and our two marks.
+#: A line that is read for people comes in pieces of at most so many bytes.
+_LONGEST_PIECE = 1_000_000
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f%:\ud800-\udfff]")
 
 
@@ -116,6 +118,18 @@ class Tree:
         except OSError:
             return None
         return Signature.of(status) if stat.S_ISREG(status.st_mode) else None
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        """The lines of a session of this tree, very long ones in pieces; none where its file cannot be read."""
+        path = path_of(key)
+        if self.key(path) != key:
+            return
+        try:
+            with open(open_session(os.fsencode(self.root), path), "rb") as file:
+                while line := file.readline(_LONGEST_PIECE):
+                    yield line
+        except (NotASession, OSError):
+            return
 
     def list(self) -> Listing:
         """Every session in the tree; links are not followed, only regular files count."""

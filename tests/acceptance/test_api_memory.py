@@ -54,6 +54,23 @@ def test_an_item_on_its_way_to_agents(service: Served) -> None:
     assert service.ask("GET", BOOKS).json["status"] == "approved", "votes decide nothing"
 
 
+def test_text_with_warnings_is_shown_before_agents_are_given_it(service: Served) -> None:
+    """The refusal holds the exact text and why; confirmed, it is done; each is audited once."""
+    words: dict[str, Any] = {"title": "The shop", "content": "Books are at http://books.example/ for all."}
+    unread = [{"text": f"{words['title']}: {words['content']}", "warnings": ["it holds a link"]}]
+    bring(service, SAID)
+    service.ask("POST", f"{BOOKS}/approve")
+    before = len(service.audit())
+    for path in ("/api/memory/items", f"{BOOKS}/edit"):
+        refused = service.ask("POST", path, **words)
+        assert (refused.status, refused.json["unread"]) == (400, unread) and "it holds a link" in refused.detail
+        assert service.ask("GET", BOOKS).json["content"] == SAID["content"]
+    assert service.ask("POST", f"{BOOKS}/edit", **words, seen="other", confirmed="true").status == 409
+    assert service.ask("POST", f"{BOOKS}/edit", **words, confirmed="true").json["content"] == words["content"]
+    noted = [(one["action"], one["status"]) for one in service.audit()[before:]]
+    assert noted == [("memory_add", 400), ("memory_edit", 400), ("memory_edit", 409), ("memory_edit", 200)]
+
+
 def test_an_import_is_all_or_nothing_whatever_is_sent(service: Served) -> None:
     """What is no export is one sentence and one entry of the audit; nobody unknown is listened to."""
     wrong: tuple[bytes, ...] = (

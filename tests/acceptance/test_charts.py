@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -60,6 +61,26 @@ def test_a_chart_over_time_has_units_kinds_and_days() -> None:
     # What is counted in ones has no halves, and a cost below a dollar no thousandths.
     assert {text for text in ones if text.startswith(tuple("0123456789."))} == {"0", "1"}
     assert {"0.2", "0.4"} <= set(cents) and not [text for text in cents if text.endswith("m")]
+
+
+def test_a_long_span_can_be_read() -> None:
+    """A day's bar is as wide as can be seen, and months have their years."""
+    rows = [{"day": (DAY + timedelta(n)).isoformat(), "value": 1 + n % 3} for n in range(0, 400, 40)]
+    (picture,) = Easel().draw([over_days(rows, unit="sessions", days=400)])
+    assert "Jan 2027" in texts(picture.decode())
+    paths = re.findall(r'aria-roledescription="bar" d="M(-?[0-9.]+),[0-9.]+h([0-9.]+)', picture.decode())
+    assert len(paths) == len(rows) and all(float(width) >= 2 for _, width in paths[1:-1]), paths
+    numbers = {text for text in texts(picture.decode()) if text.replace(".", "").isdigit()}
+    assert numbers == {"0", "1", "2", "3"}, "what is counted in ones has no halves"
+
+
+def test_a_course_has_its_times_as_a_clock_shows_them() -> None:
+    """Over the full hour and over midnight too."""
+    hours = [f"2026-03-01T{hour:02d}:50:00+00:00" for hour in (21, 22, 23)] + ["2026-03-02T00:50:00+00:00"]
+    rows = [{"at": at, "value": number} for number, at in enumerate(hours)]
+    (picture,) = Easel().draw([charts.over_moments(rows, unit="tokens a call", ink="red")])
+    found = texts(picture.decode())
+    assert "23:00" in found and "Mar 2" in found and not [text for text in found if text.endswith(("AM", "PM"))]
 
 
 def test_more_kinds_than_colours_are_drawn_as_others() -> None:

@@ -15,10 +15,12 @@ import pytest
 
 from processors.errors import Errors
 from processors.usage import Usage
+from processors.verification import Verification
 from tests.corpus import plant
 from tests.harness import Subject
 from tests.processes import Place, call, wait_for
 from watcher.errors import JobFailed
+from watcher.registry import Refused, discover
 
 EXPORTS = {**Usage.schema.exports, **Errors.schema.exports}
 
@@ -76,6 +78,7 @@ def test_totals_equal_the_tables(tmp_path: Path) -> None:
         made.catch_up()
         done = keep_house(made)
         must_equal(tmp_path, made)
+        assert {path.name for path in (tmp_path / "export").iterdir()} == set(EXPORTS)
         before = files(tmp_path)
         assert done["days_exported"] == len(before) > len(EXPORTS)
         sums = "sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cost_usd), count(*)"
@@ -89,6 +92,13 @@ def test_totals_equal_the_tables(tmp_path: Path) -> None:
         assert keep_house(made)["days_exported"] == 0 and files(tmp_path) == before
     finally:
         made.close()
+
+
+def test_words_stay_in_the_database() -> None:
+    """What people said, some of it for themselves alone, is in no file that any tool reads."""
+    assert not Verification.schema.exports
+    ours = [one for one in discover().values() if not isinstance(one, Refused)]
+    assert {name for one in ours for name in one.schema.exports} == set(EXPORTS)
 
 
 def test_late_rows_rewrite_their_day_alone(tmp_path: Path) -> None:

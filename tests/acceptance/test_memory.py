@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.processes import Place, Running, wait_for
+from tests.processes import PATIENCE, Place, Running, wait_for
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -120,6 +123,12 @@ def decided(place: Place) -> dict[str, Any]:
     keep("edit", place.json("memory", "edit", vat, "--audience", "group:tax", "--valid-until", "2999-01-01"))
     added = place.json("memory", "add", "Refunds", "Refunds keep the tax rate of their sale.", "--domain", "finance")
     keep("add", added)
+    trap, link = "Pages are at http://x.example/", ("--content", "Books: see http://x.example/")
+    for words in (("add", "Trap", trap), ("edit", fiscal, *link), ("approve", hostile), ("mandate", hostile)):
+        done = place.run("memory", *words)
+        assert done.returncode == 2 and "(--yes)" in done.stderr, done.stderr
+        keep(f"unread {words[0]}", done.stderr)
+    keep("confirmed", place.json("memory", "edit", fiscal, *link, "--yes"))
     for words in (("memory", "approve", hostile + "x"), ("memory", "revoke", hostile), ("memory", "edit", vat)):
         done = place.run(*words)
         assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
@@ -136,6 +145,13 @@ def decided(place: Place) -> dict[str, Any]:
     assert exported.returncode == 0, exported.stderr
     keep("export", json.loads((place.state.parent / "project" / "memory.json").read_text()))
     keep("import", place.json("memory", "import", "project/memory.json"))
+    brought = {"title": "Trap", "content": trap, "domain": "data", "status": "approved"}
+    file = {"format": "session-watcher-memory/1", "items": [brought]}
+    (place.state.parent / "project" / "trap.json").write_text(json.dumps(file))
+    unread = place.run("memory", "import", "project/trap.json", "--trusted")
+    assert unread.returncode == 2 and f"“Trap: {trap}”" in unread.stderr
+    keep("unread import", unread.stderr)
+    keep("trusted import", place.json("memory", "import", "project/trap.json", "--trusted", "--yes"))
     return told
 
 
@@ -195,3 +211,34 @@ def test_a_forgotten_session_is_forgotten_here_too(place: Place) -> None:
     assert done.returncode == 0 and "knowledge" in done.stdout, done.stdout + done.stderr
     assert [one["item_id"] for one in items(place)] == [kept["item_id"]]
     assert place.json("memory", "show", kept["item_id"])["evidence"] == []
+
+
+def asked(place: Place, answer: str, *words: str) -> tuple[int, str]:
+    """A command to whom somebody at a terminal answers; its exit code and what it printed."""
+    theirs, ours = pty.openpty()
+    try:
+        os.write(theirs, answer.encode())
+        done = subprocess.run(
+            place.command(*words),
+            env=place.surroundings(),
+            stdin=ours,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_who_is_at_a_terminal_is_shown_the_text_and_asked(place: Place) -> None:
+    """The exact text and why to look twice; only a yes changes anything."""
+    words = ("memory", "add", "Wiki", "It is at http://wiki.example/", "--domain", "data")
+    text = "Wiki: It is at http://wiki.example/"
+    for answer, served in (("n", []), ("y", [text])):
+        code, told = asked(place, f"{answer}\n", *words)
+        assert (code == 0) == bool(served), told
+        assert text in told and "Look twice: it holds a link." in told
+        assert [one["text"] for one in place.json("memory", "bundle")["items"]] == served

@@ -406,6 +406,35 @@ def test_a_run_now_is_run_told_and_audited_once(browser: Browser, site: Site, si
         expect(page.locator("#audit-list tbody tr")).to_have_count(1)
 
 
+def test_runs_and_the_audit_are_filtered(browser: Browser, site: Site, signed_in: Any) -> None:
+    """By job, outcome, who, what and refusals; the filter is in the address, and nothing else is shown."""
+    site.run("jobs", "run", "health-check")
+    assert site.run("jobs", "run", "nothing").returncode == 2
+    with opened(browser, site, storage_state=signed_in) as page:
+        page.goto("/admin/scheduler-runs")
+        page.get_by_role("combobox", name="Job").select_option("health-check")
+        page.get_by_role("combobox", name="Outcome").select_option("ok")
+        page.get_by_role("button", name="Show").first.click()
+        page.wait_for_url("**name=health-check&outcome=ok**")
+        assert {*page.locator("#run-list td[data-label=Job]").all_inner_texts()} == {"health-check"}
+        assert {*page.locator("#run-list td[data-label=Outcome]").all_inner_texts()} == {"ok"}
+        page.get_by_role("combobox", name="Outcome").select_option("interrupted")
+        page.get_by_role("button", name="Show").first.click()
+        expect(page.locator("#run-list")).to_have_text("No run fits.")
+        page.get_by_label("Action or resource holds").fill("run_job")
+        page.get_by_role("combobox", name="By").select_option("admin")
+        page.get_by_label("only what was refused or failed").check()
+        page.get_by_role("button", name="Show").last.click()
+        page.wait_for_url("**asked=run_job&actor=admin&refused=1**")
+        rows = page.locator("#audit-list tbody tr")
+        expect(rows.first).to_contain_text("run_job:nothing")
+        answers = rows.locator("td[data-label=Answer]").all_inner_texts()
+        assert answers and all(answer.startswith("4") for answer in answers), answers
+        page.get_by_label("only what was refused or failed").uncheck()
+        page.get_by_role("button", name="Show").last.click()
+        expect(rows.filter(has_text="run_job:health-check").first).to_contain_text("200")
+
+
 def test_a_form_from_elsewhere_does_nothing(browser: Browser, site: Site, signed_in: Any) -> None:
     """Without the visit's key, with another's, from another origin or none: 403, and nothing was run."""
     with opened(browser, site, storage_state=signed_in) as page:
@@ -502,6 +531,9 @@ def test_it_fits_a_phone(browser: Browser, site: Site, signed_in: Any) -> None:
                     ".length"
                 )
                 assert cut == 0, (width, path, "a table is cut off")
+                nav = page.get_by_role("navigation", name="Pages")
+                hidden = nav.evaluate("nav => nav.scrollWidth - nav.clientWidth")
+                assert hidden <= 0, (width, path, "a page cannot be seen in the navigation")
 
 
 def test_it_works_without_a_script(browser: Browser, site: Site) -> None:
@@ -547,6 +579,40 @@ def test_keys_lead_around_and_what_changes_is_shown(browser: Browser, site: Site
         page.get_by_role("button", name="Close").click()
         page.keyboard.press("?")
         expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+#: Marks what can be pressed or filled in, and answers how much there is.
+TO_BE_REACHED = """() => {
+    const shown = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]
+        .filter(one => !one.disabled && one.type !== "hidden" && one.checkVisibility());
+    shown.forEach(one => { one.dataset.reach = ""; });
+    return shown.length;
+}"""
+#: Where the keyboard is, and whether that is seen.
+FOCUSED = """() => {
+    const one = document.activeElement, style = getComputedStyle(one);
+    const first = "reach" in one.dataset && one.dataset.reach === "";
+    one.dataset.reach = "1";
+    const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
+    return [first, seen, one.outerHTML.slice(0, 120)];
+}"""
+
+
+def test_the_keyboard_alone_reaches_everything(browser: Browser, site: Site, signed_in: Any) -> None:
+    """By Tab from the top: every link, button and field of every page, and one sees where one is."""
+    with opened(browser, site, storage_state=signed_in) as page:
+        for path in (*PAGES, "/sessions/forget?session=ann%2Fa.jsonl", "/nowhere"):
+            page.goto(path)
+            left = page.evaluate(TO_BE_REACHED)
+            assert left > 8, path
+            for _ in range(3 * left):  # a field for a day is several stops
+                page.keyboard.press("Tab")
+                first, seen, what = page.evaluate(FOCUSED)
+                left -= first
+                assert seen or what.startswith("<body"), (path, what)
+                if not left:
+                    break
+            assert not left, (path, page.evaluate("document.querySelector('[data-reach=\"\"]').outerHTML"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,8 @@ import typer
 
 from watcher.cli import show_memory
 from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
-from watcher.cli.reach import ask, elsewhere, order, service_of
+from watcher.cli.reach import ask, elsewhere, service_of
+from watcher.cli.twice import order_for_agents, read_first, word
 from watcher.errors import NoSuchContradiction, NoSuchItem, SettingsError
 from watcher.knowledge import exchange, reading
 from watcher.knowledge.bundle import bundle as bundle_of
@@ -128,22 +128,24 @@ def add(
     audience: Annotated[str, typer.Option(help="all, or group:<name>.")] = "all",
     mandatory: Annotated[bool, typer.Option("--mandatory", help="Every agent reads it.")] = False,
     reason: Reason = None,
+    yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
     """Write an item yourself; agents are given it at once."""
     edit = Edit(title, content, domain, None, audience)
-    found = order(
+    found = order_for_agents(
         in_force(settings, state),
+        yes,
         "memory add",
         "/api/memory/items",
-        lambda core: core.knowledge.review.add(_ACTOR, edit, mandatory, reason),
+        lambda core, sure: core.knowledge.review.add(_ACTOR, edit, mandatory, reason, sure),
         title=title,
         content=content,
         domain=domain,
         audience=audience,
-        mandatory="true" if mandatory else "false",
+        mandatory=word(mandatory),
         reason=reason,
     )
     print_json(found) if as_json else show_memory.item(found)
@@ -159,19 +161,25 @@ def edit(
     valid_from: Annotated[str | None, typer.Option(help="From this day or moment on; empty: always.")] = None,
     valid_until: Annotated[str | None, typer.Option(help="Until this day or moment; empty: for ever.")] = None,
     reason: Reason = None,
+    yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what an item says, for whom, and how long."""
+    """Change what an item says, for whom, and how long. Asks where agents would read what looks like an instruction."""
     wanted = Edit(title, content, domain, None, audience, None, valid_from, valid_until)
     if wanted == Edit():
         raise SettingsError("say what is to be different: see memory edit --help")
-    found = order(
-        in_force(settings, state),
+    chosen = in_force(settings, state)
+    # What is confirmed is what comes of the text that stands there now.
+    seen = str(ask(chosen, f"/api/memory/items/{item}", lambda query: reading.item(query, item))["digest"])
+
+    found = order_for_agents(
+        chosen,
+        yes,
         "memory edit",
         f"/api/memory/items/{item}/edit",
-        lambda core: core.knowledge.review.edit(item, _ACTOR, wanted, reason),
+        lambda core, sure: core.knowledge.review.edit(item, _ACTOR, wanted, reason, None, seen, sure),
         title=title,
         content=content,
         domain=domain,
@@ -179,6 +187,7 @@ def edit(
         valid_from=valid_from,
         valid_until=valid_until,
         reason=reason,
+        seen=seen,
     )
     print_json(found) if as_json else show_memory.item(found)
 
@@ -207,16 +216,18 @@ def resolve(
     title: Annotated[str | None, typer.Option(help="With merge: of what both come to.")] = None,
     content: Annotated[str | None, typer.Option(help="With merge: what both come to.")] = None,
     reason: Reason = None,
+    yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
     """Settle a contradiction: the item that is not kept is superseded at once."""
-    found = order(
+    found = order_for_agents(
         in_force(settings, state),
+        yes,
         "memory resolve",
         f"/api/memory/contradictions/{which}/resolve",
-        lambda core: core.knowledge.review.resolve(which, resolution, _ACTOR, title, content, reason),
+        lambda core, sure: core.knowledge.review.resolve(which, resolution, _ACTOR, title, content, reason, sure),
         resolution=resolution,
         title=title,
         content=content,
@@ -284,6 +295,7 @@ def import_(
     trusted: Annotated[
         bool, typer.Option("--trusted", help="Items are what they were; otherwise they wait for review.")
     ] = False,
+    yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
@@ -296,15 +308,19 @@ def import_(
     except ValueError as error:
         raise SettingsError(f"{file} is not JSON: {error}") from None
     chosen = in_force(settings, state)
-    service = service_of(chosen)
-    if service is not None:
-        found = service.send("/api/memory/import", given, timeout=600.0, trusted="true" if trusted else "false")
-    else:
+
+    def carry_out(confirmed: bool) -> Any:
+        service = service_of(chosen)
+        if service is not None:
+            words = {"trusted": word(trusted), "confirmed": word(confirmed)}
+            return service.send("/api/memory/import", given, timeout=600.0, **words)
         core = Core(chosen, "memory import", live=False)
         try:
-            found = asdict(exchange.take_in(core.knowledge.writer, given, _ACTOR, trusted))
+            return asdict(exchange.take_in(core.knowledge.writer, given, _ACTOR, trusted, confirmed))
         finally:
             core.stop()
+
+    found = read_first(carry_out, yes)
     print_json(found) if as_json else print(f"{found['added']} items added, {found['known']} known already.")
 
 
@@ -340,17 +356,18 @@ def _decide(
     if decision in ("approve", "mandate"):
         before = ask(chosen, f"/api/memory/items/{item}", lambda query: reading.item(query, item))
         seen = before["digest"]
-        if not as_json:
-            show_memory.to_be_approved(before)
-        if before["warnings"] and not sure:
-            if not sys.stdin.isatty():
-                raise SettingsError(f"{item}: {'; '.join(before['warnings'])}. Look at it, then say --yes")
-            typer.confirm("Let agents read it?", abort=True)
+        if not as_json and (sure or not before["warnings"]):  # else it is shown when it is asked about
+            show_memory.to_be_read(before["text"], before["warnings"])
 
-    def local(core: Core) -> Any:
-        return core.knowledge.review.decide(decision, item, _ACTOR, reason, seen)
-
-    found = order(chosen, f"memory {decision}", f"/api/memory/items/{item}/{decision}", local, reason=reason, seen=seen)
+    found = order_for_agents(
+        chosen,
+        sure,
+        f"memory {decision}",
+        f"/api/memory/items/{item}/{decision}",
+        lambda core, sure: core.knowledge.review.decide(decision, item, _ACTOR, reason, seen, sure),
+        reason=reason,
+        seen=seen,
+    )
     print_json(found) if as_json else print(f"{found['item_id']} is {found['status']}.")
 
 

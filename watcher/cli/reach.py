@@ -16,6 +16,9 @@ from watcher.settings.tables import Settings
 from watcher.store.migrations import is_current
 from watcher.store.open import FILE, open_database
 
+#: How many seconds an order to the service may take.
+TIMEOUT = 120.0
+
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 
@@ -71,7 +74,7 @@ def order(
     path: str,
     local: Callable[[Core], Any],
     /,
-    timeout: float = 120.0,
+    timeout: float = TIMEOUT,
     **query: Value,
 ) -> Any:
     """What becomes of an order: the running service carries it out, or else we do, with the state folder locked.

@@ -43,7 +43,7 @@ def item(one: Mapping[str, Any]) -> None:
         plain(f"{one['status']}, {one['domain']}, for {one['audience']}, {one['confidence']:.0%} sure{until}"),
         soft_wrap=True,
     )
-    _text(console, one)
+    _text(console, one["text"], one["warnings"])
     if one["evidence"]:
         console.print("\nSaid:")
     for proof in one["evidence"]:
@@ -72,11 +72,11 @@ def item(one: Mapping[str, Any]) -> None:
         )
 
 
-def to_be_approved(one: Mapping[str, Any]) -> None:
+def to_be_read(text: str, warnings: Sequence[str]) -> None:
     """The exact text that agents would read, and what should make a reviewer look twice."""
-    console = Console()
+    console = Console(stderr=True)
     console.print("Agents will read:")
-    _text(console, one)
+    _text(console, text, warnings)
 
 
 def contradictions(found: Sequence[Mapping[str, Any]]) -> None:
@@ -112,7 +112,7 @@ def pulled(done: Mapping[str, Any], project: Path) -> None:
     console.print(plain(f"{project}: {', '.join(told)}."), soft_wrap=True)
 
 
-def _text(console: Console, one: Mapping[str, Any]) -> None:
-    console.print(plain(f"  {one['text']}", "cyan"), soft_wrap=True)
-    for warning in one["warnings"]:
+def _text(console: Console, text: str, warnings: Sequence[str]) -> None:
+    console.print(plain(f"  {text}", "cyan"), soft_wrap=True)
+    for warning in warnings:
         console.print(plain(f"  Look twice: {warning}.", "red"), soft_wrap=True)

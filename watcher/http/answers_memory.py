@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
-from watcher.http.answers import Answer, Instant, Number
+from watcher.http.answers import Answer, Instant, Number, Problem
 
 Item = Annotated[str, Field(examples=["kv_0f4e7d2a8a4c"])]
 ItemStatus = Literal["pending", "approved", "mandatory", "rejected", "revoked", "expired", "superseded"]
@@ -209,6 +210,19 @@ IMPORTED_FILE: dict[str, Any] = {
         ],
     },
 }
+
+
+class Unread(Answer):
+    """A text that should be looked at twice before agents are given it."""
+
+    text: str = Field(description="What agents would read.")
+    warnings: list[str] = Field(description="What it looks like.", examples=[["it holds a link"]])
+
+
+class MemoryProblem(Problem):
+    """What was refused; with `unread`, until that is `confirmed`."""
+
+    unread: list[Unread] | SkipJsonSchema[None] = Field(None, description="What nobody has confirmed to have read.")
 
 
 class Imported(Answer):

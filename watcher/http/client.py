@@ -8,7 +8,7 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from watcher.errors import ServiceTrouble
+from watcher.errors import ServiceTrouble, Unconfirmed
 
 Value = str | int | list[str] | None
 
@@ -55,21 +55,32 @@ class Client:
             with self._opener.open(request, timeout=timeout) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            detail = _detail(error)
+            told = _said(error)
+            if isinstance(told.get("unread"), list):
+                raise Unconfirmed([(one["text"], one["warnings"]) for one in told["unread"]]) from None
+            detail = _detail(error, told)
             # What was refused is said in the words that the command itself would use.
             whole = error.code in (400, 404, 409) or error.headers.get(SENTENCE) is not None
-            told = detail if whole else f"the service answered {error.code} to {path}: {detail}"
-            raise ServiceTrouble(told, error.code) from None
+            message = detail if whole else f"the service answered {error.code} to {path}: {detail}"
+            raise ServiceTrouble(message, error.code) from None
         except (urllib.error.URLError, TimeoutError, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise ServiceTrouble(f"the service at {self.url} does not answer: {reason}") from None
 
 
-def _detail(error: urllib.error.HTTPError) -> str:
+def _said(error: urllib.error.HTTPError) -> dict[str, Any]:
     try:
-        detail = json.load(error).get("detail", error.reason)
+        found = json.load(error)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _detail(error: urllib.error.HTTPError, told: dict[str, Any]) -> str:
+    try:
+        detail = told.get("detail", error.reason)
         if isinstance(detail, list):  # the framework's own refusals of values
             detail = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in detail)
         return str(detail)
-    except (ValueError, AttributeError, LookupError, TypeError):
+    except (LookupError, TypeError):
         return str(error.reason)

@@ -56,6 +56,13 @@ Seen = Annotated[
     OptionalText,
     Query(description="The `digest` of the text that was read: what says something else by now is left alone (409)."),
 ]
+Confirmed = Annotated[
+    bool,
+    Query(
+        description="That somebody has read what agents would be given, and its warnings: without that, what has some"
+        " is refused, and the answer shows it (`unread`)."
+    ),
+]
 Groups = Annotated[
     list[Annotated[str, Field(max_length=200, pattern=PLAIN)]] | SkipJsonSchema[None],
     Query(max_length=50, description="Also what is for these groups.", examples=[["tax"]]),
@@ -86,6 +93,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
     routes = APIRouter(prefix="/api/memory", tags=["memory"])
     known, refused = problems(400, 401, 429), problems(400, 401, 403, 429)
+    served = {**refused, 400: {**refused[400], "model": answers.MemoryProblem}}
     reader = [Depends(keeper.reader)]
     core = service.core
     review = core.knowledge.review
@@ -121,16 +129,17 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         "/items",
         dependencies=[Depends(keeper.admin("memory_add"))],
         response_model=answers.MemoryItem,
-        responses=refused,
+        responses=served,
     )
     def memory_add(
         request: Request,
         edit: Edit = Depends(_edit),
         mandatory: bool = False,
         reason: Reason = None,
+        confirmed: Confirmed = False,
     ) -> dict[str, Any]:
         """Write an item yourself; agents are given it at once. It needs a `title` and a `content`."""
-        found = answered(lambda: review.add(_actor(request), edit, mandatory, reason))
+        found = answered(lambda: review.add(_actor(request), edit, mandatory, reason, confirmed))
         request.state.resource = found["item_id"]
         return found
 
@@ -143,11 +152,13 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             name=f"memory_{decision}",
             description=does,
             response_model=answers.MemoryItem,
-            responses={**refused, **problems(404, 409)},
+            responses={**served, **problems(404, 409)},
         )
-        def _decide(request: Request, item: Identity, reason: Reason = None, seen: Seen = None) -> dict[str, Any]:
+        def _decide(
+            request: Request, item: Identity, reason: Reason = None, seen: Seen = None, confirmed: Confirmed = False
+        ) -> dict[str, Any]:
             request.state.resource = item
-            return answered(lambda: review.decide(decision, item, _actor(request), reason, seen))
+            return answered(lambda: review.decide(decision, item, _actor(request), reason, seen, confirmed))
 
     deciding("approve", "Let agents read an item.")
     deciding("mandate", "Make every agent read an item, whatever else there is room for.")
@@ -158,17 +169,19 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         "/items/{item}/edit",
         dependencies=[Depends(keeper.admin("memory_edit"))],
         response_model=answers.MemoryItem,
-        responses={**refused, **problems(404)},
+        responses={**served, **problems(404, 409)},
     )
     def memory_edit(
         request: Request,
         item: Identity,
         edit: Edit = Depends(_edit),
         reason: Reason = None,
+        seen: Seen = None,
+        confirmed: Confirmed = False,
     ) -> dict[str, Any]:
         """Change what an item says, for whom and how long; its identity stays. What is not given stays as it is."""
         request.state.resource = item
-        return answered(lambda: review.edit(item, _actor(request), edit, reason))
+        return answered(lambda: review.edit(item, _actor(request), edit, reason, None, seen, confirmed))
 
     @routes.post("/items/{item}/own", response_model=answers.MemoryItem, responses={**refused, **problems(404)})
     def memory_own(item: Identity, personal: bool, caller: Caller = Depends(person)) -> dict[str, Any]:
@@ -196,7 +209,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         "/contradictions/{which}/resolve",
         dependencies=[Depends(keeper.admin("memory_resolve"))],
         response_model=answers.Contradiction,
-        responses={**refused, **problems(404)},
+        responses={**served, **problems(404)},
     )
     def memory_resolve(
         request: Request,
@@ -205,10 +218,11 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         title: Title = None,
         content: Content = None,
         reason: Reason = None,
+        confirmed: Confirmed = False,
     ) -> dict[str, Any]:
         """Settle a contradiction: the item that is not kept is superseded at once; `merge` writes what both come to."""
         request.state.resource = which
-        return answered(lambda: review.resolve(which, resolution, _actor(request), title, content, reason))
+        return answered(lambda: review.resolve(which, resolution, _actor(request), title, content, reason, confirmed))
 
     @routes.get("/bundle", dependencies=[Depends(keeper.known)], response_model=answers.Bundle, responses=known)
     def memory_bundle(group: Groups = None) -> dict[str, Any]:
@@ -229,12 +243,13 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         IMPORT.removeprefix(routes.prefix),
         dependencies=[Depends(keeper.admin("memory_import"))],
         response_model=answers.Imported,
-        responses={**refused, **problems(408, 413)},
+        responses={**served, **problems(408, 413)},
         openapi_extra=_FILE,
     )
     async def memory_import(
         request: Request,
         trusted: Annotated[bool, Query(description="Items are what they were; else they wait for review.")] = False,
+        confirmed: Confirmed = False,
     ) -> dict[str, Any]:
         """Add the items of an export that are not there yet, all or none of them."""
         body = await request.body()  # only now: who may not is not listened to
@@ -244,7 +259,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
                 given = json.loads(body)
             except (ValueError, RecursionError) as error:
                 raise HTTPException(400, f"the body is not JSON: {error}") from None
-            return asdict(exchange.take_in(core.knowledge.writer, given, _actor(request), trusted))
+            return asdict(exchange.take_in(core.knowledge.writer, given, _actor(request), trusted, confirmed))
 
         return await run_in_threadpool(answered, work)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from watcher.errors import ReviewRefused
-from watcher.knowledge import reading
+from watcher.errors import ReviewRefused, Unconfirmed
+from watcher.knowledge import reading, rule
 from watcher.knowledge.editing import BLANK, Edit, edited, moment
 from watcher.knowledge.intake import standing_of
 from watcher.knowledge.naming import evidence_of, name_of
+from watcher.knowledge.shelf import SERVED
 from watcher.knowledge.writer import ITEM, QUERIES, Writer, note
 from watcher.store.database import Connection
 from watcher.store.sql import named
@@ -33,6 +34,18 @@ class Imported:
 
     added: int = 0
     known: int = 0
+
+
+@dataclass(slots=True)
+class _Import:
+    actor: str
+    #: Whether items are what they were.
+    trusted: bool
+    #: The names of items that are there.
+    known: set[str]
+    done: Imported = field(default_factory=Imported)
+    #: What agents would be given at once, and should be looked at twice.
+    unread: list[tuple[str, list[str]]] = field(default_factory=list)
 
 
 def export(query: Query) -> dict[str, Any]:
@@ -61,13 +74,14 @@ def export(query: Query) -> dict[str, Any]:
     return {"format": FORMAT, "items": items}
 
 
-def take_in(writer: Writer, given: object, actor: str, trusted: bool = False) -> Imported:
+def take_in(writer: Writer, given: object, actor: str, trusted: bool = False, confirmed: bool = False) -> Imported:
     """Add the items of a file that are not there yet, all or none of them.
 
     They wait for review, unless the file is ``trusted``: then they are what they were.
 
     Raises:
         ReviewRefused: it is no such file; the text says where.
+        Unconfirmed: agents would be given some of them at once, and these have warnings.
     """
     if not isinstance(given, Mapping) or given.get("format") != FORMAT or not isinstance(given.get("items"), list):
         raise ReviewRefused(f"this is no export of a knowledge base ({FORMAT})")
@@ -75,23 +89,23 @@ def take_in(writer: Writer, given: object, actor: str, trusted: bool = False) ->
         raise ReviewRefused(f"more than {MOST_ITEMS} items at once; cut the file into parts")
 
     def put(connection: Connection) -> Imported:
-        done = Imported()
         known = {item for (item,) in connection.execute("SELECT item_id FROM knowledge_items")}
+        bringing = _Import(actor, trusted, known)
         for number, one in enumerate(given["items"], start=1):
             try:
-                _one(connection, one, actor, trusted, known, done)
+                _one(connection, one, bringing)
             except (ReviewRefused, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
                 raise ReviewRefused(f"item {number}: {error}; nothing was taken in") from None
-        return done
+        if bringing.unread and not confirmed:
+            raise Unconfirmed(bringing.unread)
+        return bringing.done
 
     return writer.write(put, durable=True)
 
 
-def _one(
-    connection: Connection, one: Mapping[str, Any], actor: str, trusted: bool, known: set[str], done: Imported
-) -> None:
+def _one(connection: Connection, one: Mapping[str, Any], bringing: _Import) -> None:
     json.dumps(one, ensure_ascii=False).encode()  # half a surrogate pair is no text, to no database
-    status = one.get("status", "pending") if trusted else "pending"
+    status = one.get("status", "pending") if bringing.trusted else "pending"
     if status not in reading.STATUSES or status == "superseded":
         status = "rejected" if status == "superseded" else "pending"
     edit = Edit(
@@ -105,9 +119,11 @@ def _one(
     )
     values = edited(BLANK, edit)
     item = name_of(values["title"], values["content"])
-    if item in known:
-        done.known += 1
+    if item in bringing.known:
+        bringing.done.known += 1
         return
+    if status in SERVED and (found := rule.warnings(values["title"], values["content"])):
+        bringing.unread.append((rule.rule(values["title"], values["content"]), found))
     now = datetime.now(UTC)
     for proof in one.get("evidence", []):
         fields = {key: proof.get(key) for key in _EVIDENCE}
@@ -128,9 +144,9 @@ def _one(
             item, values["title"], values["content"], values["domain"],
             json.dumps(values["entities"], ensure_ascii=False), status, "import", values["audience"], None, base,
             floor, verifiers, values["valid_from"], values["valid_until"], now, confirmed_at or now, True,
-            actor if status != "pending" else None, now if status != "pending" else None,
+            bringing.actor if status != "pending" else None, now if status != "pending" else None,
         ],
     )  # fmt: skip
-    note(connection, item, now, actor, "imported", None, status)
-    known.add(item)
-    done.added += 1
+    note(connection, item, now, bringing.actor, "imported", None, status)
+    bringing.known.add(item)
+    bringing.done.added += 1

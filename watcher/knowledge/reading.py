@@ -10,6 +10,7 @@ from typing import Any
 
 from watcher.errors import NoSuchItem
 from watcher.knowledge import rule
+from watcher.knowledge.shelf import SERVED
 from watcher.knowledge.writer import ITEM, QUERIES
 from watcher.store.sql import named
 
@@ -72,7 +73,7 @@ def item(query: Query, which: str, viewer: str | None = None, served: bool = Fal
         NoSuchItem: there is none, it is somebody else's own, or it is not ``served`` where only that may be seen.
     """
     told = found(query, which, viewer)
-    if served and told["owner"] is None and told["status"] not in ("approved", "mandatory"):
+    if served and told["owner"] is None and told["status"] not in SERVED:
         raise NoSuchItem(which)
     evidence = [named(EVIDENCE, row) for row in query(QUERIES["evidence"], [which])]
     related = query(QUERIES["relations"], [which])

@@ -15,7 +15,7 @@ from watcher.knowledge.editing import Edit as Edit
 from watcher.knowledge.intake import standing_of
 from watcher.knowledge.judge import RESOLUTIONS
 from watcher.knowledge.naming import evidence_of, name_of
-from watcher.knowledge.shelf import LIVE
+from watcher.knowledge.shelf import LIVE, SERVED
 from watcher.knowledge.writer import QUERIES, Writer, note
 from watcher.store.database import Connection
 
@@ -27,7 +27,7 @@ _TO: dict[Decision, tuple[str, frozenset[str]]] = {
     "approve": ("approved", frozenset(["pending", "rejected", "revoked", "expired", "mandatory"])),
     "mandate": ("mandatory", frozenset(["pending", "rejected", "revoked", "expired", "approved"])),
     "reject": ("rejected", frozenset(["pending"])),
-    "revoke": ("revoked", frozenset(["approved", "mandatory"])),
+    "revoke": ("revoked", frozenset(SERVED)),
 }
 
 
@@ -38,16 +38,23 @@ class Review:
         self._writer, self._clock = writer, clock
 
     def decide(
-        self, decision: Decision, which: str, actor: str, reason: str | None = None, seen: str | None = None
+        self,
+        decision: Decision,
+        which: str,
+        actor: str,
+        reason: str | None = None,
+        seen: str | None = None,
+        confirmed: bool = False,
     ) -> dict[str, Any]:
         """Approve, mandate, reject or revoke an item; the item as it then is.
 
-        ``seen`` is the digest of the text that the reviewer has read.
+        ``seen`` is the digest of the text that the reviewer has read, ``confirmed`` that its warnings were.
 
         Raises:
             NoSuchItem: there is none.
             ItemChanged: it says something else by now.
             ReviewRefused: it cannot become that from what it is.
+            Unconfirmed: agents would read what has warnings.
         """
         after, allowed = _TO[decision]
 
@@ -56,20 +63,26 @@ class Review:
             _unchanged(item, seen)
             if item["status"] not in allowed:
                 raise ReviewRefused(f"{which} is {item['status']}; {decision} is for what is {_or(sorted(allowed))}")
+            if after in SERVED:
+                rule.must_be_confirmed(item["title"], item["content"], confirmed)
             self._become(connection, item, after, actor, decision, reason)
             return reading.item(connection.execute, which)
 
         return self._writer.write(put, durable=True)
 
-    def add(self, actor: str, edit: Edit, mandatory: bool = False, reason: str | None = None) -> dict[str, Any]:
+    def add(
+        self, actor: str, edit: Edit, mandatory: bool = False, reason: str | None = None, confirmed: bool = False
+    ) -> dict[str, Any]:
         """An item that an admin writes: approved, or mandatory at once.
 
         Raises:
             ReviewRefused: it says nothing, or there is such an item already.
+            Unconfirmed: it has warnings.
         """
 
         def put(connection: Connection) -> dict[str, Any]:
             values = edited(BLANK, edit)
+            rule.must_be_confirmed(values["title"], values["content"], confirmed)
             item = _new_name(connection, values["title"], values["content"], actor)
             status = "mandatory" if mandatory else "approved"
             self._insert(connection, item, values, status, "admin", actor, actor)
@@ -79,25 +92,40 @@ class Review:
         return self._writer.write(put, durable=True)
 
     def edit(
-        self, which: str, actor: str, edit: Edit, reason: str | None = None, viewer: str | None = None
+        self,
+        which: str,
+        actor: str,
+        edit: Edit,
+        reason: str | None = None,
+        viewer: str | None = None,
+        seen: str | None = None,
+        confirmed: bool = False,
     ) -> dict[str, Any]:
         """Change what an item says, for whom and how long; its identity stays. The item as it then is.
+
+        ``seen`` is the digest of the text that was changed, ``confirmed`` that the warnings of the new one were read.
 
         An item that comes to say something else, or to be everybody's, is compared with the others again. One that
         is made personal is seen by its owner alone from then on.
 
         Raises:
             NoSuchItem: there is none, or it is somebody else's own.
+            ItemChanged: it says something else by now.
             ReviewRefused: the change makes no sense.
+            Unconfirmed: agents are given it, and its new text has warnings.
         """
 
         def put(connection: Connection) -> dict[str, Any]:
             item = reading.found(connection.execute, which, viewer)
+            _unchanged(item, seen)
             before = columns(item)
             values = edited(before, edit)
             changed = {key: [before[key], values[key]] for key in values if before[key] != values[key]}
             if not changed:
                 return reading.item(connection.execute, which, viewer)
+            # Somebody's own is asked about too: as everybody's again, agents are given it as it stands.
+            if item["status"] in SERVED and {"title", "content"} & changed.keys():
+                rule.must_be_confirmed(values["title"], values["content"], confirmed)
             if values["owner"] and "owner" in changed:
                 _own(connection, which, values["owner"])
             now = self._clock()
@@ -142,6 +170,7 @@ class Review:
         title: str | None = None,
         content: str | None = None,
         reason: str | None = None,
+        confirmed: bool = False,
     ) -> dict[str, Any]:
         """Settle a contradiction; what was said is done. The contradiction as it then is.
 
@@ -151,6 +180,7 @@ class Review:
         Raises:
             NoSuchContradiction: there is none.
             ReviewRefused: it is settled already, or cannot be settled so.
+            Unconfirmed: agents would be given what both come to, and it has warnings.
         """
         if resolution not in RESOLUTIONS:
             raise ReviewRefused(f"the resolution {resolution!r} is none; there are {', '.join(RESOLUTIONS)}")
@@ -169,7 +199,7 @@ class Review:
                 self._supersede(connection, a, b, actor, which)
             elif resolution == "merge":
                 said = (title or pair[0]["merged_title"], content or pair[0]["merged_content"])
-                merged = self._merge(connection, a, b, said, actor, which)
+                merged = self._merge(connection, a, b, said, actor, which, confirmed)
             connection.execute(QUERIES["resolve"], [which, resolution, actor, self._clock(), reason, merged])
             return reading.contradictions(connection.execute, which, resolved=True)[0]
 
@@ -199,8 +229,8 @@ class Review:
     ) -> None:
         now = self._clock()
         # Who approves a thing says that it holds today.
-        confirmed = now if after in ("approved", "mandatory") else datetime.fromisoformat(item["confirmed_at"])
-        connection.execute(QUERIES["decide"], [item["item_id"], after, actor, now, confirmed, by])
+        affirmed = now if after in SERVED else datetime.fromisoformat(item["confirmed_at"])
+        connection.execute(QUERIES["decide"], [item["item_id"], after, actor, now, affirmed, by])
         note(connection, item["item_id"], now, actor, action, item["status"], after, reason, {"by": by} if by else None)
 
     def _supersede(
@@ -219,6 +249,7 @@ class Review:
         said: tuple[str | None, str | None],
         actor: str,
         which: str,
+        confirmed: bool,
     ) -> str:
         title, content = said
         if not title or not content:
@@ -235,6 +266,8 @@ class Review:
         title, content = values["title"], values["content"]
         if (title, content) in ((a["title"], a["content"]), (b["title"], b["content"])):
             raise ReviewRefused("this is what one of the two says; keep that one instead")
+        if status in SERVED:
+            rule.must_be_confirmed(title, content, confirmed)
         merged = _new_name(connection, title, content, actor)
         now = self._clock()
         for item in (a, b):

@@ -6,6 +6,8 @@ import hashlib
 import re
 import unicodedata
 
+from watcher.errors import Unconfirmed
+
 #: What is asked of the eye before it is approved: what it says of the text, and how that is seen.
 _SUSPICIOUS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (message, re.compile(pattern, re.IGNORECASE))
@@ -109,6 +111,16 @@ def warnings(title: str, content: str) -> list[str]:
     if mixed:
         found.append("it mixes alphabets inside a word")
     return found
+
+
+def must_be_confirmed(title: str, content: str, confirmed: bool) -> None:
+    """Let no text pass to agents that should be looked at twice, unless somebody has.
+
+    Raises:
+        Unconfirmed: nobody has.
+    """
+    if not confirmed and (found := warnings(title, content)):
+        raise Unconfirmed([(rule(title, content), found)])
 
 
 def digest(title: str, content: str) -> str:

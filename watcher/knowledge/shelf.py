@@ -13,6 +13,8 @@ from watcher.store.database import Connection
 
 #: Statuses of items that say how things are, or may come to.
 LIVE = ("pending", "approved", "mandatory")
+#: Those of them that agents are given.
+SERVED = ("approved", "mandatory")
 
 
 @dataclass(slots=True)

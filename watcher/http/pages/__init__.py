@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from watcher.errors import first_line
+from watcher.errors import Unconfirmed, first_line
 from watcher.http.auth import Doorkeeper
 from watcher.http.pages import entrance, memory, overview, runs, sessions, usage
 from watcher.http.pages.forms import SignInNeeded
@@ -57,6 +57,13 @@ def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
             request, 503, f"The database cannot be read: {reason}. See to the disk, or restore a backup."
         )
 
+    async def unconfirmed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Unconfirmed)
+        if for_a_program(request):
+            unread = [{"text": text, "warnings": warnings} for text, warnings in error.unread]
+            return JSONResponse({"detail": str(error), "unread": unread}, 400)
+        return frame.unconfirmed(request, error)
+
     no_such_method = app.exception_handlers[405]
 
     async def other_method(request: Request, error: Exception) -> Response:
@@ -65,6 +72,7 @@ def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
         return frame.trouble(request, 405, "This page cannot be asked for that way.")
 
     app.add_exception_handler(405, other_method)
+    app.add_exception_handler(Unconfirmed, unconfirmed)
     app.add_exception_handler(SignInNeeded, sign_in)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, impossible)

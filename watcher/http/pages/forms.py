@@ -34,9 +34,11 @@ async def fields(request: Request) -> dict[str, str]:
         if len(body) > LONGEST:
             raise HTTPException(413, f"A form of at most {LONGEST:,} bytes is accepted here.")
     try:
-        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+        found = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
     except ValueError:
         raise HTTPException(400, f"A form of at most {_MOST_FIELDS} fields is accepted here.") from None
+    request.state.fields = found
+    return found
 
 
 def must_be_from_here(request: Request) -> None:

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from watcher.draw import Easel
+from watcher.errors import Unconfirmed
 from watcher.http.auth import Doorkeeper
 from watcher.http.pages import wording
 from watcher.http.pages.forms import SignInNeeded, fields, must_be_from_here, must_be_of
@@ -161,6 +162,21 @@ class Frame:
         if status == 404 and message == "Not Found":
             message = "There is no such page."
         return self.show(request, "trouble.html", visitor, status, code=status, message=message[:2000])
+
+    def unconfirmed(self, request: Request, error: Unconfirmed) -> Response:
+        """A page that shows what agents would read, and sends the same form again once that is confirmed."""
+        given = {name: value for name, value in request.state.fields.items() if name != "confirmed"}
+        item = request.query_params.get("item")
+        return self.show(
+            request,
+            "unconfirmed.html",
+            self._signed_in(request),
+            400,
+            unread=error.unread,
+            given=given,
+            address=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            back=f"/memory/item?{urlencode({'item': item})}" if item else "/memory",
+        )
 
     def done(self, visitor: Visitor, note: str, address: str) -> Response:
         """After an action: on to a page that tells what came of it, and can be loaded again without repeating it."""

@@ -8,14 +8,16 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
+from processors.verification.reports import around
 from watcher.errors import NoSuchItem
 from watcher.http.pages.forms import fields
 from watcher.http.pages.frame import Frame, Visitor, inside
 from watcher.http.refusals import answered
 from watcher.knowledge import reading
 from watcher.knowledge.bundle import bundle
-from watcher.knowledge.editing import DOMAINS
+from watcher.knowledge.editing import BLANK, DOMAINS
 from watcher.knowledge.review import DECISIONS, Decision, Edit
+from watcher.knowledge.shelf import SERVED
 
 #: How many items a page shows at first, and when asked for more.
 FIRST, MORE = 25, 100
@@ -24,9 +26,6 @@ Given = Annotated[str, Query(max_length=200)]
 Name = Annotated[str, Query(min_length=1, max_length=40)]
 #: What a decision has made of an item, as it is told.
 _DONE = {"approve": "is approved", "mandate": "is mandatory", "reject": "is rejected", "revoke": "is revoked"}
-#: What lets agents read an item: warnings must be confirmed first.
-_SERVES = ("approve", "mandate")
-_EDITED = ("title", "content", "domain", "audience", "valid_until")
 
 
 def router(frame: Frame) -> APIRouter:
@@ -60,6 +59,7 @@ def router(frame: Frame) -> APIRouter:
             counts=None if served else reading.counts(core.query),
             contradictions=[] if served else reading.contradictions(core.query),
             bundle=bundle(core.query),
+            blank=BLANK,
         )
 
     def whole(visitor: Visitor, which: str) -> dict[str, Any] | None:
@@ -74,7 +74,7 @@ def router(frame: Frame) -> APIRouter:
         visitor = frame.visitor(request)
         caller = visitor.caller
         found = answered(lambda: reading.item(core.query, item, caller.username, visitor.only is not None))
-        back = f"/memory/item?{urlencode({'item': item})}"
+        back = address_of(item)
         votes = {one["username"]: one["vote"] for one in found["votes"]}
         return frame.show(
             request,
@@ -87,6 +87,17 @@ def router(frame: Frame) -> APIRouter:
             alone={one["username"] for one in found["evidence"]} == {caller.username},
         )
 
+    @routes.get("/memory/context")
+    def _context(request: Request, item: Name, evidence: Name) -> Response:
+        visitor = frame.visitor(request)
+        only_served = visitor.only is not None
+        found = answered(lambda: reading.item(core.query, item, visitor.caller.username, only_served))
+        said = next((one for one in found["evidence"] if one["evidence_id"] == evidence), None)
+        if said is None or visitor.only not in (None, said["username"]):
+            raise HTTPException(404, f"There is no evidence {evidence!r} that you may see of this item.")
+        turns = around(core.tree.lines(said["session_file"]), said["turn_id"]) if said["turn_id"] else []
+        return frame.show(request, "memory_context.html", visitor, item=found, said=said, turns=turns)
+
     def deciding(decision: Decision) -> None:
         allowed = frame.acting(f"memory_{decision}")
 
@@ -98,15 +109,26 @@ def router(frame: Frame) -> APIRouter:
             seen = given.get("seen", "")
             if not seen:
                 raise HTTPException(400, "The form does not say which text was read; nothing was done.")
-            before = answered(lambda: reading.item(core.query, item, visitor.caller.username))
-            if decision in _SERVES and before["warnings"] and given.get("confirmed") != "1":
-                raise HTTPException(400, "Its text has warnings: confirm that you have read them. Nothing was done.")
-            # That what is confirmed is what is decided about, the digest sees to.
-            answered(lambda: review.decide(decision, item, visitor.caller.name, given.get("reason") or None, seen))
-            return frame.done(visitor, f"“{before['title']}” {_DONE[decision]}.", inside(given.get("back", "/memory")))
+            reason = given.get("reason") or None
+            told = answered(
+                lambda: review.decide(decision, item, visitor.caller.name, reason, seen, was_confirmed(given))
+            )
+            return frame.done(visitor, f"“{told['title']}” {_DONE[decision]}.", inside(given.get("back", "/memory")))
 
     for decision in DECISIONS:
         deciding(decision)
+
+    @routes.post("/memory/add")
+    def _add(
+        request: Request,
+        visitor: Visitor = Depends(frame.acting("memory_add")),
+        given: dict[str, str] = Depends(sent),
+    ) -> Response:
+        edit = written(given)
+        mandatory, reason = given.get("mandatory") == "1", given.get("reason") or None
+        told = answered(lambda: review.add(visitor.caller.name, edit, mandatory, reason, was_confirmed(given)))
+        request.state.resource = told["item_id"]
+        return frame.done(visitor, f"“{told['title']}” is {told['status']}.", address_of(told["item_id"]))
 
     @routes.post("/memory/edit")
     def _edit(
@@ -116,11 +138,14 @@ def router(frame: Frame) -> APIRouter:
         given: dict[str, str] = Depends(sent),
     ) -> Response:
         request.state.resource = item
-        title, content, domain, audience, until = (given.get(name) for name in _EDITED)
-        edit = Edit(title, content, domain, audience=audience, valid_until=until)
-        reason = given.get("reason") or None
-        told = answered(lambda: review.edit(item, visitor.caller.name, edit, reason, visitor.caller.username))
-        return frame.done(visitor, f"“{told['title']}” is changed.", f"/memory/item?{urlencode({'item': item})}")
+        edit = written(given)
+        reason, seen = given.get("reason") or None, given.get("seen")
+        told = answered(
+            lambda: review.edit(
+                item, visitor.caller.name, edit, reason, visitor.caller.username, seen, was_confirmed(given)
+            )
+        )
+        return frame.done(visitor, f"“{told['title']}” is changed.", address_of(item))
 
     @routes.post("/memory/resolve")
     def _resolve(
@@ -132,9 +157,9 @@ def router(frame: Frame) -> APIRouter:
         request.state.resource = which
         words = (given.get("title") or None, given.get("content") or None, given.get("reason") or None)
         resolution = given.get("resolution", "")
-        told = answered(lambda: review.resolve(which, resolution, visitor.caller.name, *words))
+        told = answered(lambda: review.resolve(which, resolution, visitor.caller.name, *words, was_confirmed(given)))
         merged = told["merged_item"]
-        back = f"/memory/item?{urlencode({'item': merged})}" if merged else "/memory#contradictions"
+        back = address_of(merged) if merged else "/memory#contradictions"
         return frame.done(visitor, f"The contradiction is settled: {resolution.replace('_', ' ')}.", back)
 
     # What follows is everybody's to do and, as in the API, not audited: it is in the item's votes and history.
@@ -146,7 +171,7 @@ def router(frame: Frame) -> APIRouter:
             raise HTTPException(400, "vote: 1, -1 and 0 (to take it back) are accepted.")
         seen_by_them(visitor, item)
         answered(lambda: review.vote(item, caller.username or caller.name, vote))
-        return frame.done(visitor, "Your vote is noted.", f"/memory/item?{urlencode({'item': item})}")
+        return frame.done(visitor, "Your vote is noted.", address_of(item))
 
     @routes.post("/memory/own")
     def _own(item: Name, visitor: Visitor = Depends(frame.sending), given: dict[str, str] = Depends(sent)) -> Response:
@@ -156,15 +181,36 @@ def router(frame: Frame) -> APIRouter:
         seen_by_them(visitor, item)
         owner = caller.username if given.get("personal") == "1" else ""
         told = answered(lambda: review.edit(item, caller.name, Edit(owner=owner), None, caller.username))
-        kept = told["owner"] is not None or told["status"] in ("approved", "mandatory")
+        kept = told["owner"] is not None or told["status"] in SERVED
         note = "It is yours alone now." if owner else "It is everybody's again."
-        return frame.done(visitor, note, f"/memory/item?{urlencode({'item': item})}" if kept else "/memory")
+        return frame.done(visitor, note, address_of(item) if kept else "/memory")
 
     def seen_by_them(visitor: Visitor, which: str) -> None:
         """Nothing is done to what they cannot see."""
         answered(lambda: reading.item(core.query, which, visitor.caller.username, visitor.only is not None))
 
     return routes
+
+
+def address_of(item: str) -> str:
+    """Where an item is shown."""
+    return f"/memory/item?{urlencode({'item': item})}"
+
+
+def written(given: dict[str, str]) -> Edit:
+    """What a form says that an item is to be."""
+    words = (given.get("title"), given.get("content"), given.get("domain"))
+    return Edit(
+        *words,
+        audience=given.get("audience"),
+        valid_from=given.get("valid_from"),
+        valid_until=given.get("valid_until"),
+    )
+
+
+def was_confirmed(given: dict[str, str]) -> bool:
+    """Whether somebody has said to have read the warnings."""
+    return given.get("confirmed") == "1"
 
 
 def sent(given: dict[str, str] = Depends(fields)) -> dict[str, str]:
