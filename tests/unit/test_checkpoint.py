@@ -5,13 +5,6 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-import pytest
-
-from tests.listener import until
-from tests.processes import call
-from tests.served import served
-from watcher import live
-from watcher.store import duck
 from watcher.store.duck import LONG_LOG, DuckDatabase
 
 
@@ -75,15 +68,3 @@ def test_at_rest_what_lies_in_memory_goes_into_the_file(tmp_path: Path) -> None:
     assert in_memory() < LONG_LOG / 10
     assert connection.execute("SELECT count(*) FROM rows") == [(100_000,)]
     database.close()
-
-
-def test_a_service_puts_its_database_to_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When nothing was committed for a while, and again after the next commit."""
-    monkeypatch.setattr(live, "REST", 0.2)
-    monkeypatch.setattr(duck, "LONG_LOG", 0)
-    with served(tmp_path) as service:
-        log = service.state / "watcher.duckdb.wal"
-        for number in (1, 2):
-            (service.sessions / f"{number}.jsonl").write_bytes(call(f"m{number}"))
-            service.until_calls(number)
-            until(lambda: not log.exists() or log.stat().st_size == 0, "the log to be brought into the file")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -266,19 +264,3 @@ def test_what_only_linux_has_is_asked_for_first() -> None:
         for found in IMPORTS[module]:
             assert not re.search(r"inotify|^spwd$|^ossaudiodev$|^systemd|^prctl", found.module), (module, found)
     assert {"prctl", "memfd_create"} <= met, "the test no longer sees what it looks for"
-
-
-def test_every_module_can_be_imported_where_linux_is_not() -> None:
-    """Nothing that only Linux has is touched at start: all modules load in an interpreter that lacks it."""
-    modules = [module for module in PATHS if module != "watcher.__main__"]
-    script = f"""
-import importlib, os, select, signal, socket, time, resource
-for owner, names in {LINUX_ONLY!r}.items():
-    if owner != "selectors":
-        for name in names:
-            vars(globals()[owner]).pop(name, None)
-for module in {modules!r}:
-    importlib.import_module(module)
-"""
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

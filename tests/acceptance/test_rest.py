@@ -1,0 +1,25 @@
+"""A service at rest: what lies in the database's memory alone goes into its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.listener import until
+from tests.processes import call
+from tests.served import served
+from watcher import live
+from watcher.store import duck
+
+
+def test_a_service_puts_its_database_to_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When nothing was committed for a while, and again after the next commit."""
+    monkeypatch.setattr(live, "REST", 0.2)
+    monkeypatch.setattr(duck, "LONG_LOG", 0)
+    with served(tmp_path) as service:
+        log = service.state / "watcher.duckdb.wal"
+        for number in (1, 2):
+            (service.sessions / f"{number}.jsonl").write_bytes(call(f"m{number}"))
+            service.until_calls(number)
+            until(lambda: not log.exists() or log.stat().st_size == 0, "the log to be brought into the file")
