@@ -173,6 +173,12 @@ def put_aside(patient: Patient) -> None:
     patient.fill(**{"processors.usage.memory_limit": "1KB", "retry.max_attempts": 1})
 
 
+def dated_ahead(patient: Patient) -> None:
+    patient.fill()
+    with duckdb.connect(str(patient.database)) as database:
+        database.execute("UPDATE session_processor_state SET processed_at = now() + INTERVAL 1 DAY")
+
+
 FAULTS: list[tuple[Callable[[Patient], None], str, str, str]] = [
     (no_sessions, "unhealthy", "sessions", "no such folder"),
     (sessions_is_a_file, "unhealthy", "sessions", "no such folder"),
@@ -184,6 +190,7 @@ FAULTS: list[tuple[Callable[[Patient], None], str, str, str]] = [
     (full, "degraded", "low_disk", "make room"),
     (log_set_aside, "degraded", "wal_set_aside", "damaged-20260301T000000"),
     (open_token, "degraded", "token", "chmod 600"),
+    (dated_ahead, "degraded", "dated_ahead", "NTP"),
     (put_aside, "degraded", "quarantined", "sessions retry"),
 ]
 

@@ -91,6 +91,23 @@ def test_a_processor_that_keeps_up_is_not(tables: Tables, changed: float, taken:
     assert tables.look() == [], why
 
 
+def test_a_clock_that_was_wrong_hides_nothing_and_accuses_nobody(tables: Tables) -> None:
+    """Neither files nor passes of a time that has not come: nothing is told of them, and all of the others."""
+    tables.file("ann/future.jsonl", -90_000.0)
+    tables.state("ann/ahead.jsonl", -90_000.0)
+    tables.file("ann/ahead.jsonl", GRACE + 200)
+    assert tables.look() == []
+    tables.state("ann/a.jsonl", 90_000.0)
+    tables.file("ann/a.jsonl", GRACE + 100)
+    assert names(tables.look()) == ["lag"]
+    # One that is only called younger than it is waits as long as it is there.
+    tables.state("ann/b.jsonl", 10.0)
+    tables.file("ann/future.jsonl", -90_000.0, ctime=NEVER - 100)
+    assert tables.look() == []
+    tables.file("ann/future.jsonl", -90_000.0, ctime=NEVER + 100)
+    assert names(tables.look()) == ["never_taken"]
+
+
 @pytest.mark.parametrize("status", ["failed", "quarantined"])
 def test_what_was_put_aside_makes_no_lag(tables: Tables, status: str) -> None:
     """It is named elsewhere; the others are still compared."""
