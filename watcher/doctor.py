@@ -198,7 +198,7 @@ def _clock(settings: Settings) -> Iterator[Check]:
 
 
 def _database(settings: Settings) -> Iterator[Check]:
-    if not settings.paths.state.is_dir():
+    if not settings.paths.state.is_dir() and not settings.database.url:
         yield Check("service", "info", "It is not running, and there is no database yet.")
         return
     other = holder(settings.paths.state)
@@ -219,6 +219,8 @@ def _database(settings: Settings) -> Iterator[Check]:
         return
     except DatabaseTrouble as error:
         remedy = "restore a backup, or move it away: a new one is filled from the transcripts that are still there"
+        if settings.database.url:
+            remedy = "start its server, or set database.url to where it is"
         yield Check("database", "unhealthy", f"{error}; {remedy}.")
         return
     try:

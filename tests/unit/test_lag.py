@@ -16,6 +16,7 @@ from watcher.lag import of_files
 from watcher.registry import discover
 from watcher.service import Core
 from watcher.sessions import Signature
+from watcher.settings import OPERATORS, load
 from watcher.store.duck import DuckDatabase
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -158,6 +159,25 @@ def test_each_processor_has_its_own_grace(tables: Tables) -> None:
     assert [(one.name, one.details["processor"]) for one in found] == [("lag", "usage")]
     found = tables.look(usage=600.0, errors=700.0)
     assert [(one.name, one.details["processor"]) for one in found] == [("lag", "usage"), ("lag", "errors")]
+
+
+@pytest.mark.parametrize("processor", ["usage", "verification"])
+def test_the_operators_variable_is_the_grace_too(tmp_path: Path, processor: str) -> None:
+    """Twice its seconds for the processor that it is about; for the others what they have of their own."""
+    variables = {key[1]: name for name, key in OPERATORS.items() if key[0] == "processors"}
+    (tmp_path / "sessions" / "ann").mkdir(parents=True)
+    path = tmp_path / "sessions" / "ann" / "a.jsonl"
+    path.write_text("{}\n")
+    given = {"paths.sessions": tmp_path / "sessions", "paths.state": tmp_path / "state", "health.min_free_disk": "1KB"}
+    core = Core(load(None, {variables[processor]: "100"}, given).settings, "test", live=False)
+    try:
+        for age, behind in ((190, []), (210, [processor])):
+            at = path.stat().st_ctime + age
+            every = {name: float(core.settings.processor(name).sweep_every) for name in core.pipelines}
+            found = of_files(core.query, core.look().files, every, at)
+            assert [one.details["processor"] for one in found if one.name == "lag"] == behind
+    finally:
+        core.stop()
 
 
 def test_the_service_compares_its_own_tree(tmp_path: Path) -> None:
