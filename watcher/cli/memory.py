@@ -86,11 +86,7 @@ def show_(item: Item, settings: SettingsPath = None, state: State = None, as_jso
     print_json(found) if as_json else show_memory.item(found)
 
 
-@app.command(
-    epilog=examples(
-        "memory approve kv_0123456789ab", 'memory approve kv_0123456789ab --yes --reason "checked with finance"'
-    )
-)
+@app.command(epilog=examples('memory approve kv_0123456789ab --reason "checked with finance"'))
 def approve(
     item: Item, reason: Reason = None, yes: Yes = False, settings: SettingsPath = None, state: State = None,
     as_json: AsJson = False,
@@ -160,12 +156,7 @@ def add(
     print_json(found) if as_json else show_memory.item(found)
 
 
-@app.command(
-    epilog=examples(
-        'memory edit kv_0123456789ab --content "Refunds keep the tax rate of the day of sale."',
-        "memory edit kv_0123456789ab --valid-until 2027-01-01",
-    )
-)
+@app.command(epilog=examples("memory edit kv_0123456789ab --domain finance --valid-until 2027-01-01"))
 def edit(
     item: Item,
     title: Annotated[str | None, typer.Option(help="At most 60 characters.")] = None,
@@ -223,12 +214,7 @@ def contradictions(
     print_json(found) if as_json else show_memory.contradictions(found["contradictions"])
 
 
-@app.command(
-    epilog=examples(
-        "memory resolve kc_0123456789ab kept_a",
-        'memory resolve kc_0123456789ab merge --title "Refunds" --content "Refunds keep the rate of their sale."',
-    )
-)
+@app.command(epilog=examples("memory resolve kc_0123456789ab kept_a", "memory resolve kc_0123456789ab both_valid"))
 def resolve(
     which: Annotated[str, typer.Argument(help="Its identity, from memory contradictions.", callback=_contradiction)],
     resolution: Annotated[str, typer.Argument(help="kept_a, kept_b, merge or both_valid; a is the newer item.")],
