@@ -94,7 +94,8 @@ class Visitor:
     ) -> Iterator[frames.Reply]:
         taken, file_hash = (0, None) if job.whole else (job.processed_bytes, job.file_hash)
         reading = Reading(descriptor, status.st_size, taken, file_hash)
-        settles_at = status.st_mtime_ns / 1e9 + self._settle
+        # A modification time can be set, and be in the future; that it was set is in the ctime.
+        settles_at = min(status.st_mtime_ns, status.st_ctime_ns) / 1e9 + self._settle
         carry = job.carry if reading.start and job.carry else b"{}"
         # Each window waits until it is known whether another one follows.
         held = frames.Window(signature, reading.start, reading.start, reading.file_hash, 0, 0, carry, {}, [], False)

@@ -24,8 +24,6 @@ from watcher.store.sql import QUERIES
 
 Level = Literal["ok", "info", "warning", "unhealthy"]
 
-#: A clock that is further off than this from the file system's makes times wrong, in seconds.
-SKEW = 5.0
 _PACKAGE = "session-watcher"
 
 
@@ -164,7 +162,16 @@ def _state(settings: Settings) -> Iterator[Check]:
     if not os.access(state, os.W_OK | os.X_OK):
         yield Check("state", "unhealthy", f"{state} cannot be written; let this user ({_user()}) write into it.")
         return
-    yield Check("state", "ok", f"{state} can be written.")
+    kind = mounts.file_system(os.path.realpath(state))
+    if mounts.is_network(kind) and not settings.database.url:
+        yield Check(
+            "state",
+            "warning",
+            f"{state} lies on {kind}, where a lock may not keep another machine away from the database, which that "
+            "would damage; set paths.state to a disk of this machine, or database.url to PostgreSQL.",
+        )
+    else:
+        yield Check("state", "ok", f"{state} can be written.")
     for finding in health.of_disk(state, settings.health.min_free_disk) + health.of_damage(state):
         yield Check(finding.name, finding.level, finding.message)
     token = state / "token"
@@ -180,7 +187,7 @@ def _clock(settings: Settings) -> Iterator[Check]:
         before = time.time()
         os.utime(probe.name)
         skew = os.stat(probe.name).st_mtime - before
-    if abs(skew) > SKEW:
+    if abs(skew) > health.SKEW:
         yield Check(
             "clock",
             "warning",
@@ -191,7 +198,7 @@ def _clock(settings: Settings) -> Iterator[Check]:
 
 
 def _database(settings: Settings) -> Iterator[Check]:
-    if not settings.paths.state.is_dir():
+    if not settings.paths.state.is_dir() and not settings.database.url:
         yield Check("service", "info", "It is not running, and there is no database yet.")
         return
     other = holder(settings.paths.state)
@@ -212,6 +219,8 @@ def _database(settings: Settings) -> Iterator[Check]:
         return
     except DatabaseTrouble as error:
         remedy = "restore a backup, or move it away: a new one is filled from the transcripts that are still there"
+        if settings.database.url:
+            remedy = "start its server, or set database.url to where it is"
         yield Check("database", "unhealthy", f"{error}; {remedy}.")
         return
     try:
@@ -227,7 +236,7 @@ def _database(settings: Settings) -> Iterator[Check]:
         database.close()
     sessions = sum(row[2] for row in tallies)
     yield Check("database", "ok", f"It opens, and holds {sessions:,} state rows.")
-    for finding in health.of_sessions(tallies):
+    for finding in health.of_sessions(tallies) + health.of_clock(tallies, time.time()):
         yield Check(finding.name, finding.level, finding.message)
 
 

@@ -18,6 +18,8 @@ Level = Literal["info", "warning", "unhealthy"]
 
 #: A worker or door that has not moved for this much longer than its deadline is late.
 LATE = 60.0
+#: Clocks that are further apart than this make times wrong, in seconds.
+SKEW = 5.0
 #: A job that has run for so long hangs.
 HANGS = 3600.0
 
@@ -110,6 +112,19 @@ def of_sessions(tallies: Sequence[tuple[Any, ...]]) -> list[Finding]:
         for name, status, count, *_ in tallies
         if status == "quarantined"
     ]
+
+
+def of_clock(tallies: Sequence[tuple[Any, ...]], now: float) -> list[Finding]:
+    """Passes that are dated later than now (``now`` since the epoch): a clock that was ahead, or is behind."""
+    newest = [(at.timestamp() - now, name) for name, *_, at in tallies if at is not None]
+    ahead, name = max(newest, default=(0.0, ""))
+    if ahead <= SKEW:
+        return []
+    message = (
+        f"The newest pass of {name} is dated {ahead:.0f} s from now: this machine's clock was ahead then, or is behind "
+        "now. Set it by NTP; what was put off by such a clock waits until then, or for sessions retry."
+    )
+    return [Finding("warning", "dated_ahead", message, {"processor": name, "ahead_seconds": round(ahead)})]
 
 
 def of_disk(state: Path, min_free: int) -> list[Finding]:

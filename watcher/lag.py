@@ -20,15 +20,18 @@ def of_files(
 ) -> list[Finding]:
     """How far each processor is behind the tree; ``sweep_every`` in seconds by processor, ``now`` since the epoch.
 
-    Files that are put aside are named elsewhere, and hold nobody up here.
+    Files that are put aside are named elsewhere, and hold nobody up here. Of a time that has not come nothing
+    can be told: it was written by another clock.
     """
     found: list[Finding] = []
-    changed = {key: _changed_at(signature) for key, signature in files.items()}
+    changed = {key: at for key, signature in files.items() if (at := _changed_at(signature)) <= now}
     for name, every in sweep_every.items():
         grace = GRACE * every
         rows = query(QUERIES["standing"], [name])
-        latest = max((at.timestamp() for _, _, at in rows if at is not None), default=0.0)
+        taken = {key: at.timestamp() for key, _, at in rows if at is not None}
+        latest = max((at for at in taken.values() if at <= now), default=0.0)
         aside = {key for key, status, _ in rows if status in ("failed", "quarantined")}
+        aside |= {key for key, at in taken.items() if at > now}
         newest = max((at for key, at in changed.items() if key not in aside), default=0.0)
         if newest - latest > grace and now - newest > grace:
             lag = newest - latest if latest else now - newest
@@ -45,7 +48,7 @@ def of_files(
         never = sorted(
             key
             for key, signature in files.items()
-            if key not in known and now - max(signature[2], signature[3]) / 1e9 > NEVER * grace
+            if key not in known and now - _came_at(signature, now) > NEVER * grace
         )
         if never:
             found.append(
@@ -63,3 +66,8 @@ def of_files(
 def _changed_at(signature: Signature) -> float:
     """When the content last changed: a modification time in the future is nobody's."""
     return min(signature[2], signature[3]) / 1e9
+
+
+def _came_at(signature: Signature, now: float) -> float:
+    """Since when it is as it is, or where it is: one that was moved in has an old time of change."""
+    return max((at for at in (signature[2] / 1e9, signature[3] / 1e9) if at <= now), default=now)

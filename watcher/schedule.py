@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
@@ -21,11 +22,35 @@ HEARTBEAT, DEAD = 5.0, 30.0
 _HEARTBEAT = "heartbeat"
 
 
+#: A time of day that is changed by more than this is not only drifting; seconds.
+JUMP = 1.0
+
+
+class _Steady(BackgroundScheduler):  # type: ignore[misc]
+    """Keeps its turns when the time of day is changed, or the machine has slept.
+
+    The library keeps them as times of day: an hour back, and nothing would run for an hour; a month
+    ahead, and every second of it would be counted as a turn that was missed.
+    """
+
+    _ahead: float | None = None
+
+    def _process_jobs(self) -> Any:
+        before, self._ahead = self._ahead, time.time() - time.monotonic()
+        jump = 0.0 if before is None else self._ahead - before
+        if abs(jump) > JUMP:
+            log.warning("the time of day has jumped", seconds=round(jump, 1))
+            now = datetime.now(UTC)
+            for job in self.get_jobs():
+                job.modify(next_run_time=max(now, job.next_run_time + timedelta(seconds=min(0.0, jump))))
+        return super()._process_jobs()
+
+
 class Schedule:
     """Named functions at intervals; one run of each at a time, and none forgotten for being late."""
 
     def __init__(self) -> None:
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = _Steady(
             executors={"default": ThreadPoolExecutor(THREADS)},
             # The default drops a run that is one second late.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},

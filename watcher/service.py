@@ -319,7 +319,8 @@ class Core:
         found += health.of_disk(self.settings.paths.state, self.settings.health.min_free_disk)
         found += health.of_damage(self.settings.paths.state)
         try:
-            found += health.of_sessions(self.query(QUERIES["tallies"]))
+            tallies = self.query(QUERIES["tallies"])
+            found += health.of_sessions(tallies) + health.of_clock(tallies, time.time())
         except self.database.Error as error:
             found.append(
                 health.Finding(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,9 +26,8 @@ from watcher.settings import load, rows
 from watcher.store.duck import DuckDatabase
 from watcher.store.migrations import migrate
 
-#: Of the design's commands, those that print data.
-DATA = {"once", "status", "usage", "settings", "sessions list", "sessions show", "jobs list", "memory list",
-        "memory show", "memory search", "memory contradictions", "memory bundle", "doctor"}  # fmt: skip
+#: They print no data of ours: a service, a protocol, a screen, and a file that is JSON anyway.
+NO_DATA = {"run", "mcp", "demo", "memory export"}
 #: It makes a tree, a state folder and settings of its own.
 WITHOUT_SETTINGS = {"demo"}
 
@@ -109,7 +109,7 @@ def test_every_command_takes_settings_and_data_comes_as_json() -> None:
     for name, command in LEAVES.items():
         options = {option for parameter in command.params for option in parameter.opts}
         assert "--settings" in options or name in WITHOUT_SETTINGS, name
-        assert name not in DATA or "--json" in options, name
+        assert name in NO_DATA or "--json" in options, name
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -123,6 +123,54 @@ def test_help_can_be_read(run: Run, name: str) -> None:
         inner.removeprefix(name).split()[0] for inner in ALL if inner.startswith(f"{name} ".lstrip()) and inner != name
     ]
     assert all(word in said.out for word in below)
+
+
+def examples_of(said: Said) -> list[list[str]]:
+    """The words of each example that a command's help gives, without the program's name."""
+    below = said.out.partition("Examples:\n")[2]
+    return [shlex.split(line, comments=True)[1:] for line in below.splitlines() if line.split()]
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_help_shows_how_it_is_called(run: Run, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples, a line each on however narrow a terminal; each is of this command, and its words are understood."""
+    monkeypatch.setenv("COLUMNS", "40")
+    examples = examples_of(run(*name.split(), "--help"))
+    assert examples
+    length = len(name.split())
+    for words in examples:
+        assert words[:length] == name.split()
+        LEAVES[name].make_context(name, words[length:])  # raises where an option or a word has no place
+
+
+#: Examples of these stand for what a place of one's own has not: a terminal, another machine, an item to decide on.
+NEEDS_MORE = ("run", "mcp", "demo", "import-legacy", "sessions retry", "sessions forget", "sessions reprocess",
+              "memory approve", "memory mandate", "memory reject", "memory revoke", "memory edit",
+              "memory resolve")  # fmt: skip
+
+
+def test_the_examples_work(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they stand, in a place that has the folders, the session and the item which they name."""
+    for folder in ("sessions/ann/shop", "src/shop", "srv/copies", "etc/session-watcher", ".claude/projects", "home"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "sessions/ann/shop/99677899.jsonl").write_bytes(call("m1"))
+    (tmp_path / "etc/session-watcher/settings.toml").write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WATCHER_PATHS__SESSIONS", str(tmp_path / "sessions"))
+    monkeypatch.setenv("WATCHER_HEALTH__MIN_FREE_DISK", "1KB")
+    monkeypatch.setenv("WATCHER_COLLECTOR__SOURCES", json.dumps([str(tmp_path / "home/*/*.jsonl")]))
+    examples = {name: examples_of(run(*name.split(), "--help")) for name in LEAVES if name not in NEEDS_MORE}
+    first = ["once", "memory add", "memory export", "tokens create"]  # what others name is made by these
+    for name in sorted(examples, key=lambda name: first.index(name) if name in first else len(first)):
+        for words in examples[name]:
+            if "https://watcher.example.org" in words:
+                continue
+            here = [str(tmp_path) + word if word.startswith("/") else os.path.expanduser(word) for word in words]
+            if "kv_0123456789ab" in here:
+                known = json.loads(run("memory", "list", "--json").out)["items"][0]["item_id"]
+                here = [known if word == "kv_0123456789ab" else word for word in here]
+            said = run(*here)
+            assert said.code == 0 and said.out.strip(), (words, said)
 
 
 def test_it_runs_as_a_module() -> None:

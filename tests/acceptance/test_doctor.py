@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,12 @@ def put_aside(patient: Patient) -> None:
     patient.fill(**{"processors.usage.memory_limit": "1KB", "retry.max_attempts": 1})
 
 
+def dated_ahead(patient: Patient) -> None:
+    patient.fill()
+    with duckdb.connect(str(patient.database)) as database:
+        database.execute("UPDATE session_processor_state SET processed_at = now() + INTERVAL 1 DAY")
+
+
 FAULTS: list[tuple[Callable[[Patient], None], str, str, str]] = [
     (no_sessions, "unhealthy", "sessions", "no such folder"),
     (sessions_is_a_file, "unhealthy", "sessions", "no such folder"),
@@ -184,6 +191,7 @@ FAULTS: list[tuple[Callable[[Patient], None], str, str, str]] = [
     (full, "degraded", "low_disk", "make room"),
     (log_set_aside, "degraded", "wal_set_aside", "damaged-20260301T000000"),
     (open_token, "degraded", "token", "chmod 600"),
+    (dated_ahead, "degraded", "dated_ahead", "NTP"),
     (put_aside, "degraded", "quarantined", "sessions retry"),
 ]
 
@@ -239,6 +247,33 @@ def test_a_database_that_somebody_else_has_open_is_named(patient: Patient) -> No
         assert wrong(report) == {} and f"Process {os.getpid()} (once)" in found(report, "service")[0][1]
     finally:
         lock.release()
+
+
+def test_a_database_server_that_does_not_answer_is_named(patient: Patient) -> None:
+    """Before the first start and after it; what is said of a file that could be moved away is not said of a server."""
+    patient.given["database.url"] = f"postgresql://ann:sesame@/watcher?host={patient.folder}/nowhere"
+    for _ in range(2):
+        said = wrong(patient.examine())
+        assert said.keys() == {"database"} and "does not answer" in said["database"]
+        assert "database.url" in said["database"] and "move it" not in said["database"]
+        assert "sesame" not in said["database"]
+        patient.state.mkdir(exist_ok=True)
+
+
+def test_a_dependency_that_is_missing_is_named(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that our own package asks for; what only an extra asks for is not missed."""
+    ours = distribution("session-watcher")
+    other = patient.folder / "installed" / "session_watcher-0.dist-info"
+    other.mkdir(parents=True)
+    asks = "Requires-Dist: no-such-package>=1.0\nRequires-Dist: nor-this-one; extra == 'more'\n"
+    (other / "METADATA").write_text(f"Metadata-Version: 2.1\nName: session-watcher\nVersion: 0\n{asks}")
+    (other / "entry_points.txt").write_text(ours.read_text("entry_points.txt") or "")
+    assert wrong(patient.examine()) == {}
+    monkeypatch.syspath_prepend(other.parent)
+    report = patient.examine()
+    said = wrong(report)
+    assert report["status"] == "unhealthy" and said.keys() == {"dependencies"}
+    assert "no-such-package" in said["dependencies"] and "nor-this-one" not in said["dependencies"]
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ def test_from_a_session_that_is_not_counted_to_seeing_it_counted(place: Operated
         assert [(one["session"], one["processor"]) for one in listed["sessions"]] == [("ann/a.jsonl", "usage")]
         why = place.run("sessions", "show", "a.jsonl").stdout
         assert "memory_limit" in why and "sessions retry" in why
-        assert place.run("doctor").returncode == 1
+        doctor = place.run("doctor")
+        assert doctor.returncode == 1 and "sessions list --status quarantined" in doctor.stdout
         place.write()
         wait_for(lambda: in_force(place, "processors.usage", "memory_limit") == '"1GB"', "the new limit", running.log)
         retried = place.run("sessions", "retry", "a.jsonl")

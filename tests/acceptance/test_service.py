@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import Place, call, lines, wait_for
+from tests.stranger import COUNTS, install
 
 
 @pytest.fixture
@@ -61,6 +62,26 @@ def test_a_signal_ends_it_in_order(place: Place, number: int) -> None:
     assert running.stop(number) == 0
     assert place.run("once").returncode == 0
     assert calls(place) == 50
+
+
+def test_a_processor_that_hangs_does_not_hold_up_the_end(place: Place, tmp_path: Path) -> None:
+    """Its pass is rolled back, in time and in order; what it had is taken at the next start."""
+    here = tmp_path / "plugin"
+    body = f"open({str(tmp_path / 'begun')!r}, 'w').close()\ntime.sleep(600)\n{COUNTS}"
+    place.environment |= {
+        "PYTHONPATH": str(install(here, body)),
+        "WATCHER_PROCESSORS__STRANGER__QUIET": "100ms",
+        "WATCHER_PROCESSORS__STRANGER__DEADLINE": "1h",
+    }
+    (place.sessions / "alice" / "a.jsonl").write_bytes(lines(["m1", "m2"]))
+    running = place.start()
+    wait_for((tmp_path / "begun").exists, "it to hang", running.log)
+    wait_for(lambda: calls(place) == 2, "the others to be done", running.log)
+    assert running.stop() == 0
+    assert '"in_time": true' in running.log.read_text()
+    install(here, COUNTS)
+    assert place.run("once").returncode == 0
+    assert {one["status"] for one in place.json("sessions", "list", "--processor", "stranger")["sessions"]} == {"ok"}
 
 
 def test_a_second_signal_ends_it_at_once(place: Place) -> None:
@@ -132,11 +153,16 @@ def test_a_model_without_a_price_is_named(service: Place) -> None:
     assert "model-of-tomorrow" in service.run("usage").stdout
 
 
-def test_once_says_what_failed_and_exits_1(place: Place) -> None:
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_once_says_what_failed_and_exits_1(place: Place, running: bool) -> None:
     """A session that cannot be taken is no silent success: it is named, with the reason."""
-    (place.sessions / "alice" / "a.jsonl").write_bytes(call("m1"))
     place.environment["WATCHER_PROCESSORS__USAGE__MEMORY_LIMIT"] = "1KB"
+    # The service leaves it alone by itself, so that it is the command that fails.
+    place.environment |= {"WATCHER_PROCESSORS__USAGE__QUIET": "1h", "WATCHER_PROCESSORS__USAGE__MAX_WAIT": "2h"}
+    service = place.start() if running else None
+    (place.sessions / "alice" / "a.jsonl").write_bytes(call("m1"))
     done = place.run("once", "--processor", "usage")
+    assert service is None or service.stop() == 0
     assert done.returncode == 1, done.stderr
     assert "usage: alice/a.jsonl: " in done.stdout
     del place.environment["WATCHER_PROCESSORS__USAGE__MEMORY_LIMIT"]

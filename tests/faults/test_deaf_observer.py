@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.elsewhere import served
 from tests.faults.kernel import kernel, lowered, mount, mounted, unmount, watches_in_use
 from tests.listener import Listener, listening, until
 
@@ -330,3 +331,34 @@ def test_warnings_that_are_errors(root: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert "Warning" not in done.stderr and len(done.stderr) < 10_000
+
+
+def test_what_another_machine_writes_is_found(root: Path, tmp_path: Path) -> None:
+    """By ``auto``, though no event tells of it: where others serve the folder it is polled."""
+    (tmp_path / "behind").mkdir()
+    with served(tmp_path / "behind", root), listening(root, "auto", poll_interval=0.1) as heard:
+        assert heard.observer.health().kind == "polling"
+        (tmp_path / "behind" / "ann").mkdir()
+        for text in ("{}\n", "{}\n{}\n"):
+            (tmp_path / "behind" / "ann" / "a.jsonl").write_text(text)
+            until(lambda: b"ann/a.jsonl" in heard.paths, "it is offered")
+            heard.forget()
+        assert heard.state == "ok"
+
+
+def test_events_come_in_a_containers_file_system(root: Path, tmp_path: Path) -> None:
+    """An overlay tells of what is written through it, into files of the image too: it is not polled."""
+    layers = tmp_path / "layers"
+    layers.mkdir()
+    with mounted(layers):
+        for name in ("image/ann", "upper", "work"):
+            (layers / name).mkdir(parents=True)
+        (layers / "image" / "ann" / "a.jsonl").write_text("{}\n")
+        options = f"lowerdir={layers}/image,upperdir={layers}/upper,workdir={layers}/work"
+        subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", str(root)], check=True, timeout=30)
+        try:
+            with listening(root, "auto") as heard:
+                flows_natively(heard)
+                change(heard, "ann/a.jsonl")
+        finally:
+            unmount(root)

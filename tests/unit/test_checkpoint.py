@@ -1,10 +1,15 @@
-"""A checkpoint beside transactions: none fails for the other."""
+"""A checkpoint beside transactions: none fails for the other; and the end, which waits for no statement."""
 
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
+import duckdb
+import pytest
+
+from tests.listener import until
 from watcher.store.duck import LONG_LOG, DuckDatabase
 
 
@@ -68,3 +73,38 @@ def test_at_rest_what_lies_in_memory_goes_into_the_file(tmp_path: Path) -> None:
     assert in_memory() < LONG_LOG / 10
     assert connection.execute("SELECT count(*) FROM rows") == [(100_000,)]
     database.close()
+
+
+def test_the_end_breaks_off_what_runs(tmp_path: Path) -> None:
+    """A statement that takes for ever ends with an error, its transaction is not there; what was committed is."""
+    database = DuckDatabase(tmp_path / "watcher.duckdb")
+    own = database.connect()
+    own.execute("CREATE TABLE rows AS SELECT 1 AS number")
+    begun, failures = threading.Event(), list[Exception]()
+
+    def run() -> None:
+        try:
+            with own.transaction():
+                own.execute("INSERT INTO rows VALUES (2)")
+                begun.set()
+                own.execute("SELECT count(*) FROM range(10000000000000) WHERE range % 7 = 3")
+        except Exception as error:  # noqa: BLE001 — it is looked at below
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert begun.wait(20)
+    spent = time.process_time()
+    until(lambda: time.process_time() - spent > 0.2, "the statement to be at work")
+    began = time.monotonic()
+    database.close()
+    assert time.monotonic() - began < 10
+    thread.join(20)
+    assert not thread.is_alive()
+    (failure,) = failures
+    assert isinstance(failure, duckdb.Error)
+    with pytest.raises(database.Error):
+        database.connect()
+    again = DuckDatabase(tmp_path / "watcher.duckdb")
+    assert again.connect().execute("SELECT number FROM rows") == [(1,)]
+    again.close()

@@ -35,10 +35,16 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     made: list[Child] = []
     (tmp_path / "ann").mkdir()
 
-    def make(misdeed: str = "pass", deadline: float = 20.0, memory: int = 200_000_000, name: str = "stranger") -> Child:
+    def make(
+        misdeed: str = "pass",
+        deadline: float = 20.0,
+        memory: int = 200_000_000,
+        name: str = "stranger",
+        settle: float = 60.0,
+    ) -> Child:
         body = _BODY.format(misdeed=misdeed.replace("\n", "\n    "))
         monkeypatch.setenv("PYTHONPATH", str(install(tmp_path / "plugin", body)), prepend=os.pathsep)
-        made.append(Child(ChildSettings(name, os.fsencode(tmp_path), {}, deadline, memory, 60.0)))
+        made.append(Child(ChildSettings(name, os.fsencode(tmp_path), {}, deadline, memory, settle)))
         return made[-1]
 
     yield make
@@ -83,6 +89,23 @@ def ended(pid: int) -> bool:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
+
+
+def test_a_torn_tail_settles_though_its_file_is_dated_in_the_future(child: Install, tmp_path: Path) -> None:
+    """When a file rests is not for whoever sets its modification time to say."""
+    one = child(settle=0.3)
+    (job,) = jobs(tmp_path, ["a"])
+    (tmp_path / job.key).write_bytes(b"{}")
+    os.utime(tmp_path / job.key, (4.0e9, 4.0e9))
+    settles_at = (tmp_path / job.key).stat().st_ctime + 0.3
+    first = said(one, [job])["a"]
+    assert isinstance(first, frames.Window)
+    assert first.processed_bytes == 2 or first.settles_at == pytest.approx(
+        settles_at, abs=0.01
+    )  # a busy machine is slow
+    until(lambda: time.time() > settles_at, "it has rested")
+    second = said(one, [job])["a"]
+    assert isinstance(second, frames.Window) and (second.processed_bytes, second.settles_at) == (2, None)
 
 
 def test_who_takes_longer_than_the_deadline_is_ended_and_alone_blamed(child: Install, tmp_path: Path) -> None:

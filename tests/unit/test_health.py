@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
@@ -179,6 +180,21 @@ def test_sessions_put_aside_are_named_by_processor() -> None:
     said = one(found, "quarantined")
     assert said.level == "warning" and said.details == {"processor": "errors", "sessions": 2}
     assert "sessions list --status quarantined" in said.message and "sessions retry" in said.message
+
+
+def test_passes_of_a_time_that_has_not_come_are_named() -> None:
+    """With whose they are and how far off; seconds of difference are nothing."""
+    now = 1_772_366_400.0
+    past, soon, far = (datetime.fromtimestamp(now + ahead, UTC) for ahead in (-9.0, health.SKEW, 86_400.0))
+    assert health.of_clock([("usage", "gone", 1, 0, 0, 0, None), ("usage", "ok", 9, 0, 0, 0, soon)], now) == []
+    tallies = [
+        ("errors", "ok", 9, 0, 0, 0, far),
+        ("errors", "failed", 1, 0, 0, 0, past),
+        ("usage", "ok", 9, 0, 0, 0, past),
+    ]
+    said = one(health.of_clock(tallies, now), "dated_ahead")
+    assert said.level == "warning" and said.details == {"processor": "errors", "ahead_seconds": 86_400}
+    assert "NTP" in said.message and "sessions retry" in said.message
 
 
 def test_disk_and_damage_are_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from watcher.lag import of_files
 from watcher.registry import discover
 from watcher.service import Core
 from watcher.sessions import Signature
+from watcher.settings import OPERATORS, load
 from watcher.store.duck import DuckDatabase
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -91,6 +92,23 @@ def test_a_processor_that_keeps_up_is_not(tables: Tables, changed: float, taken:
     assert tables.look() == [], why
 
 
+def test_a_clock_that_was_wrong_hides_nothing_and_accuses_nobody(tables: Tables) -> None:
+    """Neither files nor passes of a time that has not come: nothing is told of them, and all of the others."""
+    tables.file("ann/future.jsonl", -90_000.0)
+    tables.state("ann/ahead.jsonl", -90_000.0)
+    tables.file("ann/ahead.jsonl", GRACE + 200)
+    assert tables.look() == []
+    tables.state("ann/a.jsonl", 90_000.0)
+    tables.file("ann/a.jsonl", GRACE + 100)
+    assert names(tables.look()) == ["lag"]
+    # One that is only called younger than it is waits as long as it is there.
+    tables.state("ann/b.jsonl", 10.0)
+    tables.file("ann/future.jsonl", -90_000.0, ctime=NEVER - 100)
+    assert tables.look() == []
+    tables.file("ann/future.jsonl", -90_000.0, ctime=NEVER + 100)
+    assert names(tables.look()) == ["never_taken"]
+
+
 @pytest.mark.parametrize("status", ["failed", "quarantined"])
 def test_what_was_put_aside_makes_no_lag(tables: Tables, status: str) -> None:
     """It is named elsewhere; the others are still compared."""
@@ -141,6 +159,25 @@ def test_each_processor_has_its_own_grace(tables: Tables) -> None:
     assert [(one.name, one.details["processor"]) for one in found] == [("lag", "usage")]
     found = tables.look(usage=600.0, errors=700.0)
     assert [(one.name, one.details["processor"]) for one in found] == [("lag", "usage"), ("lag", "errors")]
+
+
+@pytest.mark.parametrize("processor", ["usage", "verification"])
+def test_the_operators_variable_is_the_grace_too(tmp_path: Path, processor: str) -> None:
+    """Twice its seconds for the processor that it is about; for the others what they have of their own."""
+    variables = {key[1]: name for name, key in OPERATORS.items() if key[0] == "processors"}
+    (tmp_path / "sessions" / "ann").mkdir(parents=True)
+    path = tmp_path / "sessions" / "ann" / "a.jsonl"
+    path.write_text("{}\n")
+    given = {"paths.sessions": tmp_path / "sessions", "paths.state": tmp_path / "state", "health.min_free_disk": "1KB"}
+    core = Core(load(None, {variables[processor]: "100"}, given).settings, "test", live=False)
+    try:
+        for age, behind in ((190, []), (210, [processor])):
+            at = path.stat().st_ctime + age
+            every = {name: float(core.settings.processor(name).sweep_every) for name in core.pipelines}
+            found = of_files(core.query, core.look().files, every, at)
+            assert [one.details["processor"] for one in found if one.name == "lag"] == behind
+    finally:
+        core.stop()
 
 
 def test_the_service_compares_its_own_tree(tmp_path: Path) -> None:

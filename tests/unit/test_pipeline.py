@@ -293,3 +293,21 @@ def test_stopping_finishes_what_runs_and_says_so(house: House) -> None:
         assert pipeline.finish(20)
     assert not pipeline.alive() and [child.pid for child in children] == [None]
     assert house.rows() == {key: 1} and not pipeline.queue.offer(key, time.monotonic())
+
+
+def test_stopping_waits_no_longer_than_it_may(house: House) -> None:
+    """A commit that hangs holds up nobody: it is said to be late, and is whole or not at all."""
+    key = house.write("a", "{}\n")
+    house.tell(key, house.waits)
+    pipeline = house.pipeline()
+    pipeline.queue.offer(key, time.monotonic())
+    until(lambda: pipeline.workers[0]._child.pid is not None, "it to be looked at")
+    with house.database._gate.held():  # as by a disk that does not answer
+        house.gate.touch()
+        until(lambda: pipeline.door._busy, "its rows to be with the door")
+        began = time.monotonic()
+        pipeline.stop()
+        assert not pipeline.finish(0.2)
+        assert time.monotonic() - began < 10
+    assert pipeline.finish(20)
+    assert house.rows() in ({}, {key: 1})

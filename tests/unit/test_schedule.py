@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from apscheduler.schedulers import base
 from apscheduler.triggers.base import BaseTrigger
 
 from tests.listener import until
@@ -27,12 +28,22 @@ OFTEN, NEVER = 0.02, 3600.0
 
 
 class Clock:
-    """The steady clock by which a schedule is judged, moved by hand."""
+    """The steady clock by which a schedule is judged, and how far the time of day is off; both moved by hand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1000.0
-        monkeypatch.setattr(room, "time", SimpleNamespace(monotonic=lambda: self.now))
+        self.now, self.off = 1000.0, 0.0
+        clocks = SimpleNamespace(monotonic=lambda: self.now, time=lambda: self.now + self.off)
+        monkeypatch.setattr(room, "time", clocks)
         monkeypatch.setattr(room, "HEARTBEAT", 0.02)
+        ours = self
+
+        class Moved(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+                return datetime.now(tz) + timedelta(seconds=ours.off)
+
+        for place in (room, base):
+            monkeypatch.setattr(place, "datetime", Moved)
 
 
 @pytest.fixture
@@ -200,6 +211,25 @@ def test_soon_runs_once_now(schedule: Schedule) -> None:
     assert job.runs == 1 and schedule.next_run("job") is None
     schedule.soon("job", job)
     until(lambda: job.runs == 2, "it to run again")
+
+
+@pytest.mark.parametrize("off", [-86_400.0, 86_400.0])
+def test_turns_come_though_the_time_of_day_is_changed(schedule: Schedule, clock: Clock, off: float) -> None:
+    """A day back or ahead: nothing waits for that day, what is not due stays so long away, and the clock is alive."""
+    often, rarely = Count(), Count()
+    schedule.every("often", OFTEN, often)
+    schedule.every("rarely", 3 * 86_400.0, rarely)
+    schedule.start()
+    often.until()
+    clock.off = off
+    often.until()
+    due = schedule.next_run("rarely")
+    assert due is not None
+    left = (due - datetime.now(UTC) - timedelta(seconds=off)).total_seconds()
+    assert left == pytest.approx(3 * 86_400.0 if off < 0 else 2 * 86_400.0, abs=60)
+    assert rarely.runs == 0
+    clock.now += 2 * room.DEAD
+    until(schedule.alive, "the next heartbeat")
 
 
 def test_stopping_waits_for_nobody(schedule: Schedule) -> None:

@@ -18,6 +18,7 @@ from watcher.cli.options import (
     Sessions,
     SettingsPath,
     State,
+    examples,
     followed,
     in_force,
     load,
@@ -51,7 +52,12 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "run --sessions ~/.claude/projects --state ./state  # your own transcripts",
+        "run --settings /etc/session-watcher/settings.toml",
+    )
+)
 def run(settings: SettingsPath = None, sessions: Sessions = None, state: State = None) -> None:
     """Run the service in the foreground, until SIGTERM or Ctrl-C."""
     # Loaded when used: the observer, the scheduler and the web server are of no use to the other commands.
@@ -61,7 +67,11 @@ def run(settings: SettingsPath = None, sessions: Sessions = None, state: State =
     raise typer.Exit(command.run(loaded, file))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "once", "once --processor usage --quiet", "once --sessions ~/.claude/projects --state ./state --json"
+    )
+)
 def once(
     settings: SettingsPath = None,
     sessions: Sessions = None,
@@ -88,7 +98,7 @@ def once(
     raise typer.Exit(0 if found["ok"] else 1)
 
 
-@app.command()
+@app.command(epilog=examples("collect --dry-run  # only tell what would be copied", "collect --verbose"))
 def collect(
     settings: SettingsPath = None,
     sessions: Sessions = None,
@@ -108,7 +118,7 @@ def collect(
     raise typer.Exit(0 if found["ok"] else 1)
 
 
-@app.command()
+@app.command(epilog=examples("status", "status --json", "status --state /data/state"))
 def status(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
     """How every processor stands, what failed and why."""
     # Loaded when used, see above.
@@ -119,7 +129,13 @@ def status(settings: SettingsPath = None, state: State = None, as_json: AsJson =
     print_json(found) if as_json else show.status(found)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "mcp  # claude mcp add session-watcher -- session-watcher mcp",
+        "mcp --port 8751",
+        "mcp --url https://watcher.example.org --token-file ~/.config/session-watcher/token",
+    )
+)
 def mcp(
     settings: SettingsPath = None,
     state: State = None,
@@ -142,7 +158,15 @@ def mcp(
         command.over_pipes(chosen, elsewhere(url, token_file) if url else None)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "usage",
+        "usage models --since 2026-03-01 --until 2026-03-31",
+        "usage sessions --user ann --json",
+        "usage users --csv",
+        "usage monthly --plot usage.svg",
+    )
+)
 def usage(
     report: Annotated[
         str,
@@ -179,7 +203,9 @@ def usage(
         shown.report(found)
 
 
-@app.command()
+@app.command(
+    epilog=examples("settings", "settings check --settings /etc/session-watcher/settings.toml", "settings --json")
+)
 def settings(
     what: Annotated[str, typer.Argument(help="check: say whether they are good; without it the same.")] = "",
     settings: SettingsPath = None,
@@ -196,7 +222,7 @@ def settings(
     print_json(found) if as_json else show.settings(found)
 
 
-@app.command()
+@app.command(epilog=examples("doctor", "doctor --json", "doctor --settings /etc/session-watcher/settings.toml"))
 def doctor(
     settings: SettingsPath = None, sessions: Sessions = None, state: State = None, as_json: AsJson = False
 ) -> None:
@@ -210,7 +236,7 @@ def doctor(
     raise typer.Exit(0 if found["status"] == "ok" else 1)
 
 
-@app.command()
+@app.command(epilog=examples("backup", "backup /srv/copies/watcher.duckdb"))
 def backup(
     to: Annotated[Path | None, typer.Argument(help="Where to (default: backups/ in the state folder).")] = None,
     settings: SettingsPath = None,
@@ -225,7 +251,7 @@ def backup(
     print_json(found) if as_json else print(f"{found['backup']} ({found['bytes'] / 1e6:.1f} MB)")
 
 
-@app.command("import-legacy")
+@app.command("import-legacy", epilog=examples("import-legacy /srv/old/system.duckdb"))
 def import_legacy(
     path: Annotated[Path, typer.Argument(help="A DuckDB database of the earlier generation; it stays as it is.")],
     settings: SettingsPath = None,
@@ -243,7 +269,7 @@ def import_legacy(
         print(f"{found['taken']} of {found['found']} sessions taken in; {found['known']} were known here already.")
 
 
-@app.command()
+@app.command(epilog=examples("demo", "demo --seconds 20 --keep ./sample --picture demo.svg"))
 def demo(
     seconds: Annotated[float, typer.Option(min=5, help="How long it is to live; Ctrl-C ends it sooner.")] = 60.0,
     keep: Annotated[Path | None, typer.Option(help="Use this new folder, and leave it there.")] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from watcher.cli import show
-from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
+from watcher.cli.options import AsJson, SettingsPath, State, examples, group, in_force, print_json
 from watcher.cli.reach import ask, order
 from watcher.cli.status import enabled
 from watcher.service import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, job_of
@@ -16,7 +16,7 @@ from watcher.store import ledger
 app = group("jobs")
 
 
-@app.command("list")
+@app.command("list", epilog=examples("jobs list", "jobs list --json"))
 def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
     """Every job, its last run and its next."""
     chosen = in_force(settings, state)
@@ -25,7 +25,7 @@ def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = 
     print_json(found) if as_json else show.jobs(found["jobs"])
 
 
-@app.command("runs")
+@app.command("runs", epilog=examples("jobs runs", "jobs runs housekeeping --limit 5"))
 def runs(
     name: Annotated[str, typer.Argument(help="Only this job's.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the latest first.")] = 20,
@@ -46,7 +46,7 @@ def runs(
     print_json(found) if as_json else show.job_runs(found["runs"])
 
 
-@app.command()
+@app.command(epilog=examples("jobs run session-processor:usage", "jobs run health-check --json"))
 def run(
     name: Annotated[str, typer.Argument(help="The job: see jobs list.")],
     settings: SettingsPath = None,

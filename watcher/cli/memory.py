@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from watcher.cli import show_memory
-from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
+from watcher.cli.options import AsJson, SettingsPath, State, examples, group, in_force, print_json
 from watcher.cli.reach import ask, elsewhere, service_of
 from watcher.cli.twice import order_for_agents, read_first, word
 from watcher.errors import NoSuchContradiction, NoSuchItem, SettingsError
@@ -50,7 +50,7 @@ Url = Annotated[str, typer.Option(help="A service elsewhere, such as https://wat
 TokenFile = Annotated[Path | None, typer.Option(help="A file that holds a token for it.")]
 
 
-@app.command("list")
+@app.command("list", epilog=examples("memory list", "memory list --status pending --domain finance"))
 def list_(
     status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(reading.STATUSES)}.")] = "",
     domain: Domain = "",
@@ -64,7 +64,7 @@ def list_(
     _list(reading.Wanted(status, domain, "", False, limit, offset), settings, state, as_json)
 
 
-@app.command()
+@app.command(epilog=examples("memory search refunds tax", "memory search refunds --status approved --json"))
 def search(
     text: Annotated[list[str], typer.Argument(help="Words that all stand in it.")],
     status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(reading.STATUSES)}.")] = "",
@@ -78,7 +78,7 @@ def search(
     _list(reading.Wanted(status, domain, " ".join(text), False, limit), settings, state, as_json)
 
 
-@app.command("show")
+@app.command("show", epilog=examples("memory show kv_0123456789ab"))
 def show_(item: Item, settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
     """Everything about one item: the text agents read, the quotes that prove it, who decided what."""
     chosen = in_force(settings, state)
@@ -86,7 +86,7 @@ def show_(item: Item, settings: SettingsPath = None, state: State = None, as_jso
     print_json(found) if as_json else show_memory.item(found)
 
 
-@app.command()
+@app.command(epilog=examples('memory approve kv_0123456789ab --reason "checked with finance"'))
 def approve(
     item: Item, reason: Reason = None, yes: Yes = False, settings: SettingsPath = None, state: State = None,
     as_json: AsJson = False,
@@ -95,7 +95,7 @@ def approve(
     _decide("approve", item, reason, yes, settings, state, as_json)
 
 
-@app.command()
+@app.command(epilog=examples('memory mandate kv_0123456789ab --reason "the auditors ask for it"'))
 def mandate(
     item: Item, reason: Reason = None, yes: Yes = False, settings: SettingsPath = None, state: State = None,
     as_json: AsJson = False,
@@ -104,7 +104,7 @@ def mandate(
     _decide("mandate", item, reason, yes, settings, state, as_json)
 
 
-@app.command()
+@app.command(epilog=examples('memory reject kv_0123456789ab --reason "true of one project only"'))
 def reject(
     item: Item, reason: Reason = None, settings: SettingsPath = None, state: State = None, as_json: AsJson = False
 ) -> None:
@@ -112,7 +112,7 @@ def reject(
     _decide("reject", item, reason, True, settings, state, as_json)
 
 
-@app.command()
+@app.command(epilog=examples('memory revoke kv_0123456789ab --reason "no longer so"'))
 def revoke(
     item: Item, reason: Reason = None, settings: SettingsPath = None, state: State = None, as_json: AsJson = False
 ) -> None:
@@ -120,7 +120,12 @@ def revoke(
     _decide("revoke", item, reason, True, settings, state, as_json)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        'memory add "Refunds" "Refunds keep the tax rate of their sale." --domain finance',
+        'memory add "Incidents" "Incidents are written up within a day." --audience group:operations --mandatory',
+    )
+)
 def add(
     title: Annotated[str, typer.Argument(help="What it is about, at most 60 characters.")],
     content: Annotated[str, typer.Argument(help="What is to be known, at most 500 characters.")],
@@ -151,7 +156,7 @@ def add(
     print_json(found) if as_json else show_memory.item(found)
 
 
-@app.command()
+@app.command(epilog=examples("memory edit kv_0123456789ab --domain finance --valid-until 2027-01-01"))
 def edit(
     item: Item,
     title: Annotated[str | None, typer.Option(help="At most 60 characters.")] = None,
@@ -192,7 +197,7 @@ def edit(
     print_json(found) if as_json else show_memory.item(found)
 
 
-@app.command()
+@app.command(epilog=examples("memory contradictions", "memory contradictions --all"))
 def contradictions(
     every: Annotated[bool, typer.Option("--all", help="Also those that were settled.")] = False,
     settings: SettingsPath = None,
@@ -209,7 +214,7 @@ def contradictions(
     print_json(found) if as_json else show_memory.contradictions(found["contradictions"])
 
 
-@app.command()
+@app.command(epilog=examples("memory resolve kc_0123456789ab kept_a", "memory resolve kc_0123456789ab both_valid"))
 def resolve(
     which: Annotated[str, typer.Argument(help="Its identity, from memory contradictions.", callback=_contradiction)],
     resolution: Annotated[str, typer.Argument(help="kept_a, kept_b, merge or both_valid; a is the newer item.")],
@@ -236,7 +241,7 @@ def resolve(
     print_json(found) if as_json else show_memory.contradictions([found])
 
 
-@app.command()
+@app.command(epilog=examples("memory bundle", "memory bundle --group finance --json"))
 def bundle(
     groups: Groups = None,
     url: Url = "",
@@ -250,7 +255,13 @@ def bundle(
     print_json(found) if as_json else show_memory.bundle(found)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "memory pull ~/src/shop",
+        "memory pull . --group finance",
+        "memory pull . --url https://watcher.example.org --token-file ~/.config/session-watcher/token",
+    )
+)
 def pull(
     project: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
     groups: Groups = None,
@@ -270,7 +281,7 @@ def pull(
     print_json(done) if as_json else show_memory.pulled(done, project)
 
 
-@app.command()
+@app.command(epilog=examples("memory export", "memory export knowledge.json"))
 def export(
     file: Annotated[Path | None, typer.Argument(help="Where to; without it, it is printed.")] = None,
     settings: SettingsPath = None,
@@ -289,7 +300,7 @@ def export(
     print(f"{len(found['items'])} items are in {file}.")
 
 
-@app.command("import")
+@app.command("import", epilog=examples("memory import knowledge.json", "memory import knowledge.json --trusted"))
 def import_(
     file: Annotated[Path, typer.Argument(help="What memory export has written.")],
     trusted: Annotated[

@@ -36,6 +36,12 @@ def group(name: str) -> typer.Typer:
     return typer.Typer(name=name, help=GROUPS[name], no_args_is_help=True, rich_markup_mode=None)
 
 
+def examples(*lines: str) -> str:
+    """What stands below a command's help: how people call it, one line each; what follows a # is a word on it."""
+    # The \b keeps the lines as they are.
+    return "\n".join(["\b", "Examples:", *(f"  session-watcher {line}" for line in lines)])
+
+
 def sources(settings: Path | None, sessions: Path | None, state: Path | None) -> Sources:
     """Where a command's settings come from."""
     overrides: dict[str, Any] = {}

@@ -11,7 +11,7 @@ import typer
 
 from watcher import orders, standing
 from watcher.cli import show
-from watcher.cli.options import AsJson, Processor, Sessions, SettingsPath, State, group, in_force, print_json
+from watcher.cli.options import AsJson, Processor, Sessions, SettingsPath, State, examples, group, in_force, print_json
 from watcher.cli.reach import ask, order
 from watcher.cli.status import enabled
 from watcher.errors import SettingsError
@@ -28,7 +28,12 @@ Name = Annotated[
 All = Annotated[str, typer.Option("--status", help="Every session with this status: failed or quarantined.")]
 
 
-@app.command("list")
+@app.command(
+    "list",
+    epilog=examples(
+        "sessions list", "sessions list --status quarantined", "sessions list shop --user ann --processor usage"
+    ),
+)
 def list_(
     text: Annotated[str, typer.Argument(help="Only sessions whose key holds this text.")] = "",
     processor: Processor = "",
@@ -56,7 +61,13 @@ def list_(
     print_json(found) if as_json else show.sessions(found)
 
 
-@app.command("show")
+@app.command(
+    "show",
+    epilog=examples(
+        "sessions show 99677899  # any part of its name that only one session has",
+        "sessions show ann/shop/99677899.jsonl --json",
+    ),
+)
 def show_(
     session: Annotated[str, typer.Argument(help="Its key, its path, or a part of them that means one session.")],
     settings: SettingsPath = None,
@@ -71,7 +82,7 @@ def show_(
     print_json(found) if as_json else show.session(found)
 
 
-@app.command()
+@app.command(epilog=examples("sessions retry 99677899", "sessions retry --status quarantined --processor usage"))
 def retry(
     session: Name = None,
     status: All = "",
@@ -85,7 +96,7 @@ def retry(
     _order("retry", session, status, processor, settings, state, sessions, as_json)
 
 
-@app.command()
+@app.command(epilog=examples("sessions reprocess 99677899 --processor usage", "sessions reprocess --status failed"))
 def reprocess(
     session: Name = None,
     status: All = "",
@@ -99,7 +110,7 @@ def reprocess(
     _order("reprocess", session, status, processor, settings, state, sessions, as_json)
 
 
-@app.command()
+@app.command(epilog=examples("sessions forget ann/shop/99677899.jsonl"))
 def forget(
     session: Name = None,
     processor: Processor = "",

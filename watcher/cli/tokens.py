@@ -7,21 +7,23 @@ from typing import Annotated
 import typer
 
 from watcher.cli import show
-from watcher.cli.options import AsJson, SettingsPath, State, group, in_force, print_json
+from watcher.cli.options import AsJson, SettingsPath, State, examples, group, in_force, print_json
 from watcher.cli.reach import ask, order
 from watcher.store import tokens
 
 app = group("tokens")
 
 
-@app.command("list")
+@app.command("list", epilog=examples("tokens list"))
 def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
     """Every token that was made, without its text."""
     found = ask(in_force(settings, state), "/api/admin/tokens", lambda query: {"tokens": tokens.listing(query)})
     print_json(found) if as_json else show.tokens(found["tokens"])
 
 
-@app.command()
+@app.command(
+    epilog=examples("tokens create prometheus --role reader", "tokens create anns-laptop --role user --user ann")
+)
 def create(
     name: Annotated[str, typer.Argument(help="What it is known by in lists and audit.")],
     role: Annotated[str, typer.Option(help="admin (everything), reader (see everything), user (only what is theirs).")],
@@ -43,7 +45,7 @@ def create(
     print_json(found) if as_json else print(found["token"])
 
 
-@app.command()
+@app.command(epilog=examples("tokens revoke prometheus"))
 def revoke(
     which: Annotated[str, typer.Argument(help="Its name, or its identity from tokens list.")],
     settings: SettingsPath = None,

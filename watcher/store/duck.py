@@ -54,7 +54,7 @@ LONGEST_ROW = 64 << 20
 
 #: At rest, a write-ahead log longer than this is brought into the file: what is in it is held in memory too.
 LONG_LOG = 4 << 20
-#: A checkpoint waits so long for single statements to end; seconds.
+#: A checkpoint, and the end, wait so long for single statements to end; seconds.
 PATIENCE = 10.0
 
 
@@ -154,6 +154,19 @@ class DuckConnection:
     def close(self) -> None:
         """Give the cursor back. Idempotent."""
         self._cursor.close()
+
+    def end(self) -> None:
+        """The same, though another thread is at it: what that runs is broken off. Idempotent."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._cursor.close()
+                return
+            except duckdb.ResourceInUseException:
+                if time.monotonic() > deadline:
+                    raise
+            self._cursor.interrupt()
+            time.sleep(0.005)
 
 
 class DuckDatabase:
@@ -294,7 +307,7 @@ class DuckDatabase:
 
     def _close_all(self) -> None:
         for cursor in list(self._cursors):
-            cursor.close()
+            cursor.end()
         if self._root is not None:
             self._root.close()
             self._root = None
