@@ -162,7 +162,7 @@ class History:
         return f"{decision} {item}"
 
     def settle(self) -> str:
-        pairs = self.base.contradictions()
+        pairs = sorted(self.base.contradictions(), key=lambda one: str(one["contradiction_id"]))
         if not pairs:
             return ""
         pair, resolution = self.rng.choice(pairs), self.rng.choice(("kept_a", "kept_b", "both_valid"))
@@ -257,7 +257,7 @@ class History:
 
 
 @pytest.mark.parametrize(
-    ("seed", "settled"), [(0, {"both_valid"}), (3, {"closed"}), (6, {"closed", "kept_a", "kept_b"}), (8, {"kept_b"})]
+    ("seed", "settled"), [(0, {"both_valid"}), (3, set()), (6, {"closed", "kept_a", "kept_b"}), (8, {"kept_b"})]
 )
 def test_random_histories_give_what_the_model_says(
     database: Database, tmp_path: Path, seed: int, settled: set[str]
