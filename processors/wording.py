@@ -102,6 +102,13 @@ def domain_of(words: str, around: str) -> Domain:
     return best if heard[best] else "engineering"
 
 
+def about_work(text: str) -> bool:
+    """Whether it names anything that organisations make, run or sell, or something of a program."""
+    words = text.lower()
+    named = _TICKED.search(text) or _IDENTIFIER.search(text)
+    return named is not None or any(pattern.search(words) for pattern in _DOMAIN.values())
+
+
 def entities_of(text: str) -> list[str]:
     """The things that it names, in order, each once."""
     found: dict[str, str] = {}

@@ -86,7 +86,8 @@ class Model:
     items: dict[str, Item] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     relations: set[tuple[str, str]] = field(default_factory=set)
-    contradictions: set[tuple[str, str]] = field(default_factory=set)
+    #: The newer and the older item, and how it was settled: by itself where one of them counts no more.
+    contradictions: dict[tuple[str, str], str | None] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
 
     def bring(self, *rows: Row) -> None:
@@ -118,9 +119,9 @@ class Model:
                         if (
                             opposed(one.content, other.content)
                             and common(one.content, other.content)
-                            and (pair[1], pair[0]) not in self.contradictions
+                            and self.contradictions.get((pair[0], pair[1]), "closed") == "closed"
                         ):
-                            self.contradictions.add((pair[0], pair[1]))
+                            self.contradictions[pair[0], pair[1]] = None
             one.owed = False
         for name, proof in self.evidence.items():
             proof.gone = not any(self._holds(key, name, proof) for key in self.inbox if key[0] not in self.gone)
@@ -204,9 +205,22 @@ class Model:
         item = self.items[which]
         item.owed = item.owed or (item.status not in LIVE and after in LIVE)
         item.status, item.decided_at = after, now
+        if after not in LIVE:
+            self.close(which)
         if after in ("approved", "mandatory"):
             item.approved_once = True
             item.confirmed_at = now
+
+    def close(self, which: str) -> None:
+        """What was open with an item is settled by its end."""
+        for pair, settled in self.contradictions.items():
+            if which in pair and settled is None:
+                self.contradictions[pair] = "closed"
+
+    def settle(self, pair: tuple[str, str], resolution: str, now: datetime) -> None:
+        self.contradictions[pair] = resolution
+        if resolution != "both_valid":
+            self.decide(pair[1] if resolution == "kept_a" else pair[0], "superseded", now)
 
     def edit(self, which: str, content: str, owner: str | None) -> None:
         item = self.items[which]
@@ -244,7 +258,7 @@ class Model:
                 continue
             del self.items[name]
             self.relations = {pair for pair in self.relations if name not in pair}
-            self.contradictions = {pair for pair in self.contradictions if name not in pair}
+            self.contradictions = {pair: how for pair, how in self.contradictions.items() if name not in pair}
 
     def tables(self) -> dict[str, Any]:
         """What a comparison looks at."""

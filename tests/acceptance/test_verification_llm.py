@@ -20,6 +20,7 @@ from processors.verification.turns import OURS
 from tests.model_server import Asked, ModelServer, Says, serving
 from tests.unit.test_verification import SECRETS, agent, say
 from watcher.extraction import RowWriter
+from watcher.queue import ChangeQueue
 
 
 def note(turn: str, quote: str, **given: Any) -> dict[str, Any]:
@@ -321,6 +322,39 @@ def test_an_append_costs_an_append(server: ModelServer, reader: Reader) -> None:
     assert all(len(asked.turns) <= 5 for asked in calls)
     # What stands before it is the same each time, and short.
     assert {asked.instructions for asked in server.asked} == {INSTRUCTIONS} and tokens(INSTRUCTIONS) < 600
+
+
+def test_whole_requests_of_a_session_at_work_cost_little_more_than_its_turns(
+    server: ModelServer, reader: Reader
+) -> None:
+    """A hundred appends, one every half minute, with the settings as they come: a session is read when its time has
+    come and not at each append, so that instruction, shape of the answer and tags add a third at most."""
+    server.behaviour = nothing
+    rng = random.Random(5)
+    turns = [f"Turn {n}: " + " ".join(rng.choice(WORDS) for _ in range(120 if n % 2 else 50)) for n in range(200)]
+    lines = [say(words, n) if n % 2 == 0 else agent(words) for n, words in enumerate(turns)]
+    queue = ChangeQueue(reader.settings.quiet, reader.settings.max_wait, 10)
+    waiting = b""
+    for second in range(200 * 15 + int(reader.settings.max_wait)):
+        if second % 30 == 0 and lines:
+            waiting += lines.pop(0) + lines.pop(0)
+            queue.offer("ann/s.jsonl", second)
+        if queue.take(second):
+            reader.read(waiting)
+            waiting = b""
+            queue.done("ann/s.jsonl")
+    assert [words for asked in server.asked for name, _, words in asked.turns if name is not None] == turns[::2]
+
+    def tokens(*texts: str) -> float:
+        return sum(map(len, texts)) / 4
+
+    fixed = [tokens(asked.instructions, json.dumps(asked.body["tools"])) for asked in server.asked]
+    told = [words for asked in server.asked for *_, words in asked.turns]
+    once, sent = tokens(*turns), sum(fixed) + tokens(*(asked.text for asked in server.asked))
+    context = tokens(*told) - once
+    print(f"{len(fixed)} requests of {fixed[0]:.0f} and turns: {sent:.0f}, turns {once:.0f}, context {context:.0f}")
+    assert len(set(fixed)) == 1 and fixed[0] < 700 and len(fixed) <= 8
+    assert sent <= 1.33 * once + context
 
 
 WORDS = ["the", "invoice", "goes", "out", "with", "a", "plan", "before", "noon", "and", "nobody", "waits"]

@@ -36,6 +36,8 @@ class History:
         self.sessions: dict[str, list[dict[str, Any]]] = {}
         self.turns = 0
         self.log: list[str] = []
+        #: How contradictions came to be settled.
+        self.settled: set[str | None] = set()
         #: How many rows there were at most.
         self.most: dict[str, int] = {}
 
@@ -159,6 +161,15 @@ class History:
                 self.base.review.decide(decision, item, "eva")
         return f"{decision} {item}"
 
+    def settle(self) -> str:
+        pairs = sorted(self.base.contradictions(), key=lambda one: str(one["contradiction_id"]))
+        if not pairs:
+            return ""
+        pair, resolution = self.rng.choice(pairs), self.rng.choice(("kept_a", "kept_b", "both_valid"))
+        self.base.review.resolve(pair["contradiction_id"], resolution, "eva")
+        self.model.settle((pair["item_a"], pair["item_b"]), resolution, self.base.now)
+        return f"{pair['item_a']} {pair['item_b']} {resolution}"
+
     def edit(self) -> str:
         item = self.any_item()
         if item is None:
@@ -226,8 +237,11 @@ class History:
                 )
             },
             "relations": {(a, b) for a, b in run("SELECT item_a, item_b FROM knowledge_relations")},
-            "contradictions": {(a, b) for a, b in run("SELECT item_a, item_b FROM knowledge_contradictions")},
+            "contradictions": {
+                (a, b): how for a, b, how in run("SELECT item_a, item_b, resolution FROM knowledge_contradictions")
+            },
         }
+        self.settled.update(self.model.contradictions.values())
         for table, wanted in self.model.tables().items():
             assert found[table] == wanted, f"{table}, after {' | '.join(self.log[-15:])}"
             self.most[table] = max(self.most.get(table, 0), len(wanted))
@@ -235,15 +249,19 @@ class History:
     def step(self) -> None:
         happens = self.rng.choices(
             (self.append, self.rewrite, self.fork, self.delete, self.restore, self.forget, self.restart, self.decide,
-             self.edit, self.drain),
-            (8, 3, 2, 2, 2, 1, 1, 5, 3, 9),
+             self.settle, self.edit, self.drain),
+            (8, 3, 2, 2, 2, 1, 1, 5, 2, 3, 9),
         )[0]  # fmt: skip
         self.base.later(minutes=1)
         self.log.append(f"{happens.__name__} {happens()}")
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_random_histories_give_what_the_model_says(database: Database, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "settled"), [(0, {"both_valid"}), (3, set()), (6, {"closed", "kept_a", "kept_b"}), (8, {"kept_b"})]
+)
+def test_random_histories_give_what_the_model_says(
+    database: Database, tmp_path: Path, seed: int, settled: set[str]
+) -> None:
     """Passes, forks, losses, decisions, deaths on the way: every table, after every drain."""
     base = made(database, tmp_path / "backups")
     history = History(base, seed)
@@ -251,5 +269,6 @@ def test_random_histories_give_what_the_model_says(database: Database, tmp_path:
         history.step()
     history.log.append(history.drain())
     assert history.most["items"] > 5 and history.most["evidence"] > 8, history.most
+    assert history.settled >= settled, history.settled
     assert history.most["relations"] and history.most["contradictions"], history.most
     base.close()

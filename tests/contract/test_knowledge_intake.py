@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from tests.knowledge import FACTS, START, Base, Told, candidate, listed, made
+from watcher.knowledge import exchange
 from watcher.knowledge.base import Knowledge
+from watcher.knowledge.intake import MOST_CONTRADICTED
 from watcher.knowledge.judge import Verdict
 from watcher.knowledge.review import Edit
 from watcher.knowledge.shelf import Entry
@@ -169,6 +171,31 @@ def test_what_says_the_opposite_is_a_contradiction_and_never_merged(base: Base) 
         assert pair["b_content"] == one and pair["found_by"] == "rules" and pair["explanation"]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_series_is_no_heap_of_contradictions(base: Base, at_once: bool) -> None:
+    """The same of number after number, imported or said one by one: nobody is shown pairs of each with each; what one
+    of the series denies is still one."""
+    told = [f"Our plant {number} never ships before noon, because of its contract" for number in range(60)]
+    if at_once:
+        items = [{"title": text[:12], "content": text, "domain": "finance"} for text in told]
+        exchange.take_in(base.writer, {"format": exchange.FORMAT, "items": items}, "eva")
+        base.drain()
+        assert base.contradictions() == []
+        order = base.run("SELECT content FROM knowledge_items ORDER BY created_at, item_id")
+        assert [content for (content,) in order] == told
+    else:
+        for text in told:
+            base.take(candidate(text, title=text[:12]))
+        # Until it was seen that it is one.
+        assert len(base.contradictions()) == 15
+    before = len(base.contradictions())
+    text = "Our plant 7 ships before noon, because of its contract"
+    base.take(candidate(text, title="another"))
+    pairs = base.contradictions(item=base.named(text))
+    assert told[7] in {one["b_content"] for one in pairs} and len(pairs) == MOST_CONTRADICTED
+    assert len(base.contradictions()) == before + MOST_CONTRADICTED
+
+
 def test_relations_are_the_five_likest_whatever_the_order(base: Base) -> None:
     """Equals by name; also after a restart, when everything is read anew."""
     variants = [f"{'m' * 70}{letter * 30}" for letter in ALPHABET]
@@ -290,7 +317,7 @@ class Meanwhile(Told):
 
 
 def test_what_changes_while_a_judge_thinks_is_judged_as_it_then_is(database: Database, tmp_path: Path) -> None:
-    """No verdict about words that stand nowhere any more, none about what became personal or was erased."""
+    """No verdict about words that stand nowhere any more, none about what became personal, was rejected or erased."""
     judge = Meanwhile()
     base = made(database, tmp_path / "backups", judge)
     base.take(*(candidate(text, f"{text[:3]}/s") for text in FACTS[:3]))
@@ -320,6 +347,13 @@ def test_what_changes_while_a_judge_thinks_is_judged_as_it_then_is(database: Dat
     assert not any(FACTS[1] in explanation for _, _, explanation in rows)
     assert base.run("SELECT count(*) FROM knowledge_items WHERE check_owed") == [(0,)]
     assert three not in {one for row in base.run("SELECT item_a, item_b FROM knowledge_contradictions") for one in row}
+
+    def reject(new: Entry, others: Sequence[Entry]) -> None:
+        base.review.decide("reject", base.named(FACTS[4]), "eva")
+
+    judge.do = [reject]
+    base.take(candidate(FACTS[5], "z/s", title="six"))
+    assert base.contradictions(item=base.named(FACTS[5])) and not base.contradictions(item=base.named(FACTS[4]))
     base.close()
 
 

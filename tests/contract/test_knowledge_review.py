@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -200,10 +201,95 @@ def test_resolutions_that_make_no_sense_change_nothing(base: Base) -> None:
             base.review.resolve(which, resolution, "eva", **more)
     assert [base.item(a), base.item(b)] == before
     base.review.decide("reject", a, "eva")
-    with pytest.raises(ReviewRefused, match="rejected"):  # neither would be left
-        base.review.resolve(which, "kept_a", "eva")
+    for resolution in RESOLUTIONS:
+        with pytest.raises(ReviewRefused, match="settled already, as closed"):
+            base.review.resolve(which, resolution, "eva", "Both", "What both come to")
     assert base.item(b)["status"] == "pending"
-    assert base.review.resolve(which, "kept_b", "eva")["resolution"] == "kept_b"
+
+
+def end(base: Base, how: str, item: str) -> str:
+    """An item comes to count no more; who has done that."""
+    if how == "expire":
+        base.review.edit(item, "eva", Edit(valid_until="2026-03-05"))
+        base.review.decide("approve", item, "eva")
+        base.later(days=10)
+        return "clock" if base.review.expire() else ""
+    if how == "forget":
+        base.forget("bob/2")
+        return "forget"
+    if how == "revoke":
+        base.review.decide("mandate", item, "eva")
+    if how in ("reject", "revoke"):
+        base.review.decide("reject" if how == "reject" else "revoke", item, "eva")
+    else:
+        (pair, *_) = base.contradictions(item=item)
+        kept = "kept_b" if pair["item_a"] == item else "kept_a"
+        base.review.resolve(pair["contradiction_id"], how if how == "merge" else kept, "eva", "Both", "Says both")
+    return "eva"
+
+
+@pytest.mark.parametrize("how", ["reject", "revoke", "expire", "forget", "supersede", "merge"])
+def test_what_an_item_contradicted_is_closed_by_what_ended_the_item(base: Base, how: str) -> None:
+    """Who, when and why stand with the pair and in the others' history; what others contradict stays open; back
+    again, it is compared again."""
+    texts = [f"Passport scans are deleted after {days} days by the job" for days in (14, 30, 90)]
+    for number, text in enumerate(texts):
+        base.take(candidate(text, f"bob/{number}", title=text[-20:], detection_type="correction"))
+    first, second, item = (base.named(text) for text in texts)
+    assert len(base.contradictions()) == 3
+    actor = end(base, how, item)
+    left = [{one["item_a"], one["item_b"]} for one in base.contradictions()]
+    # Merged with one of them, it took that along; and what they come to is an item of its own.
+    assert left == ([] if how == "merge" else [{first, second}])
+    history = [one for one in base.item(first)["history"] if one["action"] == "contradiction_closed"]
+    history += [one for one in base.item(second)["history"] if one["action"] == "contradiction_closed"]
+    if how == "forget":
+        assert {one["reason"] for one in history} == {f"{item} was forgotten"} and len(history) == 2
+        assert base.contradictions(item=item, resolved=True) == []
+        return
+    status = base.item(item)["status"]
+    closed = [one for one in base.contradictions(item=item, resolved=True) if one["resolution"] == "closed"]
+    assert len(closed) == (1 if how in ("supersede", "merge") else 2)
+    for one in closed:
+        assert (one["resolved_by"], one["resolved_at"], one["reason"]) == (
+            actor, base.now.isoformat(), f"{item} is {status}",
+        )  # fmt: skip
+    told = [(one["actor"], one["from_status"], one["to_status"]) for one in history if item in one["reason"]]
+    assert told == [(actor, "pending", "pending")] * len(closed)
+    if status != "superseded":
+        base.review.edit(item, "eva", Edit(valid_until=""))
+        base.review.decide("approve", item, "eva")
+        base.drain()
+        assert len(base.contradictions()) == 3
+        assert all(one["resolved_by"] is None and one["reason"] is None for one in base.contradictions())
+
+
+def test_what_people_settled_stays_settled(base: Base) -> None:
+    """Also where one of the two is rejected and comes back."""
+    which, a, _ = contradiction(base)
+    base.review.resolve(which, "both_valid", "eva")
+    base.review.decide("reject", a, "eva")
+    base.review.decide("approve", a, "eva")
+    base.drain()
+    (pair,) = base.contradictions(resolved=True)
+    assert (pair["resolution"], pair["resolved_by"]) == ("both_valid", "eva")
+
+
+def test_contradictions_that_were_left_open_are_closed(base: Base) -> None:
+    """By the migration, in a database in which nothing closed them."""
+    which, a, b = contradiction(base)
+    sql = files("watcher.knowledge").joinpath("migrations/003_closed_contradictions.sql").read_text()
+    for ended in (a, b):
+        base.run("UPDATE knowledge_contradictions SET resolution = NULL, resolved_by = NULL, reason = NULL")
+        base.run("UPDATE knowledge_items SET status = 'pending', decided_by = NULL")
+        for statement in filter(str.strip, sql.split(";")):
+            base.run(statement)
+        assert [one["contradiction_id"] for one in base.contradictions()] == [which]
+        base.run("UPDATE knowledge_items SET status = 'revoked', decided_by = 'eva' WHERE item_id = $1", ended)
+        for statement in filter(str.strip, sql.split(";")):
+            base.run(statement)
+        (pair,) = base.contradictions(resolved=True)
+        assert (pair["resolution"], pair["resolved_by"], pair["reason"]) == ("closed", "eva", f"{ended} is revoked")
 
 
 def test_merging_shows_nobody_what_was_not_for_him(base: Base) -> None:

@@ -1,4 +1,7 @@
-"""How well candidates are found: precision and recall on labelled turns. ``python -m tests.eval.run``."""
+"""How well candidates are found, and what is personal in notes: precision and recall on labelled turns and notes.
+
+``python -m tests.eval.run``.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,15 @@ from processors.verification.candidates import Candidate
 from processors.verification.memory import without_secrets
 from processors.verification.rules import Rules
 from processors.verification.turns import Reader, Turn
+from watcher.notes.items import Rules as NoteRules
+from watcher.notes.items import found_in
 
 HERE = Path(__file__).parent
 #: Written beside the rules, and by another hand, whom the rules have not seen.
 FILES = {"turns": HERE / "turns.jsonl", "blind": HERE / "turns_blind.jsonl"}
 CONTEXT = 4
+#: Lines of people's notes: those that the filter was written beside, and those that came after its words.
+NOTES = {"notes": HERE / "notes.jsonl", "later notes": HERE / "notes_later.jsonl"}
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,62 @@ def _find(before: Sequence[Turn], turn: Turn) -> Candidate | None:
     return next((one.candidate for one in Rules().find(before, [without_secrets(turn)], CONTEXT)), None)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A labelled line of a note, and whether it was kept back."""
+
+    name: str
+    personal: bool
+    text: str
+    back: bool
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What of a set of notes was kept back, and what of that is personal or secret."""
+
+    kept: Sequence[Kept]
+
+    @property
+    def right(self) -> int:
+        return sum(one.back and one.personal for one in self.kept)
+
+    @property
+    def precision(self) -> float:
+        """The share of what was kept back that is nobody else's business."""
+        return self.right / max(1, sum(one.back for one in self.kept))
+
+    @property
+    def recall(self) -> float:
+        """The share of what is nobody else's business that was kept back: the rest leaves."""
+        return self.right / max(1, sum(one.personal for one in self.kept))
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.kept)} lines, {sum(one.personal for one in self.kept)} personal, "
+            f"{sum(one.back for one in self.kept)} kept back, {self.right} rightly: "
+            f"precision {self.precision:.2f}, recall {self.recall:.2f}"
+        )
+
+
+def filtered(path: Path) -> Filtered:
+    """A file of labelled lines of notes, looked through."""
+    with path.open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    return Filtered(
+        [
+            Kept(row["id"], row["label"] == "personal", row["text"], is_kept_back(row["text"], row["headings"]))
+            for row in rows
+        ]
+    )
+
+
+def is_kept_back(text: str, headings: Sequence[str]) -> bool:
+    """Whether the job keeps a line under these headings to itself."""
+    note = "".join(f"{'#' * depth} {one}\n" for depth, one in enumerate(headings, 1)) + f"- {text}\n"
+    return not found_in("notes:ann/CLAUDE.local.md", note, NoteRules()).items
+
+
 def dialogues(folder: Path) -> Score:
     """The labelled turns of real sessions: a folder with LABELS.tsv (file, line, label, domain …)."""
     with (folder / "LABELS.tsv").open(encoding="utf-8", newline="") as table:
@@ -142,6 +205,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for one in score.judged if given.wrong else ():
             if (one.found is None) != (one.label == "none"):
                 print(f"  {one.name} {one.label}: {' '.join(one.text.split())[:230]}")
+    for name, path in NOTES.items() if given.only is None else ():
+        told = filtered(path)
+        print(f"{name}: {told}")
+        for line in told.kept if given.wrong else ():
+            if line.back != line.personal:
+                print(f"  {line.name} {'personal' if line.personal else 'ours'}: {line.text}")
     return 0
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from processors.verification.candidates import DETECTION_TYPES
 from processors.wording import DOMAINS, folded
-from tests.eval.run import FILES, judged
+from tests.eval.run import FILES, NOTES, filtered, judged
 
 #: The least precision and recall of detection.
 FLOORS = {"turns": (0.95, 0.9), "blind": (0.7, 0.7)}
@@ -35,3 +35,26 @@ def test_the_labels_are_whole(name: str) -> None:
         else:
             assert row["label"] in DETECTION_TYPES and row["domain"] in DOMAINS
             assert folded(row["quote"]) in folded(row["turn"])
+
+
+#: The least precision and recall of what is kept back of notes.
+NOTE_FLOORS = {"notes": (0.7, 0.99), "later notes": (0.65, 0.75)}
+
+
+@pytest.mark.parametrize("name", sorted(NOTE_FLOORS))
+def test_what_is_personal_is_kept_back(name: str) -> None:
+    """Of notes: nearly all of what the filter was written beside, most of what it was not; and not too much else."""
+    told = filtered(NOTES[name])
+    precision, recall = NOTE_FLOORS[name]
+    assert told.precision >= precision and told.recall >= recall, str(told)
+
+
+def test_the_labelled_notes_are_whole() -> None:
+    """Half of the lines are personal or sensitive; none stands there twice, each says why it is what it is."""
+    rows = [[json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in NOTES.values()]
+    assert len(rows[0]) >= 120
+    for some in rows:
+        assert sum(row["label"] == "personal" for row in some) * 2 == len(some)
+        assert {row["label"] for row in some} == {"personal", "ours"} and all(row["why"] for row in some)
+    for key in ("id", "text"):
+        assert max(Counter(row[key] for some in rows for row in some).values()) == 1

@@ -102,7 +102,9 @@ class Contradiction(Answer):
     merged_content: str | None
     found_by: str = Field(examples=["rules"])
     found_at: Instant
-    resolution: Literal["kept_a", "kept_b", "merge", "both_valid"] | None
+    resolution: Literal["kept_a", "kept_b", "merge", "both_valid", "closed"] | None = Field(
+        description="How people settled it; closed: an item of the two counts no more."
+    )
     resolved_by: str | None
     resolved_at: Instant | None
     reason: str | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from watcher.knowledge.ending import close_contradictions
 from watcher.knowledge.intake import standing_of
 from watcher.knowledge.writer import QUERIES
 from watcher.store.database import Connection
@@ -52,6 +53,7 @@ def erase(connection: Connection, session: str, now: datetime) -> Erased:
     connection.execute(QUERIES["erase_noted"], [session])
     unproven = [str(item) for (item,) in connection.execute(QUERIES["unproven"], [sorted(items)])]
     for item in unproven:
+        close_contradictions(connection, item, now, "forget", f"{item} was forgotten")
         for table, columns in _OF_ITEM.items():
             connection.execute(f"DELETE FROM {table} WHERE {' OR '.join(f'{c} = $1' for c in columns)}", [item])
     left = items - set(unproven)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from watcher.errors import ReviewRefused, Unconfirmed
 from watcher.knowledge import reading, rule
-from watcher.knowledge.editing import BLANK, Edit, edited, moment
-from watcher.knowledge.intake import standing_of
+from watcher.knowledge.editing import BLANK, Edit, edited, listed, moment
+from watcher.knowledge.intake import Standing, standing_of
 from watcher.knowledge.naming import evidence_of, name_of
 from watcher.knowledge.shelf import SERVED
-from watcher.knowledge.writer import ITEM, QUERIES, Writer, note
+from watcher.knowledge.writer import ITEM, QUERIES, Writer, noted, put_many
 from watcher.store.database import Connection
 from watcher.store.sql import named
 
@@ -34,18 +34,6 @@ class Imported:
 
     added: int = 0
     known: int = 0
-
-
-@dataclass(slots=True)
-class _Import:
-    actor: str
-    #: Whether items are what they were.
-    trusted: bool
-    #: The names of items that are there.
-    known: set[str]
-    done: Imported = field(default_factory=Imported)
-    #: What agents would be given at once, and should be looked at twice.
-    unread: list[tuple[str, list[str]]] = field(default_factory=list)
 
 
 def export(query: Query) -> dict[str, Any]:
@@ -89,23 +77,39 @@ def take_in(writer: Writer, given: object, actor: str, trusted: bool = False, co
         raise ReviewRefused(f"more than {MOST_ITEMS} items at once; cut the file into parts")
 
     def put(connection: Connection) -> Imported:
-        known = {item for (item,) in connection.execute("SELECT item_id FROM knowledge_items")}
-        bringing = _Import(actor, trusted, known)
+        known = {str(item) for (item,) in connection.execute("SELECT item_id FROM knowledge_items")}
+        now, items, proofs = datetime.now(UTC), dict[str, dict[str, Any]](), list[list[Any]]()
         for number, one in enumerate(given["items"], start=1):
             try:
-                _one(connection, one, bringing)
+                item, values = _item(one, trusted)
+                if item not in known and item not in items:
+                    proofs += _evidence(one, item, now)
+                    items[item] = values
             except (ReviewRefused, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
                 raise ReviewRefused(f"item {number}: {error}; nothing was taken in") from None
-        if bringing.unread and not confirmed:
-            raise Unconfirmed(bringing.unread)
-        return bringing.done
+        served = [(one["title"], one["content"]) for one in items.values() if one["status"] in SERVED]
+        unread = [(rule.rule(*said), found) for said in served if (found := rule.warnings(*said))]
+        if unread and not confirmed:
+            raise Unconfirmed(unread)
+        put_many(connection, "add_evidence", list({proof[0]: proof for proof in proofs}.values()))
+        standing = standing_of(connection, set(items), now)
+        # Which of two is the newer is known by their place in the file.
+        rows = [
+            _row(item, one, standing[item], now + timedelta(microseconds=place), actor)
+            for place, (item, one) in enumerate(items.items())
+        ]
+        put_many(connection, "add_item", rows)
+        history = [noted(item, now, actor, "imported", None, one["status"]) for item, one in items.items()]
+        put_many(connection, "note", history)
+        return Imported(len(items), len(given["items"]) - len(items))
 
     return writer.write(put, durable=True)
 
 
-def _one(connection: Connection, one: Mapping[str, Any], bringing: _Import) -> None:
+def _item(one: Mapping[str, Any], trusted: bool) -> tuple[str, dict[str, Any]]:
+    """An item's name and its columns."""
     json.dumps(one, ensure_ascii=False).encode()  # half a surrogate pair is no text, to no database
-    status = one.get("status", "pending") if bringing.trusted else "pending"
+    status = one.get("status", "pending") if trusted else "pending"
     if status not in reading.STATUSES or status == "superseded":
         status = "rejected" if status == "superseded" else "pending"
     edit = Edit(
@@ -118,35 +122,28 @@ def _one(connection: Connection, one: Mapping[str, Any], bringing: _Import) -> N
         valid_until=one.get("valid_until") or "",
     )
     values = edited(BLANK, edit)
-    item = name_of(values["title"], values["content"])
-    if item in bringing.known:
-        bringing.done.known += 1
-        return
-    if status in SERVED and (found := rule.warnings(values["title"], values["content"])):
-        bringing.unread.append((rule.rule(values["title"], values["content"]), found))
-    now = datetime.now(UTC)
+    return name_of(values["title"], values["content"]), {**values, "status": status}
+
+
+def _evidence(one: Mapping[str, Any], item: str, now: datetime) -> Iterator[list[Any]]:
+    """The rows of what proves it."""
     for proof in one.get("evidence", []):
         fields = {key: proof.get(key) for key in _EVIDENCE}
         text = {key: "" if fields[key] is None else str(fields[key]).replace("\0", "")[:500] for key in _EVIDENCE}
         at = moment("occurred_at", text["occurred_at"])
         evidence = evidence_of(item, text["session_id"] or text["session_file"], fields["turn_id"], text["user_quote"])
-        connection.execute(
-            QUERIES["add_evidence"],
-            [
-                evidence, item, text["session_file"], text["session_id"] or None, text["turn_id"] or None,
-                text["username"], at, text["detection_type"], text["user_quote"], "import", "import", now,
-            ],
-        )  # fmt: skip
-    base, floor, verifiers, confirmed_at = standing_of(connection, {item}, now)[item]
-    connection.execute(
-        QUERIES["add_item"],
-        [
-            item, values["title"], values["content"], values["domain"],
-            json.dumps(values["entities"], ensure_ascii=False), status, "import", values["audience"], None, base,
-            floor, verifiers, values["valid_from"], values["valid_until"], now, confirmed_at or now, True,
-            bringing.actor if status != "pending" else None, now if status != "pending" else None,
-        ],
-    )  # fmt: skip
-    note(connection, item, now, bringing.actor, "imported", None, status)
-    bringing.known.add(item)
-    bringing.done.added += 1
+        yield [
+            evidence, item, text["session_file"], text["session_id"] or None, text["turn_id"] or None,
+            text["username"], at, text["detection_type"], text["user_quote"], "import", "import", now,
+        ]  # fmt: skip
+
+
+def _row(item: str, one: dict[str, Any], standing: Standing, now: datetime, actor: str) -> list[Any]:
+    """The row of an item that proof has brought so far."""
+    base, floor, verifiers, confirmed_at = standing
+    decided = one["status"] != "pending"
+    return [
+        item, one["title"], one["content"], one["domain"], listed(one["entities"]), one["status"], "import",
+        one["audience"], None, base, floor, verifiers, one["valid_from"], one["valid_until"], now, confirmed_at or now,
+        True, actor if decided else None, now if decided else None,
+    ]  # fmt: skip

@@ -22,7 +22,7 @@ from watcher.knowledge.judge import RESOLUTIONS, SEVERITIES, Judge, Resolution, 
 from watcher.knowledge.likeness import SAME_THINGS, alike, opposed, same
 from watcher.knowledge.naming import contradiction_of, evidence_of, name_of
 from watcher.knowledge.rule import clean_for_agents
-from watcher.knowledge.shelf import Entry, Shelf, entry
+from watcher.knowledge.shelf import LIVE, Entry, Shelf, entry
 from watcher.knowledge.writer import QUERIES, Writer, noted, put_many
 from watcher.store.database import Connection
 
@@ -34,6 +34,8 @@ BATCH = 50
 MOST_RELATIONS = 5
 #: A judge sees at most so many items of the domain, those first that are most like the new one.
 MOST_COMPARED = 200
+#: A reviewer is shown at most so many that a new item contradicts, those first that the judge names first.
+MOST_CONTRADICTED = 10
 #: How long until a comparison that failed is tried again; doubled each time up to the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 #: Comparisons are written together that took no longer than this, in seconds: what a model was paid for, at once.
@@ -97,6 +99,9 @@ class _Plan:
     new: dict[str, tuple[Entry, Candidate]] = field(default_factory=dict)
     relations: list[tuple[str, str, float]] = field(default_factory=list)
 
+
+#: What the evidence of an item comes to: base, floor, verifiers and when it was last said (None: never).
+Standing = tuple[float, float, int, datetime | None]
 
 #: An item, and those that it contradicts.
 _Judged = tuple[Entry, list[tuple[Entry, Verdict]]]
@@ -259,7 +264,8 @@ class Intake:
                 self._owe(item, f"{type(error).__name__}: {error}", now, after)
                 taken.failed_checks += 1
             else:
-                judged.append((new, [(others[one.other], one) for one in verdicts if one.other in others]))
+                told = [(others[one.other], one) for one in verdicts if one.other in others]
+                judged.append((new, told[:MOST_CONTRADICTED]))
             if time.monotonic() - began > PATIENCE:
                 break
         if judged:
@@ -363,20 +369,20 @@ def _cut(text: str | None, longest: int) -> str | None:
 
 
 def _as_compared(connection: Connection, entries: list[Entry]) -> set[str]:
-    """Those of these items that still say what they said when they were compared, to everybody."""
+    """Those of these items that still count, and say what they said when they were compared, to everybody."""
     rows = connection.execute(QUERIES["said_by"], [[one.item_id for one in entries]])
-    now = {item: tuple(rest) for item, *rest in rows}
+    now = {item: tuple(rest) for item, *rest, status in rows if status in LIVE}
     return {one.item_id for one in entries if now.get(one.item_id) == (one.title, one.content, one.domain, one.owner)}
 
 
-def standing_of(
-    connection: Connection, items: set[str], now: datetime
-) -> dict[str, tuple[float, float, int, datetime | None]]:
-    """What the evidence of items comes to: base, floor, verifiers and when it was last said (None: never)."""
+def standing_of(connection: Connection, items: set[str], now: datetime) -> dict[str, Standing]:
+    """What the evidence of items comes to."""
     rows = connection.execute(QUERIES["standing"], [sorted(items)]) if items else []
+    of_item: dict[str, list[Any]] = {item: [] for item in items}
+    for item, *proof in rows:
+        of_item[item].append(proof)
     found = {}
-    for item in items:
-        own = [row[1:] for row in rows if row[0] == item]
+    for item, own in of_item.items():
         found[item] = (
             confidence.base((kind, source) for kind, source, _, _ in own),
             confidence.floor(source for _, source, _, _ in own),

@@ -6,21 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-from watcher.knowledge.likeness import alike, in_common, opposed
+from watcher.knowledge.likeness import alike, in_common, opposed, without_numbers
 from watcher.knowledge.shelf import Entry
 
 Severity = Literal["hard", "soft"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-#: What may become of a contradiction; ``a`` is the newer item.
+#: How people may settle a contradiction; ``a`` is the newer item.
 Resolution = Literal["kept_a", "kept_b", "merge", "both_valid"]
 RESOLUTIONS: tuple[Resolution, ...] = get_args(Resolution)
+#: How one is settled by itself: an item of the two counts no more.
+CLOSED = "closed"
 
 #: Statements less alike than this are not about the same thing, as far as words can tell.
 _ABOUT_THE_SAME = 0.60
 #: Nor are those that have fewer of their words in common: of the one that has fewer, at least this share.
 _IN_COMMON = 0.50
-#: A reviewer sees at most so many that a new item contradicts, the likest first.
-_MOST = 10
+#: More statements than these that differ in their numbers alone are a series, one for each plant or version.
+_SERIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +52,23 @@ class Judge(Protocol):
 
 
 class Words:
-    """The judge that needs no model: statements that are much alike, and differ in a denial or a number."""
+    """The judge that needs no model: statements that are much alike, and differ in a denial or a number.
+
+    Those of a series, which say the same of number after number, contradict nobody.
+    """
 
     name = "rules"
 
     def contradictions(self, new: Entry, others: Sequence[Entry]) -> list[Verdict]:
         """See `Judge`."""
-        by_name = {other.item_id: other for other in others}
+        words, own = {other.item_id: other.words for other in others}, without_numbers(new.words)
+        series = {name for name, one in words.items() if one != new.words and without_numbers(one) == own}
+        if len(series) > _SERIES:
+            words = {name: one for name, one in words.items() if name not in series}
         found: list[Verdict] = []
-        for name, score in alike(new.words, {name: one.words for name, one in by_name.items()}, _ABOUT_THE_SAME):
-            reason = opposed(new.words, by_name[name].words)
-            if reason is not None and in_common(new.words, by_name[name].words) >= _IN_COMMON and len(found) < _MOST:
+        for name, score in alike(new.words, words, _ABOUT_THE_SAME):
+            reason = opposed(new.words, words[name])
+            if reason is not None and in_common(new.words, words[name]) >= _IN_COMMON:
                 severity: Severity = "hard" if score >= 0.75 else "soft"
                 found.append(Verdict(name, severity, f"They are much alike, but {reason}."))
         return found

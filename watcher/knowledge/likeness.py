@@ -13,6 +13,7 @@ SAME = 0.82
 SAME_THINGS, THINGS = 0.65, 2
 
 _WORD = re.compile(r"[^\W_]+(?:[.'’_-][^\W_]+)*")
+_NUMBER = re.compile(r"(?<!\S)\d\S*\s?")
 _NEGATION = frozenset(["not", "no", "never", "none", "cannot", "without", "nor", "neither"])
 _DENIES = re.compile(r"(?:do|does|is|are|ca|wo|should|must|did|was|were|has|have|would|could)n['’]t\Z")
 # Said of a number, they turn it around.
@@ -68,6 +69,11 @@ def opposed(one: str, other: str) -> str | None:
         if (opposite := _OPPOSITES.get(word)) in only_there:
             return f"one says {word}, the other {opposite}"
     return None
+
+
+def without_numbers(words: str) -> str:
+    """A statement's words (as `words_of` gives them) that are no numbers."""
+    return _NUMBER.sub("", words).strip()
 
 
 def _denials(words: list[str]) -> int:

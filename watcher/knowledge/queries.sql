@@ -73,7 +73,7 @@ SELECT item_id, title, content, domain, entities, status, owner FROM knowledge_i
 
 -- name: said_by
 -- What items say now, and to whom.
-SELECT item_id, title, content, domain, owner FROM knowledge_items WHERE item_id = ANY($1);
+SELECT item_id, title, content, domain, owner, status FROM knowledge_items WHERE item_id = ANY($1);
 
 -- name: said_of
 -- What was said of items before, and in which session.
@@ -125,7 +125,12 @@ UPDATE knowledge_items SET check_attempts = $2, check_after = $3, check_error = 
 INSERT INTO knowledge_contradictions (contradiction_id, item_a, item_b, severity, explanation, suggestion,
                                       merged_title, merged_content, found_by, found_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (contradiction_id) DO NOTHING;
+-- One that an item's end has closed is open again where both count again; what people settled stays settled.
+ON CONFLICT (contradiction_id) DO UPDATE
+SET severity = excluded.severity, explanation = excluded.explanation, suggestion = excluded.suggestion,
+    merged_title = excluded.merged_title, merged_content = excluded.merged_content, found_by = excluded.found_by,
+    found_at = excluded.found_at, resolution = NULL, resolved_by = NULL, resolved_at = NULL, reason = NULL
+WHERE knowledge_contradictions.resolution = 'closed';
 
 -- name: item
 SELECT {ITEM} FROM knowledge_items WHERE item_id = $2;
@@ -183,6 +188,13 @@ LIMIT 1000;
 UPDATE knowledge_contradictions
 SET resolution = $2, resolved_by = $3, resolved_at = $4, reason = $5, merged_item = $6
 WHERE contradiction_id = $1;
+
+-- name: open_with
+-- What an item still contradicts, and which contradiction that is.
+SELECT contradiction_id, CASE WHEN item_a = $1 THEN item_b ELSE item_a END
+FROM knowledge_contradictions
+WHERE (item_a = $1 OR item_b = $1) AND resolution IS NULL
+ORDER BY contradiction_id;
 
 -- name: decide
 UPDATE knowledge_items

@@ -12,6 +12,7 @@ from watcher.knowledge import reading, rule
 from watcher.knowledge.confidence import OF_SOURCE
 from watcher.knowledge.editing import BLANK, columns, edited, listed
 from watcher.knowledge.editing import Edit as Edit
+from watcher.knowledge.ending import close_contradictions
 from watcher.knowledge.intake import standing_of
 from watcher.knowledge.judge import RESOLUTIONS
 from watcher.knowledge.naming import evidence_of, name_of
@@ -192,15 +193,17 @@ class Review:
             if pair[0]["resolution"] is not None:
                 raise ReviewRefused(f"{which} was settled already, as {pair[0]['resolution']}")
             a, b = (reading.found(connection.execute, pair[0][side]) for side in ("item_a", "item_b"))
-            merged = None
+            # Settled before its items are ended, which closes what else is open with them.
+            settle = [which, resolution, actor, self._clock(), reason]
+            connection.execute(QUERIES["resolve"], [*settle, None])
             if resolution == "kept_a":
-                self._supersede(connection, b, a, actor, which)
+                self._supersede(connection, b, a["item_id"], actor, which)
             elif resolution == "kept_b":
-                self._supersede(connection, a, b, actor, which)
+                self._supersede(connection, a, b["item_id"], actor, which)
             elif resolution == "merge":
                 said = (title or pair[0]["merged_title"], content or pair[0]["merged_content"])
                 merged = self._merge(connection, a, b, said, actor, which, confirmed)
-            connection.execute(QUERIES["resolve"], [which, resolution, actor, self._clock(), reason, merged])
+                connection.execute(QUERIES["resolve"], [*settle, merged])
             return reading.contradictions(connection.execute, which, resolved=True)[0]
 
         return self._writer.write(put, durable=True)
@@ -232,14 +235,11 @@ class Review:
         affirmed = now if after in SERVED else datetime.fromisoformat(item["confirmed_at"])
         connection.execute(QUERIES["decide"], [item["item_id"], after, actor, now, affirmed, by])
         note(connection, item["item_id"], now, actor, action, item["status"], after, reason, {"by": by} if by else None)
+        if after not in LIVE:
+            close_contradictions(connection, item["item_id"], now, actor, f"{item['item_id']} is {after}")
 
-    def _supersede(
-        self, connection: Connection, item: dict[str, Any], by: dict[str, Any], actor: str, why: str
-    ) -> None:
-        if by["status"] not in LIVE:  # then neither would be left
-            raise ReviewRefused(f"{by['item_id']} is {by['status']}; what is kept must be {_or(sorted(LIVE))}")
-        if item["status"] != "superseded":
-            self._become(connection, item, "superseded", actor, "supersede", why, by["item_id"])
+    def _supersede(self, connection: Connection, item: dict[str, Any], by: str, actor: str, why: str) -> None:
+        self._become(connection, item, "superseded", actor, "supersede", why, by)
 
     def _merge(
         self,
@@ -289,7 +289,7 @@ class Review:
         note(connection, merged, now, actor, "merged", None, status, which, {"of": [a["item_id"], b["item_id"]]})
         for item in (a, b):
             connection.execute(QUERIES["relate"], [merged, item["item_id"], "merged_from", 1.0, now])
-            self._supersede(connection, item, {"item_id": merged, "status": status}, actor, which)
+            self._supersede(connection, item, merged, actor, which)
         return merged
 
     def _insert(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from processors.redaction import redact
-from processors.wording import LONGEST_QUOTE, content_of, domain_of, entities_of, title_of
+from processors.wording import LONGEST_QUOTE, about_work, content_of, domain_of, entities_of, title_of
 from watcher.notes.blocks import Block, blocks
 from watcher.notes.personal import holds_secret, is_personal
 
@@ -72,7 +72,7 @@ class Extractor(Protocol):
 class Rules:
     """Takes every bullet and paragraph that says something."""
 
-    name, version, forgets = "rules", 1, False
+    name, version, forgets = "rules", 2, False
 
     def find(self, key: str, told: Sequence[Block]) -> Found:
         """See `Extractor`."""
@@ -115,11 +115,13 @@ def identity(item: Item, extractor: Extractor) -> str:
 
 
 def _ours(all_of_them: Iterable[Block]) -> tuple[list[Block], int]:
-    """The blocks that may be told, and how many may not."""
+    """The blocks that may be told, and how many may not: what does not speak of work could be anybody's own."""
     ours, personal = [], 0
     for block in all_of_them:
         if is_personal((block.text,), block.headings) or holds_secret((block.text, *block.headings)):
             personal += 1
-        else:
+        elif about_work(block.text):
             ours.append(block)
+        else:  # shorter ones say nothing
+            personal += len(block.text.split()) >= _FEWEST_WORDS
     return ours, personal

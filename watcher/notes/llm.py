@@ -63,7 +63,7 @@ class Picks:
 class Llm:
     """Asks a model once for a window of a note (for its halves, where that is too much)."""
 
-    name, version, forgets = "llm", 1, True
+    name, version, forgets = "llm", 2, True
 
     def __init__(self, access: ModelAccess) -> None:
         self._access = access

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,8 +23,9 @@ from watcher.notes.blocks import text_of
 from watcher.notes.inbox import Inbox, Known
 from watcher.notes.items import Extractor, Rules, found_in
 from watcher.notes.llm import Llm
-from watcher.notes.reading import Note, Reader
+from watcher.notes.reading import Note, Reader, is_of, key_in_home
 from watcher.settings import Settings, model_access
+from watcher.settings.patterns import Pattern
 
 log = structlog.get_logger("watcher.notes")
 
@@ -84,8 +85,10 @@ class CorporateMemory:
         deadline, sources = settings.collector.deadline, settings.corporate_memory.sources
         read, total, known = Read(), Tally(), self._inbox.known()
         hindered: str | None = None
+        homes = list(users(sources, self._patience, deadline, total))
+        listed = not total.errors
         try:
-            for name, patterns in users(sources, self._patience, deadline, total):
+            for name, patterns in homes:
                 reader = Reader(name, patterns, self._stopping.is_set, settings.node.name)
                 if not self._look(reader, deadline, total):
                     continue
@@ -94,9 +97,9 @@ class CorporateMemory:
                         raise Stopped
                     hindered = self._take(note, extractor, known.get(note.key), hindered, read, total)
                 read.files_found += len(reader.notes)
-                for key in filter(reader.is_gone, known):
-                    self._inbox.gone(key)
-                    read.gone += 1
+                self._drop(filter(reader.is_gone, known), read)
+            if listed:
+                self._drop(self._without_home(known, homes, settings), read)
         except Stopped:
             raise NotesUnreadable("it was stopped; the next run goes on") from None
         read.users_scanned, read.errors = total.users_processed, read.errors + total.errors
@@ -104,6 +107,32 @@ class CorporateMemory:
         read.items_pending = self._inbox.pending()
         self.last = read
         return asdict(read)
+
+    def _drop(self, keys: Iterable[str], read: Read) -> None:
+        for key in keys:
+            self._inbox.gone(key)
+            read.gone += 1
+
+    def _without_home(
+        self, known: Iterable[str], homes: Sequence[tuple[str, list[Pattern]]], settings: Settings
+    ) -> list[str]:
+        """The notes whose home is there no more, if a second look agrees; none where a folder of homes is empty.
+
+        An empty one is more often a disk that is not mounted than everybody gone at once.
+        """
+        sources, node = settings.corporate_memory.sources, settings.node.name
+
+        def missing(homes: Sequence[tuple[str, list[Pattern]]]) -> list[str]:
+            if {Pattern.parse(text).above for text in sources} != {patterns[0].above for _, patterns in homes}:
+                return []
+            prefixes = tuple(key_in_home(name, (), node) for name, _ in homes)
+            return [key for key in known if is_of(key, node) and not key.startswith(prefixes)]
+
+        if not (gone := missing(homes)):
+            return []
+        again = Tally()
+        there = list(users(sources, self._patience, settings.collector.deadline, again))
+        return [] if again.errors else [key for key in missing(there) if key in gone]
 
     def _look(self, reader: Reader, deadline: float, total: Tally) -> bool:
         """Read a home; whether it came to an end."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from watcher.collector.source import Refused, objection, open_file
 from watcher.collector.walking import LONGEST_PATH, Walk, Walking
-from watcher.sessions import SUFFIX, key_of
+from watcher.sessions import SUFFIX, key_of, node_of
 from watcher.settings.patterns import Pattern
 
 #: What a note's key begins with; no session has such a one, since a note is never named like a transcript.
@@ -46,7 +46,7 @@ class Reader(Walking):
     @property
     def prefix(self) -> str:
         """What the keys of this user's notes begin with."""
-        return self._key(("",))
+        return key_in_home(self.name, (), self._node)
 
     def is_gone(self, key: str) -> bool:
         """Whether a note that was there before is there no more, and nothing hindered seeing it."""
@@ -94,4 +94,14 @@ class Reader(Walking):
                 self._troubles = None
 
     def _key(self, parts: tuple[str, ...]) -> str:
-        return PREFIX + key_of(os.fsencode("/".join((self.name, *parts))), self._node)
+        return key_in_home(self.name, parts, self._node)
+
+
+def key_in_home(name: str, parts: tuple[str, ...], node: str) -> str:
+    """The key of a place in somebody's home; without any parts, what all keys of that home begin with."""
+    return PREFIX + key_of(os.fsencode("/".join((name, *(parts or ("",))))), node)
+
+
+def is_of(key: str, node: str) -> bool:
+    """Whether a note's key is of a home on this node."""
+    return node_of(key.removeprefix(PREFIX)) == node_of(key_of(b"", node))
