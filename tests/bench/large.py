@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -19,28 +20,30 @@ DAYS = 365
 SQL = queries("tests.bench", "large.sql")
 
 
-def large(sessions: int, place: Place, now: str) -> None:
-    """So many sessions below an empty folder, each with `LINES` rows of usage, up to the time ``now``."""
+def large(sessions: int, place: Place) -> None:
+    """So many sessions below an empty folder, each with `LINES` rows of usage, the last of them now."""
     assert place.run("once").returncode == 0
+    now = datetime.now(UTC)
     known = place.state.parent / "sessions.csv"
     with known.open("w") as file:
         file.writelines(_files(place.sessions, sessions))
+    steps: dict[str, list[object]] = {
+        "chance": [],
+        "sessions": [now, DAYS, sessions, str(known)],
+        "states": [LINES],
+        "files": [],
+        "contexts": [],
+        "calls": [CALLS],
+        "uses": [USES],
+        "failures": [],
+        "runs": [now],
+        "audit": [now],
+        "items": [now],
+        "evidence": [],
+    }
     with duckdb.connect(str(place.state / "watcher.duckdb")) as database:
         database.execute("SET TimeZone = 'UTC'")
-        for name, parameters in (
-            ("chance", []),
-            ("sessions", [now, DAYS, sessions, str(known)]),
-            ("states", [LINES]),
-            ("files", []),
-            ("contexts", []),
-            ("calls", [CALLS]),
-            ("uses", [USES]),
-            ("failures", []),
-            ("runs", [now]),
-            ("audit", [now]),
-            ("items", [now]),
-            ("evidence", []),
-        ):
+        for name, parameters in steps.items():
             database.execute(SQL[name], parameters)
     known.unlink()
 

@@ -103,8 +103,8 @@ FROM range(20000) AS entries(n);
 
 -- name: items
 -- What is known: most of it is approved, the rest waits.
-INSERT INTO knowledge_items (item_id, title, content, domain, entities, status, source, audience, base, floor, verifiers,
-    created_at, updated_at, confirmed_at, check_owed, check_attempts)
+INSERT INTO knowledge_items (item_id, title, content, domain, entities, status, source, audience, base, floor,
+    verifiers, created_at, updated_at, confirmed_at, check_owed, check_attempts)
 SELECT 'kv_' || md5('item' || n)[:12], 'What is to be known about ' || n, 'It is ' || md5(n || '') || ' for everybody.',
        'finance', '[]', CASE WHEN n % 4 = 0 THEN 'pending' ELSE 'approved' END, 'session', 'all', 0.9, 0.4, 1,
        moment, moment, moment, false, 0
