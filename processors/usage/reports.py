@@ -241,11 +241,9 @@ SUMMARY = (
 
 def summaries(query: Query, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What some session files add up to, by their key; those without any usage are left out."""
-    if not keys:
-        return {}
-    # A list of values is looked for in each table that the view is made from; an array only in what has been joined.
-    places = ", ".join(f"${number}" for number in range(1, len(keys) + 1))
-    rows = query(f"SELECT {', '.join(SUMMARY)} FROM usage_sessions WHERE session_file IN ({places})", list(keys))
+    # One value is looked for in each table that the view is made of; several only in what was made of them.
+    which, value = ("session_file = $1", keys[0]) if len(keys) == 1 else ("session_file = ANY($1)", list(keys))
+    rows = query(f"SELECT {', '.join(SUMMARY)} FROM usage_sessions WHERE {which}", [value])
     return {row[0]: dict(zip(SUMMARY, row, strict=True)) for row in rows}
 
 

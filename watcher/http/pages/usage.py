@@ -60,7 +60,7 @@ def router(frame: Frame) -> APIRouter:
     routes = APIRouter()
     core = frame.core
 
-    @routes.get("/usage")
+    @routes.get("/usage", dependencies=frame.in_turn)
     def _usage(request: Request) -> Response:
         visitor = frame.visitor(request)
         if "usage" not in core.pipelines:
@@ -94,7 +94,7 @@ def router(frame: Frame) -> APIRouter:
             zone=core.query("SELECT timezone FROM usage_zone")[0][0],
         )
 
-    @routes.get("/usage/{name}")
+    @routes.get("/usage/{name}", dependencies=frame.in_turn)
     def _file(request: Request, name: str) -> Response:
         visitor = frame.visitor(request)
         report, _, kind = name.rpartition(".")
