@@ -32,8 +32,8 @@ PAGES = {
 }
 #: What is asked for by programs, again and again.
 POLLED = {"health": "/api/health", "status": "/api/status", "sessions": "/api/sessions", "metrics": "/metrics"}
-#: Requests a second, and at once.
-RATE, AT_ONCE = 50, 16
+#: Requests a second; every so many of them is for a page, the others are what programs ask for.
+RATE, A_PAGE_IN = 50, 25
 
 
 def pages(size: Size) -> Iterator[Measure]:
@@ -83,7 +83,7 @@ def compared(service: Served, name: str, path: str, headers: dict[str, str], ask
 
 
 def under_requests(size: Size) -> Iterator[Measure]:
-    """A cold pass over new sessions by the running service, while another process asks for pages and figures."""
+    """A cold pass over new sessions by the running service, while another process asks a lot."""
     sessions = 50 * size.sessions
     with scratch(size) as folder:
         (folder / "sessions").mkdir()
