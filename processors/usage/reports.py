@@ -21,7 +21,9 @@ MEASURES = (
     "web_search_requests",
     "cost_usd",
 )
-_SUMS = ", ".join([f"CAST(sum({name}) AS BIGINT) AS {name}" for name in MEASURES[2:-1]] + ["sum(cost_usd) AS cost_usd"])
+# To a billionth of a dollar: sums of fractions differ in their last digits with the order in which they are made.
+_COST = "CAST(CAST(sum(cost_usd) AS DECIMAL(38, 9)) AS DOUBLE PRECISION)"
+_SUMS = ", ".join(f"CAST(sum({name}) AS BIGINT) AS {name}" for name in MEASURES[2:-1])
 _ZONE = "AT TIME ZONE (SELECT timezone FROM usage_zone)"
 # The day that usage_daily has, by the same zone: its view holds the setting.
 _DAY = f"CAST(m.occurred_at {_ZONE} AS DATE)"
@@ -299,11 +301,12 @@ def _added_up(filters: Filters, keys: Sequence[str], cuts: Sequence[Sequence[str
     sets = ", ".join(f"({', '.join(_KEYS[key] for key in cut)})" for cut in cuts)
     # What goes by time is in its order alone, whatever it cost.
     by_time = "".join(f"WHEN grouping({_KEYS[key]}) = 0 THEN NULL " for key in dated)
-    dearest = f"CASE {by_time}ELSE sum(cost_usd) END" if by_time else "sum(cost_usd)"
+    dearest = f"CASE {by_time}ELSE {_COST} END" if by_time else _COST
     return (
         f"SELECT grouping({made}), {made}, count(DISTINCT session_id),"
-        f" CAST(COALESCE(sum(calls), 0) AS BIGINT), {_SUMS}"
-        f" FROM (SELECT {parts}, count(*) AS calls, {_SUMS} FROM usage_calls m WHERE m.counted AND {where}"
+        f" CAST(COALESCE(sum(calls), 0) AS BIGINT), {_SUMS}, {_COST}"
+        f" FROM (SELECT {parts}, count(*) AS calls, {_SUMS}, sum(cost_usd) AS cost_usd"
+        f" FROM usage_calls m WHERE m.counted AND {where}"
         f" GROUP BY {', '.join(map(str, range(1, 5 if dated else 4)))}) AS p"
         f" JOIN usage_contexts x ON x.session_file = p.session_file AND x.context = p.context {whose}"
         f" GROUP BY GROUPING SETS ({sets}) ORDER BY {dearest} DESC NULLS LAST, {made}"
