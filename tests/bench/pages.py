@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -94,17 +95,26 @@ def under_requests(size: Size) -> Iterator[Measure]:
             pace: dict[bool, list[float]] = {False: [], True: []}
             for turn in range(2 * size.turns):
                 new = folder / "new"
-                corpus(new, size.bytes // 10, size.sessions // 10, seed=100 + turn)
-                asking = [sys.executable, "-m", "tests.bench.requests", str(ours.state)]
-                busy = subprocess.Popen(asking, env=ours.surroundings(), stdin=subprocess.PIPE) if turn % 2 else None
-                began = time.perf_counter()
-                os.rename(new, ours.sessions / f"new{turn}")
-                took(ours.command("once"), ours.surroundings())
-                pace[busy is not None].append(time.perf_counter() - began)
-                if busy is not None:
-                    busy.communicate()
-                    assert busy.returncode == 0
+                corpus(new, size.bytes // 5, size.sessions // 5, seed=100 + turn)
+                with asking(ours) if turn % 2 else nullcontext():
+                    began = time.perf_counter()
+                    os.rename(new, ours.sessions / f"new{turn}")
+                    took(ours.command("once"), ours.surroundings())
+                    pace[turn % 2 == 1].append(time.perf_counter() - began)
         finally:
             assert running.stop() == 0
     name = f"a pass with {RATE} requests a second, {sessions * LINES:,} events"
     yield Measure(name, min(pace[True]), min(pace[False]), "s", 1.1)
+
+
+@contextmanager
+def asking(place: Place) -> Iterator[None]:
+    """Another process asks the running service all the while."""
+    command = [sys.executable, "-m", "tests.bench.requests", str(place.state)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=place.surroundings(), stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline(), "it is asked from now on"
+        yield
+        process.stdin.close()
+    assert process.returncode == 0

@@ -63,6 +63,7 @@ def main(state: str) -> int:
     over = threading.Event()
     threading.Thread(target=until_its_end, args=(over,), daemon=True).start()
     pages, polled = cycle([path for path in PAGES.values() if "{" not in path]), cycle(POLLED.values())
+    print("asking", flush=True)
     began = time.monotonic()
     with ThreadPoolExecutor(AT_ONCE) as threads:
         count = 0
@@ -72,9 +73,8 @@ def main(state: str) -> int:
         threads.shutdown(cancel_futures=True)
     seconds = time.monotonic() - began
     answered = ", ".join(f"{number} x {status or 'nothing'}" for status, number in sorted(asker.answers.items()))
-    print(
-        f"asked {count / seconds:.1f} a second for {seconds:.0f} s; answered: {answered}; slowest {asker.slowest:.1f} s"
-    )
+    told = f"asked {count / seconds:.1f} a second for {seconds:.0f} s; answered: {answered}"
+    print(f"{told}; slowest {asker.slowest:.1f} s", file=sys.stderr)
     return 0
 
 
