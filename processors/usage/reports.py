@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -21,16 +21,33 @@ MEASURES = (
     "web_search_requests",
     "cost_usd",
 )
-_SUMS = ", ".join(
-    ["count(DISTINCT session_id)", "count(*)"]
-    + [f"CAST(sum({name}) AS BIGINT)" for name in MEASURES[2:-1]]
-    + ["sum(cost_usd) AS cost_usd"]
-)
+# To a billionth of a dollar: sums of fractions differ in their last digits with the order in which they are made.
+_COST = "CAST(CAST(sum(cost_usd) AS DECIMAL(38, 9)) AS DOUBLE PRECISION)"
+_SUMS = ", ".join(f"CAST(sum({name}) AS BIGINT) AS {name}" for name in MEASURES[2:-1])
+_ZONE = "AT TIME ZONE (SELECT timezone FROM usage_zone)"
 # The day that usage_daily has, by the same zone: its view holds the setting.
-_DAY = "CAST(m.occurred_at AT TIME ZONE (SELECT timezone FROM usage_zone) AS DATE)"
-_LAST_DAY = "CAST(f.last_at AT TIME ZONE (SELECT timezone FROM usage_zone) AS DATE)"
+_DAY = f"CAST(m.occurred_at {_ZONE} AS DATE)"
+_LAST_DAY = f"CAST(f.last_at {_ZONE} AS DATE)"
+#: What calls are added up by, and how it is made from a day's calls of a session to a model.
+_KEYS = {
+    "day": "day",
+    "month": "CAST(date_trunc('month', day) AS DATE)",
+    "model": "model",
+    "username": "username",
+    "project": "project",
+    "git_branch": "git_branch",
+}
+#: The reports of calls, each with what it adds up by.
+_CUTS = {
+    "daily": ("day",),
+    "monthly": ("month",),
+    "models": ("model",),
+    "users": ("username",),
+    "projects": ("project",),
+    "branches": ("project", "git_branch"),
+    "daily_models": ("day", "model"),
+}
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
-_DEAREST = "cost_usd DESC NULLS LAST, 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,34 +85,58 @@ def as_json(report: Report, limit: int | None = None, offset: int = 0) -> dict[s
     }
 
 
+def spent(query: Query, filters: Filters, names: Sequence[str]) -> dict[str, Report]:
+    """Several reports of calls, from one pass over them: days in their order, all else with the dearest first.
+
+    Calls are first added up by session, where there are few of them, and only then by what the reports are about.
+    """
+    cuts = {name: _CUTS[name] for name in names}
+    keys = [key for key in _KEYS if any(key in cut for cut in cuts.values())]
+    sql, values = _added_up(filters, keys, [(), *cuts.values()])
+    rows = query(sql, values)
+    unknown = unknown_models(query, filters.user)
+
+    def of(cut: Sequence[str]) -> list[tuple[Any, ...]]:
+        """The rows of one cut: in their mask a key is 0 where they are about it, the last one in the lowest bit."""
+        wanted = sum((key not in cut) << place for place, key in enumerate(reversed(keys)))
+        kept = [1 + keys.index(key) for key in cut]
+        return [(*(row[place] for place in kept), *row[1 + len(keys) :]) for row in rows if row[0] == wanted]
+
+    (totals,) = of(())
+    return {
+        name: Report(name, [*cut, *MEASURES], of(cut), dict(zip(MEASURES, totals, strict=True)), unknown)
+        for name, cut in cuts.items()
+    }
+
+
 def daily(query: Query, filters: Filters) -> Report:
     """One row a day."""
-    return _by(query, filters, "daily", ["day"], _DAY, "1")
+    return spent(query, filters, ["daily"])["daily"]
 
 
 def monthly(query: Query, filters: Filters) -> Report:
     """One row a month, dated by its first day."""
-    return _by(query, filters, "monthly", ["month"], f"CAST(date_trunc('month', {_DAY}) AS DATE)", "1")
+    return spent(query, filters, ["monthly"])["monthly"]
 
 
 def models(query: Query, filters: Filters) -> Report:
     """One row a model, the dearest first."""
-    return _by(query, filters, "models", ["model"], "m.model", _DEAREST)
+    return spent(query, filters, ["models"])["models"]
 
 
 def users(query: Query, filters: Filters) -> Report:
     """One row a user, the dearest first."""
-    return _by(query, filters, "users", ["username"], "m.username", _DEAREST)
+    return spent(query, filters, ["users"])["users"]
 
 
 def projects(query: Query, filters: Filters) -> Report:
     """One row a project, the dearest first."""
-    return _by(query, filters, "projects", ["project"], "m.project", _DEAREST)
+    return spent(query, filters, ["projects"])["projects"]
 
 
 def branches(query: Query, filters: Filters) -> Report:
     """One row a branch of a project, the dearest first."""
-    return _by(query, filters, "branches", ["project", "git_branch"], "m.project, m.git_branch", f"{_DEAREST}, 2")
+    return spent(query, filters, ["branches"])["branches"]
 
 
 def sessions(query: Query, filters: Filters) -> Report:
@@ -154,15 +195,6 @@ REPORTS: dict[str, Callable[[Query, Filters], Report]] = {
 }
 
 
-def cost_by_model(query: Query, filters: Filters) -> list[tuple[date, str | None, float | None]]:
-    """What each model cost on each day."""
-    where, values = _where(filters, "m.username", "m.model")
-    return query(
-        f"SELECT {_DAY}, m.model, sum(m.cost_usd) FROM usage_messages m WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2",
-        values,
-    )
-
-
 def uses_by_day(query: Query, filters: Filters) -> list[tuple[date, int, int]]:
     """Tool calls of each day, and how many of them failed."""
     where, values = _where(filters, "m.username", "m.model")
@@ -189,8 +221,8 @@ def today(query: Query, now: datetime) -> date:
 
 def last_day(query: Query, user: str | None = None) -> date | None:
     """The latest day that has any call, of one user or of all."""
-    where, values = _where(Filters(user=user), "m.username", None)
-    ((day,),) = query(f"SELECT max({_DAY}) FROM usage_messages m WHERE {where}", values)
+    where, values = _where(Filters(user=user), "username", None)
+    ((day,),) = query(f"SELECT CAST(max(occurred_at) {_ZONE} AS DATE) FROM usage_messages WHERE {where}", values)
     return day  # type: ignore[no-any-return]
 
 
@@ -211,7 +243,9 @@ SUMMARY = (
 
 def summaries(query: Query, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What some session files add up to, by their key; those without any usage are left out."""
-    rows = query(f"SELECT {', '.join(SUMMARY)} FROM usage_sessions WHERE session_file = ANY($1)", [list(keys)])
+    # One value is looked for in each table that the view is made of; several only in what was made of them.
+    which, value = ("session_file = $1", keys[0]) if len(keys) == 1 else ("session_file = ANY($1)", list(keys))
+    rows = query(f"SELECT {', '.join(SUMMARY)} FROM usage_sessions WHERE {which}", [value])
     return {row[0]: dict(zip(SUMMARY, row, strict=True)) for row in rows}
 
 
@@ -254,15 +288,29 @@ def timeline(query: Query, key: str, most: int) -> list[Moment]:
     return found[:most]
 
 
-def _by(query: Query, filters: Filters, name: str, keys: list[str], key: str, order: str) -> Report:
-    where, values = _where(filters, "m.username", "m.model")
-    groups = ", ".join(str(place) for place in range(1, len(keys) + 1))
-    rows = query(
-        f"SELECT {key}, {_SUMS} FROM usage_messages m WHERE {where} GROUP BY {groups} ORDER BY {order}", values
-    )
-    ((*totals,),) = query(f"SELECT {_SUMS} FROM usage_messages m WHERE {where}", values)
-    unknown = unknown_models(query, filters.user)
-    return Report(name, [*keys, *MEASURES], rows, dict(zip(MEASURES, totals, strict=True)), unknown)
+def _added_up(filters: Filters, keys: Sequence[str], cuts: Sequence[Sequence[str]]) -> tuple[str, list[Any]]:
+    """A query for calls by each of the cuts, whose rows begin with a mask: a bit for each key they are not about."""
+    where, values = _where(Filters(filters.since, filters.until, None, filters.model), "", "m.model")
+    dated = [key for key in ("day", "month") if key in keys]
+    parts = "m.session_file, m.context, m.model" + (f", {_DAY} AS day" if dated else "")
+    whose = ""
+    if filters.user is not None:
+        values.append(filters.user)
+        whose = f"WHERE x.username = ${len(values)}"
+    made = ", ".join(_KEYS[key] for key in keys)
+    sets = ", ".join(f"({', '.join(_KEYS[key] for key in cut)})" for cut in cuts)
+    # What goes by time is in its order alone, whatever it cost.
+    by_time = "".join(f"WHEN grouping({_KEYS[key]}) = 0 THEN NULL " for key in dated)
+    dearest = f"CASE {by_time}ELSE {_COST} END" if by_time else _COST
+    return (
+        f"SELECT grouping({made}), {made}, count(DISTINCT session_id),"
+        f" CAST(COALESCE(sum(calls), 0) AS BIGINT), {_SUMS}, {_COST}"
+        f" FROM (SELECT {parts}, count(*) AS calls, {_SUMS}, sum(cost_usd) AS cost_usd"
+        f" FROM usage_calls m WHERE m.counted AND {where}"
+        f" GROUP BY {', '.join(map(str, range(1, 5 if dated else 4)))}) AS p"
+        f" JOIN usage_contexts x ON x.session_file = p.session_file AND x.context = p.context {whose}"
+        f" GROUP BY GROUPING SETS ({sets}) ORDER BY {dearest} DESC NULLS LAST, {made}"
+    ), values
 
 
 def _uses(query: Query, filters: Filters, name: str, keys: list[str], which: str) -> Report:
@@ -278,16 +326,22 @@ def _uses(query: Query, filters: Filters, name: str, keys: list[str], which: str
 
 
 def _where_files(filters: Filters) -> tuple[str, list[Any]]:
-    where, values = _where(filters, "f.username", None, _LAST_DAY)
+    where, values = _where(filters, "f.username", None, "f.last_at", _LAST_DAY)
     if filters.model is not None:
         values.append(filters.model)
         where += f" AND f.session_file IN (SELECT session_file FROM usage_messages WHERE model = ${len(values)})"
     return where, values
 
 
-def _where(filters: Filters, user: str, model: str | None, day: str = _DAY) -> tuple[str, list[Any]]:
+def _where(
+    filters: Filters, user: str, model: str | None, at: str = "m.occurred_at", day: str = _DAY
+) -> tuple[str, list[Any]]:
     clauses, values = ["TRUE"], []
     for clause, value in (
+        # In no zone does a day begin or end more than a day away from where it does in UTC. That is said first,
+        # since the database passes over what lies elsewhere without looking at each row.
+        (f"{at} >=", _instant(filters.since, -1)),
+        (f"{at} <", _instant(filters.until, 2)),
         (f"{day} >=", filters.since),
         (f"{day} <=", filters.until),
         (f"{user} =", filters.user),
@@ -299,13 +353,23 @@ def _where(filters: Filters, user: str, model: str | None, day: str = _DAY) -> t
     return " AND ".join(clauses), values
 
 
+def _instant(day: date | None, more: int) -> datetime | None:
+    """The beginning in UTC of the day so many days later; None where there is no such day."""
+    if day is None:
+        return None
+    try:
+        return datetime.combine(day, time.min, UTC) + timedelta(more)
+    except OverflowError:
+        return None
+
+
 def unknown_models(query: Query, user: str | None = None) -> list[str]:
     """Models without a price (of one user's): what they cost is missing in every report."""
-    where, values = _where(Filters(user=user), "username", None)
+    whose = "" if user is None else "AND session_file IN (SELECT session_file FROM usage_contexts WHERE username = $1)"
     rows = query(
-        "SELECT DISTINCT model FROM usage_messages"
-        f" WHERE cost_usd IS NULL AND model IS NOT NULL AND {where} ORDER BY 1",
-        values,
+        f"SELECT DISTINCT model FROM usage_calls WHERE counted AND cost_usd IS NULL AND model IS NOT NULL {whose}"
+        " ORDER BY 1",
+        [] if user is None else [user],
     )
     return [model for (model,) in rows]
 

@@ -25,7 +25,8 @@ class Writer:
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(seed)
         self._text = "".join(self._stretch(elsewhere=n % 7 == 3) for n in range(50))
-        self._number = 0
+        #: Writers with other seeds tell of other calls.
+        self._number = seed * 1_000_000
 
     def session(self, name: str, size: int) -> bytes:
         """A session of about this many bytes."""

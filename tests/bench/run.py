@@ -17,8 +17,16 @@ from processors.contract import Bytes
 from tests.bench.commands import commands, many_rows
 from tests.bench.knowledge import knowledge
 from tests.bench.measures import MEASURES, Measure, Size, as_json
+from tests.bench.pages import pages, under_requests
 
-ALL = {**MEASURES, "commands": commands, "many_rows": many_rows, "knowledge": knowledge}
+ALL = {
+    **MEASURES,
+    "commands": commands,
+    "many_rows": many_rows,
+    "knowledge": knowledge,
+    "pages": pages,
+    "under_requests": under_requests,
+}
 
 #: So many times worse than asked is a failure.
 ALLOWANCE = 1.5

@@ -25,6 +25,7 @@ FILTERS = (
     Filters(date(2025, 1, 1), date(2027, 1, 1), "alice", "claude-opus-4-6"),
     Filters(user="nobody"),
 )
+OF_CALLS = ("daily", "daily_models", "monthly", "models", "users", "projects", "branches")
 CHOSEN = (Chosen(limit=1000), Chosen("usage", "ok", "alice", ".jsonl", 1000), Chosen(status="gone"), Chosen(text="%"))
 NOW = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
 
@@ -43,9 +44,10 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
         }
         for filters in FILTERS:
             found[f"by day {filters}"] = [
-                sorted(read(query, filters), key=str)
-                for read in (reports.cost_by_model, reports.uses_by_day, reports.active_by_day)
+                sorted(read(query, filters), key=str) for read in (reports.uses_by_day, reports.active_by_day)
             ]
+            together = reports.spent(query, filters, list(OF_CALLS))
+            found[f"together {filters}"] = {name: asdict(report) for name, report in together.items()}
         found["choices"] = reports.choices(query)
         found["days"] = [reports.today(query, NOW), reports.last_day(query), reports.last_day(query, "alice")]
         found["summaries"] = reports.summaries(query, keys)

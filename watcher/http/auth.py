@@ -1,9 +1,11 @@
-"""Who asks, and whether they may: bearer tokens."""
+"""Who asks, whether they may, and when: bearer tokens, and turns."""
 
 from __future__ import annotations
 
+import asyncio
 import hmac
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from fastapi import HTTPException, Request
 from starlette.requests import HTTPConnection
@@ -12,6 +14,8 @@ from watcher.http.guesses import Guesses
 from watcher.store import tokens
 from watcher.store.tokens import Caller, Query, Role
 
+#: What reads much of the database is answered so many at a time: the other cores are for those who write it.
+READING_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)
 NOT_THEIRS = "this token sees only what is its user's own"
 
 
@@ -33,6 +37,12 @@ class Doorkeeper:
         self.guesses = Guesses()
         self._token = token.encode()
         self._query = query
+        self._reading = asyncio.Semaphore(READING_AT_ONCE)
+
+    async def in_turn(self) -> AsyncIterator[None]:
+        """Wait until fewer others read much; who waits holds no thread, so that all else is answered meanwhile."""
+        async with self._reading:
+            yield
 
     def known(self, request: Request) -> Caller:
         """Who asks; noted in the request for whoever comes later.

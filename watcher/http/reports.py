@@ -41,6 +41,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
     routes = APIRouter(prefix="/api", tags=["reports"])
     reader = [Depends(keeper.reader)]
+    in_turn = [Depends(keeper.known), Depends(keeper.in_turn, scope="function")]
     refused = problems(400, 401, 403, 429)
     core = service.core
 
@@ -68,7 +69,12 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         asked = spent_today(core.settings)
         return {**gather(core.query, list(core.pipelines)), "models": asked, "service": told()}
 
-    @routes.get("/usage/{report}", response_model=answers.UsageReport, responses={**refused, **problems(404)})
+    @routes.get(
+        "/usage/{report}",
+        dependencies=in_turn,
+        response_model=answers.UsageReport,
+        responses={**refused, **problems(404)},
+    )
     def usage_report(
         report: Annotated[str, Path(json_schema_extra={"enum": list(usage.REPORTS)}, examples=["daily"])],
         only: str = Depends(keeper.only),

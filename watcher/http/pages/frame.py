@@ -75,6 +75,8 @@ class Frame:
         self.service = service
         self.core = service.core
         self.keeper = keeper
+        #: Of a page that reads much.
+        self.in_turn = [Depends(keeper.in_turn, scope="function")]
         self.visits = Visits(keeper.who)
         self.easel = Easel()
         self._pages = Environment(

@@ -39,7 +39,7 @@ def router(frame: Frame) -> APIRouter:
     routes = APIRouter()
     core = frame.core
 
-    @routes.get("/")
+    @routes.get("/", dependencies=frame.in_turn)
     def _overview(request: Request) -> Response:
         visitor = frame.visitor(request)
         if visitor.only is not None:

@@ -39,7 +39,7 @@ def router(frame: Frame) -> APIRouter:
     routes = APIRouter()
     core = frame.core
 
-    @routes.get("/sessions")
+    @routes.get("/sessions", dependencies=frame.in_turn)
     def _list(
         request: Request,
         text: Given = "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
@@ -60,16 +60,19 @@ def router(frame: Frame) -> APIRouter:
     routes = APIRouter()
     core = frame.core
 
-    @routes.get("/usage")
+    @routes.get("/usage", dependencies=frame.in_turn)
     def _usage(request: Request) -> Response:
         visitor = frame.visitor(request)
         if "usage" not in core.pipelines:
             raise HTTPException(404, OFF)
         today = reports.today(core.query, datetime.now(UTC))
         filters = _filters(request, visitor, today)
-        daily = reports.daily(core.query, filters)
-        users, models = reports.choices(core.query)
         parts = [part for part in PARTS if part.report != "users" or visitor.only is None]
+        of_calls = [part.report for part in parts if part.of == "calls"]
+        found = reports.spent(core.query, filters, ["daily", "daily_models", *of_calls])
+        found |= {one.report: reports.REPORTS[one.report](core.query, filters) for one in parts if one.of == "uses"}
+        daily = found["daily"]
+        users, models = reports.choices(core.query)
         return frame.show(
             request,
             "usage.html",
@@ -85,13 +88,13 @@ def router(frame: Frame) -> APIRouter:
             models=_with(models, filters.model),
             totals=daily.totals,
             unknown=daily.unknown_models,
-            drawn=drawing.drawn(frame, request, _charts(core.query, filters, daily, today)) if daily.rows else None,
-            tables=[_table(part, reports.REPORTS[part.report](core.query, filters)) for part in parts],
+            drawn=drawing.drawn(frame, request, _charts(core.query, filters, found, today)) if daily.rows else None,
+            tables=[_table(part, found[part.report]) for part in parts],
             last=None if daily.rows else reports.last_day(core.query, filters.user),
             zone=core.query("SELECT timezone FROM usage_zone")[0][0],
         )
 
-    @routes.get("/usage/{name}")
+    @routes.get("/usage/{name}", dependencies=frame.in_turn)
     def _file(request: Request, name: str) -> Response:
         visitor = frame.visitor(request)
         report, _, kind = name.rpartition(".")
@@ -113,7 +116,8 @@ def router(frame: Frame) -> APIRouter:
     return routes
 
 
-def _charts(query: Any, filters: Filters, daily: Report, today: date) -> list[Chart]:
+def _charts(query: Any, filters: Filters, found: Mapping[str, Report], today: date) -> list[Chart]:
+    daily = found["daily"]
     days = [dict(zip(daily.columns, row, strict=True)) for row in daily.rows]
     known = [day["day"] for day in days if day["day"] is not None]
     earliest, latest = min(known, default=today), max([today, *known])
@@ -124,7 +128,7 @@ def _charts(query: Any, filters: Filters, daily: Report, today: date) -> list[Ch
     uses = reports.uses_by_day(query, filters)
     return [
         drawing.tokens(days, span),
-        drawing.cost(reports.cost_by_model(query, filters), span),
+        drawing.cost([(row[0], row[1], row[-1]) for row in found["daily_models"].rows], span),
         drawing.sessions(days, span),
         drawing.active(reports.active_by_day(query, filters), span),
         drawing.uses(uses, span),
