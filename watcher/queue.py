@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -31,6 +32,10 @@ class ChangeQueue:
         self._later: dict[str, float] = {}
         # One entry a key, at a time not after it is due: looked at again when it comes up.
         self._alarms: list[tuple[float, str]] = []
+        # What was at rest when it was offered, mostly by a sweep and then in great numbers: it takes turns with
+        # what comes to rest now, so that neither waits for all of the other.
+        self._backlog: deque[str] = deque()
+        self._backlogs_turn = False
         self._owed: str | None = None
         self._closed = False
         #: Keys that were forgotten because the queue was full.
@@ -60,12 +65,12 @@ class ChangeQueue:
             if self._closed:
                 return False
             known = self._waiting.get(key)
-            if known is not None and at_once:
-                self._wait(key, _Waiting(now, _LONG_AGO))
-            elif known is not None:
+            if known is not None and not at_once:
                 known.last = max(known.last, last)
-            elif len(self._waiting) < self._max_pending:
-                self._wait(key, _Waiting(now, _LONG_AGO if at_once else last))
+            elif known is not None or len(self._waiting) < self._max_pending:
+                waiting = self._waiting[key] = _Waiting(now, _LONG_AGO if at_once else last)
+                if key not in self._running:
+                    self._line_up(key, waiting, now)
             else:
                 self.forgotten += 1
                 self._owe(f"the queue was full ({self._max_pending} sessions)")
@@ -83,8 +88,7 @@ class ChangeQueue:
         """Up to ``limit`` sessions that are ready; each is running until `done`."""
         taken: list[str] = []
         with self._changed:
-            while not self._closed and len(taken) < limit and self._alarms and self._alarms[0][0] <= now:
-                _, key = heapq.heappop(self._alarms)
+            while not self._closed and len(taken) < limit and (key := self._next(now)) is not None:
                 until = self._later.get(key)
                 if until is not None and until <= now and key not in self._waiting:
                     del self._later[key]
@@ -134,11 +138,6 @@ class ChangeQueue:
             for key, waiting in self._waiting.items():
                 self._alarm(self._due(waiting), key)
 
-    def next_ready(self) -> float | None:
-        """When to look again (never too late, perhaps too early); None if nothing waits."""
-        with self._changed:
-            return self._alarms[0][0] if self._alarms else None
-
     def oldest(self) -> float | None:
         """When the longest-waiting session was first offered."""
         with self._changed:
@@ -163,6 +162,8 @@ class ChangeQueue:
         with self._changed:
             if self._alarms:
                 timeout = min(timeout, self._alarms[0][0] - now)
+            if self._backlog:
+                return
             if timeout > 0 and not self._closed:
                 self._changed.wait(timeout)
 
@@ -184,13 +185,27 @@ class ChangeQueue:
             left = list(self._waiting)
             self._waiting.clear()
             self._alarms.clear()
+            self._backlog.clear()
             self._changed.notify_all()
             return left
 
-    def _wait(self, key: str, waiting: _Waiting) -> None:
-        self._waiting[key] = waiting
-        if key not in self._running:
-            self._alarm(self._due(waiting), key)
+    def _line_up(self, key: str, waiting: _Waiting, now: float) -> None:
+        due = self._due(waiting)
+        if due > now or waiting.last == _LONG_AGO:  # what somebody asks for comes before everything else
+            self._alarm(due, key)
+            return
+        self._backlog.append(key)
+        if len(self._backlog) == 1:
+            self._changed.notify_all()
+
+    def _next(self, now: float) -> str | None:
+        """The next key to look at, if any has come up."""
+        due = bool(self._alarms) and self._alarms[0][0] <= now
+        if self._backlog and (self._backlogs_turn or not due):
+            self._backlogs_turn = False
+            return self._backlog.popleft()
+        self._backlogs_turn = True
+        return heapq.heappop(self._alarms)[1] if due else None
 
     def _due(self, waiting: _Waiting) -> float:
         return min(waiting.last + self._quiet, waiting.first + self._max_wait)

@@ -50,14 +50,14 @@ class Sweep:
         A file that is still being written is offered with the age it has, so that it is
         left to rest like one whose event came; ``at_once``, it is not.
         """
+        listing = self._look()
+        files = listing.files
         connection = self._database.connect()
         try:
-            # Before the tree, so that what is processed meanwhile at worst is looked at once more.
+            # What is processed between the two at worst is looked at once more.
             rows = connection.execute(QUERIES["seen"], [self._name])
         finally:
             connection.close()
-        listing = self._look()
-        files = listing.files
         wall = self._wall_clock()
         moment = datetime.fromtimestamp(wall, UTC)
         offered: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 from watcher.queue import ChangeQueue
@@ -91,6 +92,21 @@ def test_what_somebody_asks_for_is_not_left_to_rest() -> None:
     assert changes.take(3.0, 5) == [] and changes.take(103.0, 5) == ["b"]
 
 
+def test_what_comes_to_rest_now_and_a_backlog_take_turns() -> None:
+    """A sweep's thousands do not keep those waiting who work now, nor these them; what is asked for comes first."""
+    changes = queue(quiet=1.0, max_wait=10.0, max_pending=10_000)
+    for number in range(1000):
+        changes.offer(f"old{number}", 0.0, last=-100.0)
+    for number in range(1000):
+        changes.offer(f"now{number}", 0.0)
+    changes.offer("asked", 2.0, at_once=True)
+    taken = changes.take(2.0, 101)
+    assert "asked" in taken[:2]
+    assert 45 <= sum(key.startswith("old") for key in taken) <= 55
+    rest = [key for _ in range(2) for key in changes.take(2.0, 1000)]
+    assert len({*taken, *rest}) == 2001 and changes.take(99.0, 10) == []
+
+
 def test_tuning_retimes_what_waits() -> None:
     """A changed cadence takes effect without losing what waits."""
     changes = queue(quiet=100.0, max_wait=1000.0)
@@ -122,10 +138,14 @@ def test_random_histories_against_a_plain_model() -> None:
             now += rng.choice([0.0, 0.3, 1.0, 4.0])
             match rng.randrange(3):
                 case 0 | 1:
-                    key = rng.choice("abcdef")
-                    changes.offer(key, now)
-                    first, _last = waiting.get(key, (now, now))
-                    waiting[key] = (first, now)
+                    key, age = rng.choice("abcdef"), rng.choice([0.0, 0.0, 1.0, 50.0])
+                    first, last = waiting.get(key, (now, now - age))
+                    if rng.random() < 0.1:
+                        changes.offer(key, now, at_once=True)
+                        waiting[key] = (now, -math.inf)
+                    else:
+                        changes.offer(key, now, last=now - age)
+                        waiting[key] = (first, max(last, now - age))
                 case _ if running and rng.random() < 0.5:
                     key = rng.choice(sorted(running))
                     changes.done(key)
