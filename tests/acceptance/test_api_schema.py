@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,8 @@ enabled = false
 """
 
 
+#: What the requests are made of. Every value at and beyond its bounds (coverage) takes minutes.
+PHASES = os.environ.get("SESSION_WATCHER_PHASES", "examples,fuzzing")
 #: Which paths are asked together: two halves, made at the same time.
 PARTS = {"the memory": ("--include-path-regex", "^/api/memory"), "the rest": ("--exclude-path-regex", "^/api/memory")}
 
@@ -42,7 +45,7 @@ def test_requests_made_from_its_description_find_nothing(tmp_path: Path, part: s
                 *("run", f"{service.url}/api/openapi.json", "--header", f"Authorization: Bearer {TOKEN}"),
                 *PARTS[part],
                 *("--seed", str(SEED), "--max-examples", "5"),
-                *("--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all"),
+                *("--phases", PHASES, "--suppress-health-check", "all"),
                 *("--request-timeout", "20", "--continue-on-failure", "--no-color"),
             ],
             cwd=tmp_path,

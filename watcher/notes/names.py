@@ -6,6 +6,7 @@ Left out are those that are words, places or software as well (Mark, Paris, Juli
 from __future__ import annotations
 
 import re
+from functools import cache
 
 _NAMES = """
 Aaron Abby Abdul Abigail Achim Adam Adrian Agnes Ahmed Ahmet Aisha Akira Alan Albert Alejandro Alex Alexander
@@ -47,8 +48,11 @@ Vanessa Vera Verena Veronica Veronika Victor Viktor Vijay Vincent Vladimir Volke
 William Wojciech Wolfgang Xavier Yan Yasmin Yuki Yuri Yusuf Yvonne Zeynep Zoe Zofia
 """
 
-#: Somebody's first name, or a form of address before any name.
-NAMED = re.compile(
-    r"(?<![\w./@-])(?:" + "|".join(sorted(_NAMES.split())) + r")(?![\w/@]|[.-]\w)"
-    r"|\b(?:Mrs?|Ms|Miss|Herr|Frau|Dr|Prof)\b\.? [A-ZÄÖÜ]\w"
-)
+
+@cache
+def named() -> re.Pattern[str]:
+    """Somebody's first name, or a form of address before any name. Made when it is first used: that takes a while."""
+    return re.compile(
+        r"(?<![\w./@-])(?:" + "|".join(sorted(_NAMES.split())) + r")(?![\w/@]|[.-]\w)"
+        r"|\b(?:Mrs?|Ms|Miss|Herr|Frau|Dr|Prof)\b\.? [A-ZÄÖÜ]\w"
+    )

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from processors.redaction import REDACTED, redact
-from watcher.notes.names import NAMED
+from watcher.notes.names import named
 
 _MY = r"\b(?:my|his|her|mein\w*) (?:\w+ )?"
 _FORMS = [
@@ -116,7 +117,6 @@ _FORMS = [
     r"\b(?:being|be) acquired by\b|\b(?:our|the) (?:acquisition|takeover|merger) (?:of|by|with)\b",
     r"\b(?:law-?suit|settlement with|out of court)\b|\bwithout (?:having told|telling) (?:hr|anyone|anybody|the)\b",
 ]
-_PERSONAL = re.compile("|".join(_FORMS), re.IGNORECASE)
 # What stands under such a heading is personal, whatever it says.
 _HEADING = re.compile(
     r"^(?:home|private|people|life|travel|trip|todo)\W*$"
@@ -134,9 +134,14 @@ def is_personal(texts: Iterable[str], headings: Iterable[str] = ()) -> bool:
     above = [one.translate(_TYPOGRAPHIC) for one in headings]
     plain = [one.translate(_TYPOGRAPHIC) for one in texts]
     told = (*plain, *above)
-    return any(_PERSONAL.search(one) or NAMED.search(one) for one in told) or any(map(_HEADING.search, above))
+    return any(_personal().search(one) or named().search(one) for one in told) or any(map(_HEADING.search, above))
 
 
 def holds_secret(texts: Iterable[str]) -> bool:
     """Whether any of these texts holds a secret, or the mark where one was."""
     return any(REDACTED in redact(one)[0] for one in texts)
+
+
+@cache
+def _personal() -> re.Pattern[str]:
+    return re.compile("|".join(_FORMS), re.IGNORECASE)
