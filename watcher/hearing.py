@@ -28,7 +28,7 @@ COOKIE_BACK = 5.0
 #: Watches and directories are counted this long after directories came or went, and again if they differ.
 RECOUNT = 1.0
 #: Counting may take one part in so many of the time while something differs, and while nothing does.
-COUNTING_SHARE, RESTING_SHARE = 20.0, 400.0
+COUNTING_SHARE, RESTING_SHARE = 20.0, 1000.0
 #: A difference is believed if no directory came or went between two looks, or if it stays this long.
 BELIEVED = 5.0
 #: Beginning anew for the better is done this long after the last beginning at the earliest.

@@ -20,7 +20,7 @@ Layout = Literal["auto", "users", "projects"]
 SUFFIX = b".jsonl"
 
 #: Who asks for a look within so many seconds of another shares it.
-TOGETHER = 0.01
+TOGETHER = 0.005
 
 # What a key may not hold as it is: bytes that are not UTF-8 (surrogates, after
 # decoding with surrogateescape), control characters, and our two marks.

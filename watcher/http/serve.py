@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import threading
+from contextlib import suppress
 
 import h11
 import uvicorn
@@ -102,12 +103,34 @@ class Impatient(H11Protocol):
             self._late = None
 
 
+class _Restful(uvicorn.Server):
+    """uvicorn's server, which looks ten times a second whether it is to end: this one is told."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), 1.0)  # the answers' date is of the last second
+
+    def end(self) -> None:
+        """Answer what is under way, then close. From any thread; idempotent."""
+        self.should_exit = True
+        if self._loop is not None and not self._loop.is_closed():
+            with suppress(RuntimeError):  # it is closed at this moment
+                self._loop.call_soon_threadsafe(self._told.set)
+
+
 class Server:
     """uvicorn on a thread."""
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         self._listener = listener
-        self._server = uvicorn.Server(
+        self._server = _Restful(
             uvicorn.Config(
                 app,
                 http=Impatient,
@@ -134,7 +157,7 @@ class Server:
 
     def stop(self, timeout: float) -> bool:
         """Answer what is under way, then close; False if that took too long. Idempotent."""
-        self._server.should_exit = True
+        self._server.end()
         if self._thread.is_alive():
             self._thread.join(timeout)
         self._listener.close()
