@@ -27,7 +27,7 @@ from watcher.live import LiveService
 from watcher.registry import discover
 from watcher.settings import Loaded
 from watcher.state import COLUMNS, State
-from watcher.store.duck import DuckDatabase
+from watcher.store.duck import LONG_LOG, DuckDatabase
 from watcher.store.migrations import migrate
 
 #: Measured is ``usage`` alone, as its yardsticks are.
@@ -217,6 +217,8 @@ def idle(size: Size) -> Iterator[Measure]:
 
             until(through, "everything to be read", 900)
             until(lambda: not process.children(recursive=True), "the children to be put away", 120)
+            log = folder / "state" / "watcher.duckdb.wal"
+            until(lambda: not log.exists() or log.stat().st_size < LONG_LOG, "the database to be at rest", 120)
             before = cpu(process)
             began = time.monotonic()
             time.sleep(30)
