@@ -162,9 +162,7 @@ class ChangeQueue:
         with self._changed:
             if self._alarms:
                 timeout = min(timeout, self._alarms[0][0] - now)
-            if self._backlog:
-                return
-            if timeout > 0 and not self._closed:
+            if timeout > 0 and not self._backlog and not self._closed:
                 self._changed.wait(timeout)
 
     def rest(self, timeout: float) -> None:

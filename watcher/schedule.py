@@ -20,8 +20,6 @@ THREADS = 64
 #: The schedule proves this often that it runs, and is taken for dead when it has not for so long; seconds.
 HEARTBEAT, DEAD = 5.0, 30.0
 _HEARTBEAT = "heartbeat"
-
-
 #: A time of day that is changed by more than this is not only drifting; seconds.
 JUMP = 1.0
 

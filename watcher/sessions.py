@@ -22,10 +22,11 @@ SUFFIX = b".jsonl"
 #: Who asks for a look within so many seconds of another shares it.
 TOGETHER = 0.005
 
-# What a key may not hold as it is: bytes that are not UTF-8 (surrogates, after
-# decoding with surrogateescape), control characters, and our two marks.
 #: A line that is read for people comes in pieces of at most so many bytes.
 _LONGEST_PIECE = 1_000_000
+
+# What a key may not hold as it is: bytes that are not UTF-8 (surrogates, after
+# decoding with surrogateescape), control characters, and our two marks.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f%:\ud800-\udfff]")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from watcher.queue import ChangeQueue
 from watcher.sessions import Listing, Signature, node_of
-from watcher.store.database import Database
+from watcher.store.database import Database, read
 from watcher.store.sql import QUERIES
 
 
@@ -52,12 +52,8 @@ class Sweep:
         """
         listing = self._look()
         files = listing.files
-        connection = self._database.connect()
-        try:
-            # What is processed between the two at worst is looked at once more.
-            rows = connection.execute(QUERIES["seen"], [self._name])
-        finally:
-            connection.close()
+        # What is processed between the two at worst is looked at once more.
+        rows = read(self._database, QUERIES["seen"], [self._name])
         wall = self._wall_clock()
         moment = datetime.fromtimestamp(wall, UTC)
         offered: set[str] = set()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from watcher.errors import ReviewRefused, Unconfirmed
+from watcher.errors import ReviewRefused
 from watcher.knowledge import reading, rule
 from watcher.knowledge.editing import BLANK, Edit, edited, listed, moment
 from watcher.knowledge.intake import Standing, standing_of
@@ -88,9 +88,7 @@ def take_in(writer: Writer, given: object, actor: str, trusted: bool = False, co
             except (ReviewRefused, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
                 raise ReviewRefused(f"item {number}: {error}; nothing was taken in") from None
         served = [(one["title"], one["content"]) for one in items.values() if one["status"] in SERVED]
-        unread = [(rule.rule(*said), found) for said in served if (found := rule.warnings(*said))]
-        if unread and not confirmed:
-            raise Unconfirmed(unread)
+        rule.must_be_confirmed(served, confirmed)
         put_many(connection, "add_evidence", list({proof[0]: proof for proof in proofs}.values()))
         standing = standing_of(connection, set(items), now)
         # Which of two is the newer is known by their place in the file.

@@ -65,7 +65,7 @@ class Review:
             if item["status"] not in allowed:
                 raise ReviewRefused(f"{which} is {item['status']}; {decision} is for what is {_or(sorted(allowed))}")
             if after in SERVED:
-                rule.must_be_confirmed(item["title"], item["content"], confirmed)
+                rule.must_be_confirmed([(item["title"], item["content"])], confirmed)
             self._become(connection, item, after, actor, decision, reason)
             return reading.item(connection.execute, which)
 
@@ -83,7 +83,7 @@ class Review:
 
         def put(connection: Connection) -> dict[str, Any]:
             values = edited(BLANK, edit)
-            rule.must_be_confirmed(values["title"], values["content"], confirmed)
+            rule.must_be_confirmed([(values["title"], values["content"])], confirmed)
             item = _new_name(connection, values["title"], values["content"], actor)
             status = "mandatory" if mandatory else "approved"
             self._insert(connection, item, values, status, "admin", actor, actor)
@@ -126,7 +126,7 @@ class Review:
                 return reading.item(connection.execute, which, viewer)
             # Somebody's own is asked about too: as everybody's again, agents are given it as it stands.
             if item["status"] in SERVED and {"title", "content"} & changed.keys():
-                rule.must_be_confirmed(values["title"], values["content"], confirmed)
+                rule.must_be_confirmed([(values["title"], values["content"])], confirmed)
             if values["owner"] and "owner" in changed:
                 _own(connection, which, values["owner"])
             now = self._clock()
@@ -267,7 +267,7 @@ class Review:
         if (title, content) in ((a["title"], a["content"]), (b["title"], b["content"])):
             raise ReviewRefused("this is what one of the two says; keep that one instead")
         if status in SERVED:
-            rule.must_be_confirmed(title, content, confirmed)
+            rule.must_be_confirmed([(title, content)], confirmed)
         merged = _new_name(connection, title, content, actor)
         now = self._clock()
         for item in (a, b):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from watcher.errors import Unconfirmed
 
@@ -113,14 +114,16 @@ def warnings(title: str, content: str) -> list[str]:
     return found
 
 
-def must_be_confirmed(title: str, content: str, confirmed: bool) -> None:
-    """Let no text pass to agents that should be looked at twice, unless somebody has.
+def must_be_confirmed(texts: Iterable[tuple[str, str]], confirmed: bool) -> None:
+    """Let no text (titles with contents) pass to agents that should be looked at twice, unless somebody has.
 
     Raises:
         Unconfirmed: nobody has.
     """
-    if not confirmed and (found := warnings(title, content)):
-        raise Unconfirmed([(rule(title, content), found)])
+    if confirmed:
+        return
+    if unread := [(rule(*said), found) for said in texts if (found := warnings(*said))]:
+        raise Unconfirmed(unread)
 
 
 def digest(title: str, content: str) -> str:

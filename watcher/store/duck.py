@@ -20,7 +20,7 @@ import structlog
 from processors.contract import ColumnType
 from watcher.errors import DatabaseTrouble, StateInUse, first_line
 from watcher.memory import give_back
-from watcher.store.database import SQL_TYPES, Blame
+from watcher.store.database import SQL_TYPES, Blame, read
 from watcher.store.sql import quoted, text
 
 log = structlog.get_logger("watcher.store")
@@ -185,6 +185,7 @@ class DuckDatabase:
             DatabaseTrouble: it cannot be opened.
         """
         self.path = path
+        self._wal = path.with_name(path.name + ".wal")
         self.notices: list[str] = []
         self._read_only = read_only
         self._config = _CONFIG if threads is None else {**_CONFIG, "threads": threads}
@@ -246,15 +247,10 @@ class DuckDatabase:
 
     def rest(self) -> None:
         """Give back what memory nobody needs while nothing is written: what is only in the log, and what is freed."""
-        log_file = self.path.with_name(self.path.name + ".wal")
-        if log_file.exists() and log_file.stat().st_size > LONG_LOG:
+        if self._wal.exists() and self._wal.stat().st_size > LONG_LOG:
             self.checkpoint()
-        connection = self.connect()
-        try:
-            # The same limit again: setting it has the database hand over what it keeps for the next burst.
-            connection.execute(f"SET memory_limit = {text(str(self._config['memory_limit']))}")
-        finally:
-            connection.close()
+        # The same limit again: setting it has the database hand over what it keeps for the next burst.
+        read(self, f"SET memory_limit = {text(self._config['memory_limit'])}")
         give_back()
 
     def keep_copy(self, folder: Path, name: str) -> Path | None:
@@ -287,13 +283,10 @@ class DuckDatabase:
 
     def tables(self) -> dict[str, list[str]]:
         """Every table with its columns."""
-        connection = self.connect()
-        try:
-            rows = connection.execute(
-                "SELECT table_name, column_name FROM information_schema.columns ORDER BY table_name, ordinal_position"
-            )
-        finally:
-            connection.close()
+        rows = read(
+            self,
+            "SELECT table_name, column_name FROM information_schema.columns ORDER BY table_name, ordinal_position",
+        )
         found: dict[str, list[str]] = {}
         for table, column in rows:
             found.setdefault(table, []).append(column)
@@ -316,7 +309,7 @@ class DuckDatabase:
         try:
             root = self._connect()
         except duckdb.Error as error:
-            wal = self.path.with_name(self.path.name + ".wal")
+            wal = self._wal
             if "Could not set lock" in str(error):
                 raise StateInUse(str(self.path), _holder(str(error))) from None
             if self._read_only or not wal.exists() or "No space left" in str(error):
