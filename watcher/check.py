@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import xxhash
 
+from watcher.sessions import Signature
+
 #: Bytes read at a time, and about how much an extraction is given at once.
 WINDOW = 8 << 20
 #: A longer line is not read, but counted as bad.
@@ -40,7 +42,8 @@ class Piece:
 def trusted(status: os.stat_result, now_ns: int) -> tuple[int, int, int, int | None]:
     """The file's signature, without the ctime if a later change could have the same."""
     fresh = abs(now_ns - status.st_ctime_ns) < UNTRUSTED_NS
-    return (status.st_ino, status.st_size, status.st_mtime_ns, None if fresh else status.st_ctime_ns)
+    inode, size, mtime_ns, ctime_ns = Signature.of(status)
+    return (inode, size, mtime_ns, None if fresh else ctime_ns)
 
 
 class Reading:

@@ -345,7 +345,7 @@ class Core:
             for name, pipeline in self.pipelines.items()
             if pipeline.unconfigured is None  # which is said already
         }
-        self.behind = lag.of_files(self.query, self.look().files, every, time.time())
+        self.behind = lag.of_files(self.database, self.look(), every, time.time())
 
     def check(self) -> dict[str, Any]:
         """Look at everything; the health check's work."""

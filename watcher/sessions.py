@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
+from processors.contract import ColumnType
+
 Layout = Literal["auto", "users", "projects"]
 
 SUFFIX = b".jsonl"
@@ -55,6 +59,10 @@ def _percent(match: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8", "surrogateescape"))
 
 
+#: What a column of the tables can hold, to either side.
+_MOST = (1 << 63) - 1
+
+
 class Signature(tuple[int, int, int, int]):
     """``(inode, size, mtime_ns, ctime_ns)``: while it stays the same, so does the content."""
 
@@ -62,15 +70,35 @@ class Signature(tuple[int, int, int, int]):
 
     @classmethod
     def of(cls, status: os.stat_result) -> Signature:
-        return cls((status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+        # An inode has a bit more than the tables have, and a time may be beyond what nanoseconds in them can say.
+        mtime, ctime = status.st_mtime_ns, status.st_ctime_ns
+        if not (-_MOST <= mtime <= _MOST and -_MOST <= ctime <= _MOST):
+            mtime, ctime = (max(-_MOST, min(at, _MOST)) for at in (mtime, ctime))
+        return cls((status.st_ino & _MOST, status.st_size, mtime, ctime))
+
+
+class _Seen(msgspec.Struct):
+    session_file: str
+    file_inode: int
+    file_size: int
+    file_mtime_ns: int
+    file_ctime_ns: int
+
+
+#: What a look tells of each session.
+TREE: dict[str, ColumnType] = {
+    name: "text" if name == "session_file" else "integer" for name in _Seen.__struct_fields__
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """One look at the whole tree."""
 
-    #: Session key to signature.
-    files: dict[str, Signature]
+    #: A JSON line a session, with `TREE`'s columns: there may be very many, and it is the database that compares.
+    lines: bytes
+    #: How many sessions there are.
+    count: int
     #: Directories that exist, the root included.
     directories: int
     #: Paths that could not be read, with the reason.
@@ -134,7 +162,8 @@ class Tree:
 
     def list(self) -> Listing:
         """Every session in the tree; links are not followed, only regular files count."""
-        files: dict[str, Signature] = {}
+        lines, count = bytearray(), 0
+        encode = msgspec.json.Encoder().encode_into
         unreadable: list[str] = []
         unknown: list[str] = []
         root = os.fsencode(self.root)
@@ -151,15 +180,18 @@ class Tree:
                             pending.append(entry.path)
                         elif entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
                             try:
-                                files[self.key(entry.path[prefix:])] = Signature.of(entry.stat(follow_symlinks=False))
+                                signature = Signature.of(entry.stat(follow_symlinks=False))
                             except FileNotFoundError:
                                 continue  # gone between listing and looking: the next look tells
+                            encode(_Seen(self.key(entry.path[prefix:]), *signature), lines, -1)
+                            lines += b"\n"
+                            count += 1
             except FileNotFoundError:
                 continue
             except OSError as error:
                 unreadable.append(f"{os.fsdecode(folder)}: {error.strerror}")
                 unknown.append(self.key(folder[prefix:] + b"/" if folder != root else b""))
-        return Listing(files, directories, unreadable, node_of(self.key(b"")), tuple(unknown))
+        return Listing(bytes(lines), count, directories, unreadable, node_of(self.key(b"")), tuple(unknown))
 
 
 class Looks:

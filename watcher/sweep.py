@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from watcher.queue import ChangeQueue
-from watcher.sessions import Listing, Signature, node_of
-from watcher.store.database import Database, read
+from watcher.sessions import TREE, Listing
+from watcher.store.database import Database, read_beside
 from watcher.store.sql import QUERIES
 
 
@@ -51,45 +50,23 @@ class Sweep:
         left to rest like one whose event came; ``at_once``, it is not.
         """
         listing = self._look()
-        files = listing.files
-        # What is processed between the two at worst is looked at once more.
-        rows = read(self._database, QUERIES["seen"], [self._name])
         wall = self._wall_clock()
-        moment = datetime.fromtimestamp(wall, UTC)
+        # What is processed between the look and the reading is looked at once more.
+        parameters = [self._name, self._version, datetime.fromtimestamp(wall, UTC), listing.node]
+        rows = read_beside(self._database, "tree", TREE, listing.lines, QUERIES["differing"], parameters)
         offered: set[str] = set()
         vanished = forgotten = 0
-        known = set()
-        for row in rows:
-            key = row[0]
-            if node_of(key) != listing.node:
-                continue
-            known.add(key)
-            seen = files.get(key)
-            if seen is None and key.startswith(listing.unknown):
-                continue
-            if self._differs(row, seen, moment):
-                vanished += seen is None
-                forgotten += not self._offer(key, seen, now, wall, at_once)
-                offered.add(key)
-        for key, seen in files.items():
-            if key not in known:
-                forgotten += not self._offer(key, seen, now, wall, at_once)
-                offered.add(key)
-        return Found(len(files), frozenset(offered), listing.unreadable, vanished, forgotten)
+        for key, changed in rows:
+            if changed is None:
+                if key.startswith(listing.unknown):
+                    continue
+                vanished += 1
+            offered.add(key)
+            forgotten += not self._offer(key, changed, now, wall, at_once)
+        return Found(listing.count, frozenset(offered), listing.unreadable, vanished, forgotten)
 
-    def _differs(self, row: tuple[Any, ...], seen: Signature | None, moment: datetime) -> bool:
-        _, *signature, version, status, next_attempt_at = row
-        if seen is None:
-            return bool(status != "gone")
-        return (
-            tuple(signature) != tuple(seen)
-            or status == "gone"
-            or (version is not None and version < self._version)
-            or (next_attempt_at is not None and next_attempt_at <= moment)
-        )
-
-    def _offer(self, key: str, seen: Signature | None, now: float, wall: float, at_once: bool) -> bool:
-        if seen is None:
+    def _offer(self, key: str, changed: int | None, now: float, wall: float, at_once: bool) -> bool:
+        if changed is None:
             return self._queue.offer(key, now, last=0.0)
-        age = max(0.0, wall - seen[2] / 1e9)
+        age = max(0.0, wall - changed / 1e9)
         return self._queue.offer(key, now, last=now - age, at_once=at_once)

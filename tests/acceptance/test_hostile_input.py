@@ -237,6 +237,19 @@ def test_a_sparse_file_of_four_gigabytes(subject: Subject, root: Path) -> None:
     assert states == [(1, path.stat().st_size, path.stat().st_size)] * 2
 
 
+def test_times_that_no_clock_says(subject: Subject, root: Path) -> None:
+    """A file of the year 2400 and one of 1600 are taken like others, and taken once."""
+    oracle = Oracle(price=exact_price)
+    for year, name in ((2400, "late"), (1600, "early")):
+        path = root / "ann" / f"{name}.jsonl"
+        told(oracle, root, f"ann/{name}.jsonl", BEFORE.replace(b"before", name.encode()) + AFTER)
+        at = (year - 1970) * 31_556_952 * 10**9
+        os.utime(path, ns=(at, at))
+    assert not failures(subject.catch_up())
+    subject.must_equal(oracle, "times")
+    assert [one.processed for one in subject.catch_up()] == [0, 0]
+
+
 def test_things_that_are_no_files(subject: Subject, root: Path, tmp_path: Path) -> None:
     """A pipe, a socket, a folder, links of every kind: not opened, not followed, not counted; files beside them are."""
     outside = tmp_path / "outside"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.harness import settings_for
@@ -15,7 +16,7 @@ from watcher.health import Finding, verdict
 from watcher.lag import of_files
 from watcher.registry import discover
 from watcher.service import Core
-from watcher.sessions import Signature
+from watcher.sessions import TREE, Listing
 from watcher.settings import OPERATORS, load
 from watcher.store.duck import DuckDatabase
 
@@ -29,12 +30,12 @@ class Tables:
     """State rows, and files, each with an age in seconds."""
 
     def __init__(self, database: DuckDatabase) -> None:
-        self.connection = database.connect()
-        self.files: dict[str, Signature] = {}
+        self.database, self.connection = database, database.connect()
+        self.files: dict[str, list[int]] = {}
 
     def file(self, key: str, changed: float, ctime: float | None = None) -> None:
         ns = [round((NOW.timestamp() - age) * 1e9) for age in (changed, changed if ctime is None else ctime)]
-        self.files[key] = Signature((1, 10, ns[0], ns[1]))
+        self.files[key] = [1, 10, *ns]
 
     def state(self, key: str, taken: float | None, status: str = "ok", processor: str = "usage") -> None:
         at = None if taken is None else NOW - timedelta(seconds=taken)
@@ -45,7 +46,9 @@ class Tables:
         )
 
     def look(self, **every: float) -> list[Finding]:
-        return of_files(self.connection.execute, self.files, every or {"usage": EVERY}, NOW.timestamp())
+        files = [dict(zip(TREE, (key, *signature), strict=True)) for key, signature in self.files.items()]
+        listing = Listing(msgspec.json.Encoder().encode_lines(files), len(files), 1, [])
+        return of_files(self.database, listing, every or {"usage": EVERY}, NOW.timestamp())
 
 
 @pytest.fixture
@@ -174,7 +177,7 @@ def test_the_operators_variable_is_the_grace_too(tmp_path: Path, processor: str)
         for age, behind in ((190, []), (210, [processor])):
             at = path.stat().st_ctime + age
             every = {name: float(core.settings.processor(name).sweep_every) for name in core.pipelines}
-            found = of_files(core.query, core.look().files, every, at)
+            found = of_files(core.database, core.look(), every, at)
             assert [one.details["processor"] for one in found if one.name == "lag"] == behind
     finally:
         core.stop()

@@ -8,6 +8,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from tests.unit.test_door import SCHEMA, database_in
 from tests.unit.test_worker import Bench
 from watcher.queue import ChangeQueue
-from watcher.sessions import Listing, Signature, Tree, path_of
+from watcher.sessions import Listing, Tree, path_of
 from watcher.state import State
 from watcher.store.passes import Pass, PassStore
 from watcher.sweep import Found, Sweep
@@ -169,7 +170,8 @@ def test_a_full_queue_owes_another_sweep(ground: Ground) -> None:
 
 def test_what_cannot_be_read_is_named(ground: Ground) -> None:
     """A folder that was not looked into is said."""
-    found = ground.sweep(lambda: Listing({"ann/a.jsonl": Signature((1, 2, 3, 4))}, 2, ["bob: Permission denied"]))
+    ground.write("ann/a.jsonl")
+    found = ground.sweep(lambda: replace(ground.tree.list(), unreadable=["bob: Permission denied"]))
     assert (found.scanned, found.unreadable) == (1, ["bob: Permission denied"])
 
 

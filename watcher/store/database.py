@@ -97,3 +97,20 @@ def read(database: Database, sql: str, parameters: Sequence[Any] = ()) -> list[t
         return connection.execute(sql, parameters)
     finally:
         connection.close()
+
+
+def read_beside(
+    database: Database,
+    name: str,
+    columns: Mapping[str, ColumnType],
+    lines: bytes,
+    sql: str,
+    parameters: Sequence[Any] = (),
+) -> list[tuple[Any, ...]]:
+    """The same of a query that also reads JSON lines, as a table of that name."""
+    connection = database.connect()
+    try:
+        with connection.transaction(), connection.rows(columns, lines) as source:
+            return connection.execute(f"WITH {name} AS (SELECT * FROM {source}) {sql}", parameters)
+    finally:
+        connection.close()

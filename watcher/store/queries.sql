@@ -14,11 +14,28 @@ SELECT processor_name, session_file, username, processed_at, items_extracted, fi
 FROM session_processor_state
 WHERE processor_name = $1 AND session_file = $2;
 
--- name: seen
--- What a sweep compares with the tree.
-SELECT session_file, file_inode, file_size, file_mtime_ns, file_ctime_ns, processor_version, status, next_attempt_at
-FROM session_processor_state
-WHERE processor_name = $1;
+-- name: differing
+-- The sessions of the tree of a node ('' for none) that a processor, of a version, has not taken as they are, or that
+-- are due again by a time: what is in the tree has a time of change.
+SELECT coalesce(tree.session_file, taken.session_file), tree.file_mtime_ns
+FROM tree
+FULL JOIN (
+    SELECT session_file, file_inode, file_size, file_mtime_ns, file_ctime_ns, processor_version, status, next_attempt_at
+    FROM session_processor_state
+    WHERE processor_name = $1
+      AND CASE WHEN $4 = '' THEN strpos(session_file, ':') = 0 ELSE starts_with(session_file, concat($4, ':')) END
+) AS taken ON taken.session_file = tree.session_file
+WHERE CASE
+    WHEN taken.session_file IS NULL THEN true
+    WHEN tree.session_file IS NULL THEN taken.status <> 'gone'
+    ELSE taken.status = 'gone'
+      OR tree.file_inode IS DISTINCT FROM taken.file_inode
+      OR tree.file_size IS DISTINCT FROM taken.file_size
+      OR tree.file_mtime_ns IS DISTINCT FROM taken.file_mtime_ns
+      OR tree.file_ctime_ns IS DISTINCT FROM taken.file_ctime_ns
+      OR coalesce(taken.processor_version < $2, false)
+      OR coalesce(taken.next_attempt_at <= $3, false)
+    END;
 
 -- name: forget_states
 -- Makes room for the rows that take their place.
@@ -117,9 +134,28 @@ SELECT DISTINCT actor FROM audit_log ORDER BY actor;
 -- Forgets entries from before a time.
 DELETE FROM audit_log WHERE asked_at < $1;
 
--- name: standing
--- What one processor has of each session.
-SELECT session_file, status, processed_at FROM session_processor_state WHERE processor_name = $1;
+-- name: behind
+-- How far a processor is behind the tree at a time ($2; the same in nanoseconds is $3): its latest pass, the newest
+-- change of a file that is not put aside, how many files wait since before $4 (ns) and were never taken, the first.
+-- Of a time that has not come nothing is told. A change has the earlier of a file's two times: a modification time
+-- may be invented. A file is there since the later of those that have come: one that was moved in has an old one.
+SELECT
+    (SELECT max(processed_at) FROM session_processor_state WHERE processor_name = $1 AND processed_at <= $2),
+    max(changed) FILTER (WHERE changed <= $3 AND NOT aside),
+    count(*) FILTER (WHERE never),
+    min(session_file) FILTER (WHERE never)
+FROM (
+    SELECT tree.session_file, least(tree.file_mtime_ns, tree.file_ctime_ns) AS changed,
+           coalesce(taken.status IN ('failed', 'quarantined') OR taken.processed_at > $2, false) AS aside,
+           taken.session_file IS NULL AND coalesce(greatest(
+               CASE WHEN tree.file_mtime_ns <= $3 THEN tree.file_mtime_ns END,
+               CASE WHEN tree.file_ctime_ns <= $3 THEN tree.file_ctime_ns END
+           ) < $4, false) AS never
+    FROM tree
+    LEFT JOIN (
+        SELECT session_file, status, processed_at FROM session_processor_state WHERE processor_name = $1
+    ) AS taken ON taken.session_file = tree.session_file
+) AS files;
 
 -- name: sessions
 -- Sessions by processor, status, user and a part of their key ('' for any), the latest first.
