@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import structlog
 
 from watcher import frames
+from watcher.logs import Log
 
-log = structlog.get_logger("watcher.child")
+log = Log()
 
 #: How long a child may take to import its processor.
 START_DEADLINE = 60.0

@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-import structlog
-
 from watcher.durations import Durations
 from watcher.errors import first_line
+from watcher.logs import Log
 from watcher.store.database import Connection, Database
 from watcher.store.passes import Outcome, Pass, PassStore
 
-log = structlog.get_logger("watcher.door")
+log = Log()
 
 T = TypeVar("T")
 

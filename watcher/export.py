@@ -13,14 +13,14 @@ from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
-import structlog
 
 from processors.contract import Export
 from watcher.errors import ExportRefused
+from watcher.logs import Log
 from watcher.store.database import Connection, Database
 from watcher.store.sql import quoted, text
 
-log = structlog.get_logger("watcher.export")
+log = Log()
 
 #: What readers of folders named by values take for NULL.
 NO_DAY = "__HIVE_DEFAULT_PARTITION__"

@@ -14,14 +14,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 from watcher import census
 from watcher.cookie import Cookie
 from watcher.ear import Ear
 from watcher.listening import Kind, listen
+from watcher.logs import Log
 
-log = structlog.get_logger("watcher.observer")
+log = Log()
 
 #: A native cookie's event is back within this many seconds; one that is polled for, this long after two polls.
 COOKIE_BACK = 5.0

@@ -9,16 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from watcher.errors import ExportRefused, first_line
 from watcher.export import DayFiles
+from watcher.logs import Log
 from watcher.pipeline import Pipeline
 from watcher.settings.tables import Housekeeping
 from watcher.store.database import Connection, Database
 from watcher.store.ledger import Ledger
 
-log = structlog.get_logger("watcher.housekeeping")
+log = Log()
 
 #: Old rows are dropped a month at a time, so that no transaction grows without bound.
 SLICE = timedelta(days=30)

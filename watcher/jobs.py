@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured, WatcherError
+from watcher.logs import Log
 from watcher.store.ledger import Ledger
 
-log = structlog.get_logger("watcher.jobs")
+log = Log()
 
 #: Does a job's work; what it did, for people and programs.
 Work = Callable[[], Mapping[str, Any]]

@@ -15,16 +15,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import structlog
 from watchdog.events import FileSystemEventHandler
 from watchdog.observers import Observer as NativeObserver
 from watchdog.observers.api import BaseObserver, EventDispatcher
 from watchdog.observers.polling import PollingObserver
 
 from watcher.ear import EVENTS
+from watcher.logs import Log
 from watcher.mounts import MountTable
 
-log = structlog.get_logger("watcher.observer")
+log = Log()
 
 Kind = Literal["native", "polling"]
 

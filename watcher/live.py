@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import structlog
-
 from watcher.health import Finding, Level, of_settings, report, verdict
 from watcher.jobs import first_run
+from watcher.logs import Log
 from watcher.observer import Observer, ObserverHealth
 from watcher.pipeline import Pipeline
 from watcher.schedule import Schedule
@@ -21,7 +20,7 @@ from watcher.settings import Loaded, Settings
 from watcher.settings.follow import SettingsFile
 from watcher.store.ledger import jobs
 
-log = structlog.get_logger("watcher.live")
+log = Log()
 
 #: How often an owed sweep is looked for, and the settings file looked at, in seconds.
 TICK = 1.0

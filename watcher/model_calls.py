@@ -14,13 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from processors.asking.journal import DAY, Journal, read
+from watcher.logs import Log
 from watcher.settings import Settings, model_access
 from watcher.store.ledger import Ledger
 
-log = structlog.get_logger("watcher.model_calls")
+log = Log()
 
 #: A day's file stays so many days after it is in the table.
 KEPT = 3

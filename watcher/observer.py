@@ -16,13 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import structlog
-
 from watcher import census, mounts
 from watcher.hearing import Failure, Hearing, why_not
 from watcher.listening import Kind
+from watcher.logs import Log
 
-log = structlog.get_logger("watcher.observer")
+log = Log()
 
 State = Literal["starting", "ok", "partial", "deaf"]
 

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-import structlog
-
 from watcher import frames
 from watcher.door import Abandoned, Door
+from watcher.logs import Log
 from watcher.pace import Pace
 from watcher.queue import ChangeQueue
 from watcher.retry import Retry
 from watcher.state import Seen, State
 from watcher.store.passes import Outcome, Pass
 
-log = structlog.get_logger("watcher.worker")
+log = Log()
 
 
 @dataclass(slots=True)

@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import structlog
-
 from processors.contract import ModelAccess, Processor, ProcessorSettings
 from watcher.child import Child, ChildSettings
 from watcher.door import Door
 from watcher.durations import Durations
 from watcher.errors import ProcessorUnconfigured, SweepUnderWay
+from watcher.logs import Log
 from watcher.outcome import Tally
 from watcher.pace import Pace
 from watcher.queue import ChangeQueue
@@ -35,7 +34,7 @@ GLANCE, MANY = 0.05, 50
 #: Nobody who asked for a run is kept waiting for a longer pause, in seconds.
 PATIENT = 61.0
 
-log = structlog.get_logger("watcher.pipeline")
+log = Log()
 
 
 @dataclass(frozen=True, slots=True)

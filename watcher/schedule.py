@@ -7,13 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
-log = structlog.get_logger("watcher.schedule")
+from watcher.logs import Log
+
+log = Log()
 
 #: More threads than jobs, so that none waits for another, however long that one hangs.
 THREADS = 64

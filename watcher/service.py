@@ -11,8 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from processors import asking
 from processors.contract import Processor
 from watcher import health, housekeeping, lag, orders, standing
@@ -24,6 +22,7 @@ from watcher.knowledge.base import Knowledge
 from watcher.knowledge.erase import Erased
 from watcher.knowledge.model_judge import AsSet
 from watcher.lock import Holder, StateLock
+from watcher.logs import Log
 from watcher.model_calls import ModelCalls
 from watcher.notes.memory import CorporateMemory
 from watcher.notes.reading import PREFIX as NOTES
@@ -38,7 +37,7 @@ from watcher.store.migrations import migrate, prepare
 from watcher.store.open import open_database
 from watcher.store.sql import QUERIES
 
-log = structlog.get_logger("watcher.service")
+log = Log()
 
 HEALTH_CHECK, HOUSEKEEPING, COLLECTOR = "health-check", "housekeeping", "session-collector"
 CORPORATE_MEMORY, INTAKE = "corporate-memory", "knowledge-intake"

@@ -13,13 +13,12 @@ from contextlib import closing
 from datetime import UTC, datetime
 from random import Random
 
-import structlog
-
 from watcher import frames
 from watcher.child import Child, ChildStartError, Stopped
 from watcher.door import Door
 from watcher.durations import Durations
 from watcher.errors import first_line
+from watcher.logs import Log
 from watcher.memory import give_back
 from watcher.outcome import Outcomes, Tally, Visit
 from watcher.pace import Pace
@@ -29,7 +28,7 @@ from watcher.sessions import Tree, path_of
 from watcher.store.database import Connection, Database
 from watcher.store.passes import PassStore
 
-log = structlog.get_logger("watcher.worker")
+log = Log()
 
 #: Sessions taken from the queue at once.
 BATCH = 64

@@ -7,11 +7,10 @@ import socket
 from collections.abc import MutableMapping
 from typing import Protocol
 
-import structlog
-
 from watcher.live import LiveService
+from watcher.logs import Log
 
-log = structlog.get_logger("watcher.run")
+log = Log()
 
 #: How often the status is told to a supervisor that asks for no sign of life, in seconds.
 TELL = 30.0

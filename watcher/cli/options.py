@@ -70,6 +70,7 @@ def followed(settings: Path | None, state: Path | None, sessions: Path | None) -
     file = SettingsFile(sources(settings, sessions, state))
     loaded = file.load()
     logs.configure(loaded.settings.log.format, loaded.settings.log.level)
+    logs.begin()
     return loaded, file
 
 

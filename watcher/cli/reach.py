@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from watcher.errors import SettingsError, StateInUse
 from watcher.http.client import Client, Value
 from watcher.http.token import token_of
 from watcher.lock import holder
-from watcher.service import Core
 from watcher.settings.tables import Settings
 from watcher.store.migrations import is_current
 from watcher.store.open import FILE, open_database
+
+if TYPE_CHECKING:
+    from watcher.service import Core
 
 #: How many seconds an order to the service may take.
 TIMEOUT = 120.0
@@ -88,11 +90,18 @@ def order(
     service = service_of(settings)
     if service is not None:
         return service.post(path, timeout, **query)
-    core = Core(settings, command, live=False)
+    core = _core(settings, command)
     try:
         return local(core)
     finally:
         core.stop()
+
+
+def _core(settings: Settings, command: str) -> Core:
+    # Loaded when used: it is most of the program, and commands that only read start without it.
+    from watcher.service import Core
+
+    return Core(settings, command, live=False)
 
 
 def _must_be_text(query: Mapping[str, Value]) -> None:
@@ -124,7 +133,7 @@ def reading(settings: Settings) -> Iterator[Query]:
     finally:
         database.close()
     if not current:
-        core = Core(settings, "upgrade", live=False)
+        core = _core(settings, "upgrade")
         try:
             yield core.query
         finally:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-import structlog
-
 from watcher.cli.notify import Supervisor
 from watcher.cli.stop import Stop
 from watcher.errors import SettingsError
@@ -14,10 +12,11 @@ from watcher.http.serve import Server, bind, must_be_safe, url_of
 from watcher.http.token import token_of
 from watcher.live import LiveService
 from watcher.lock import Holder
+from watcher.logs import Log
 from watcher.settings import Loaded
 from watcher.settings.follow import SettingsFile
 
-log = structlog.get_logger("watcher.run")
+log = Log()
 
 
 def run(loaded: Loaded, file: SettingsFile) -> int:

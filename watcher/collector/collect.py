@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import structlog
-
 from watcher.collector.homes import plain, users
 from watcher.collector.patience import Late, Patience
 from watcher.collector.tally import Tally
@@ -16,10 +14,11 @@ from watcher.collector.target import NoRoom, Root
 from watcher.collector.visit import Terms, Visit
 from watcher.collector.walking import Stopped
 from watcher.errors import CollectionFailed
+from watcher.logs import Log
 from watcher.sessions import Tree
 from watcher.settings.tables import Settings
 
-log = structlog.get_logger("watcher.collector")
+log = Log()
 
 
 class Collector:

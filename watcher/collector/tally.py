@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
-import structlog
+from watcher.logs import Log
 
-log = structlog.get_logger("watcher.collector")
+log = Log()
 
 #: So many of each home's refusals and errors are told one by one, and of all homes' together.
 TOLD, TOLD_OF_ALL = 10, 200

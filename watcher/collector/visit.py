@@ -8,15 +8,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from watcher.collector.copying import is_current, take
 from watcher.collector.source import Refused, objection, open_file, open_folder
 from watcher.collector.target import Folder, Root
 from watcher.collector.walking import LONGEST_PATH, Walk, Walking
+from watcher.logs import Log
 from watcher.settings.patterns import Pattern
 
-log = structlog.get_logger("watcher.collector")
+log = Log()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ import time
 from typing import Any
 from urllib.parse import parse_qs
 
-import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from watcher.logs import Log
 from watcher.store.ledger import Ledger
 
-log = structlog.get_logger("watcher.http")
+log = Log()
 
 
 class Audited:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
-import structlog
+from watcher.logs import Log
 
-log = structlog.get_logger("watcher.http")
+log = Log()
 
 #: So many wrong tokens an address may send at once; one more is forgiven each second.
 FREE = 10.0

@@ -6,17 +6,16 @@ import threading
 import time
 from datetime import UTC, datetime
 
-import structlog
-
 from watcher.errors import first_line
 from watcher.knowledge.erase import Erased, erase
 from watcher.knowledge.intake import Intake, Taken
 from watcher.knowledge.judge import Judge, Words
 from watcher.knowledge.review import Review
 from watcher.knowledge.writer import QUERIES, Writer
+from watcher.logs import Log
 from watcher.store.database import Database
 
-log = structlog.get_logger("watcher.knowledge")
+log = Log()
 
 #: So long after the last look the inbox is looked at again, even where nobody said that there is anything.
 AT_THE_LATEST = 60.0

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import structlog
-
 from processors.contract import Paused
 from watcher.knowledge import confidence
 from watcher.knowledge.judge import RESOLUTIONS, SEVERITIES, Judge, Resolution, Verdict
@@ -24,9 +22,10 @@ from watcher.knowledge.naming import contradiction_of, evidence_of, name_of
 from watcher.knowledge.rule import clean_for_agents
 from watcher.knowledge.shelf import LIVE, Entry, Shelf, entry
 from watcher.knowledge.writer import QUERIES, Writer, noted, put_many
+from watcher.logs import Log
 from watcher.store.database import Connection
 
-log = structlog.get_logger("watcher.knowledge")
+log = Log()
 
 #: Candidates that are taken in together.
 BATCH = 50

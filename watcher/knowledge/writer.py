@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-import structlog
-
 from watcher.knowledge.confidence import SQL as CONFIDENCE
+from watcher.logs import Log
 from watcher.store.database import Connection, Database, read
 from watcher.store.sql import queries
 
-log = structlog.get_logger("watcher.knowledge")
+log = Log()
 
 T = TypeVar("T")
 _entries = itertools.count()

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
 from processors import asking
 from processors.contract import Transient, Unconfigured
 from watcher.collector.homes import plain, users
@@ -19,6 +17,7 @@ from watcher.collector.tally import TOLD_OF_ALL, Tally
 from watcher.collector.walking import Stopped
 from watcher.errors import NotesUnreadable
 from watcher.knowledge.writer import Writer
+from watcher.logs import Log
 from watcher.notes.blocks import text_of
 from watcher.notes.inbox import Inbox, Known
 from watcher.notes.items import Extractor, Rules, found_in
@@ -27,7 +26,7 @@ from watcher.notes.reading import Note, Reader, is_of, key_in_home
 from watcher.settings import Settings, model_access
 from watcher.settings.patterns import Pattern
 
-log = structlog.get_logger("watcher.notes")
+log = Log()
 
 
 @dataclass

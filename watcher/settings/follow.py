@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import structlog
-
 from watcher.errors import SettingsError
+from watcher.logs import Log
 from watcher.sessions import Signature
 from watcher.settings.load import FILE, Loaded, load
 
-log = structlog.get_logger("watcher.settings")
+log = Log()
 
 #: A file is read once it has not changed for so long: editors and copies write in pieces.
 REST = 1.0

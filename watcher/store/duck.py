@@ -15,15 +15,15 @@ from typing import Any
 
 import duckdb
 import msgspec
-import structlog
 
 from processors.contract import ColumnType
 from watcher.errors import DatabaseTrouble, StateInUse, first_line
+from watcher.logs import Log
 from watcher.memory import give_back
 from watcher.store.database import SQL_TYPES, Blame, read
 from watcher.store.sql import quoted, text
 
-log = structlog.get_logger("watcher.store")
+log = Log()
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # The default would let the cache grow to most of the machine.

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import structlog
-
 from processors.asking.journal import Call
 from watcher.errors import first_line
+from watcher.logs import Log
 from watcher.store.database import Connection, Database
 from watcher.store.sql import QUERIES, named
 
-log = structlog.get_logger("watcher.ledger")
+log = Log()
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 

@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-import structlog
-
 from processors.contract import Processor
+from watcher.logs import Log
 from watcher.store.database import Connection, Database
 from watcher.store.legacy import take_over
 from watcher.store.sql import QUERIES, fill
 
-log = structlog.get_logger("watcher.store")
+log = Log()
 
 #: The service's own rooms that have tables: under what name their migrations are recorded, and where they lie.
 ROOMS = {"watcher": "watcher.store", "knowledge": "watcher.knowledge"}

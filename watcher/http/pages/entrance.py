@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import structlog
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -12,8 +11,9 @@ from watcher.http.auth import address_of
 from watcher.http.pages.forms import SignInNeeded, fields, must_be_from_here, must_be_of
 from watcher.http.pages.frame import Frame, inside
 from watcher.http.signin import COOKIE, LASTS
+from watcher.logs import Log
 
-log = structlog.get_logger("watcher.http")
+log = Log()
 
 TOO_MANY = "Too many wrong tokens came from your address. Try again in a while."
 UNKNOWN = "This token is not known, or was revoked."
