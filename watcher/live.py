@@ -24,7 +24,7 @@ log = Log()
 
 #: How often an owed sweep is looked for, and the settings file looked at, in seconds.
 TICK = 1.0
-#: The database is put to rest when nothing was committed for so long, in seconds.
+#: The database is put to rest when nothing was committed, and no tree compared, for so long, in seconds.
 REST = 20.0
 #: So far apart do jobs begin after a start.
 APART = 10.0
@@ -58,7 +58,7 @@ class LiveService:
         self.waiting_settings: list[str] = []
         self._told: dict[tuple[str, str], str] = {}
         #: How many commits there were when this was last looked at, since when, and whether it was put to rest since.
-        self._commits, self._since, self._rested = 0, time.monotonic(), False
+        self._commits, self._looks, self._since, self._rested = 0, 0, time.monotonic(), False
         self.core.jobs.add(HEALTH_CHECK, self.check)
 
     def start(self) -> None:
@@ -176,9 +176,11 @@ class LiveService:
     def _tick(self) -> None:
         """One small look at everything that may have come up: a busy schedule is a core that is never at rest."""
         commits = sum(pipeline.door.commits for pipeline in self.core.pipelines.values())
+        looks = self.core.look.made
         if commits != self._commits:  # one of them may have brought candidates
-            self._commits, self._since, self._rested = commits, time.monotonic(), False
             self.core.knowledge.wake()
+        if (commits, looks) != (self._commits, self._looks):
+            self._commits, self._looks, self._since, self._rested = commits, looks, time.monotonic(), False
         elif not self._rested and time.monotonic() - self._since > REST:
             self._rested = True
             self.schedule.soon("rest", self.core.database.rest)

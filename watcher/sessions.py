@@ -204,6 +204,8 @@ class Looks:
         self._look = look
         self._lock, self._one_at_a_time = threading.Lock(), threading.Lock()
         self._owed: Future[Listing] | None = None
+        #: How many were made.
+        self.made = 0
 
     def __call__(self) -> Listing:
         """The tree as it is now.
@@ -219,6 +221,7 @@ class Looks:
                 time.sleep(TOGETHER)
                 with self._lock:
                     self._owed = None
+                self.made += 1
                 try:
                     owed.set_result(self._look())
                 except BaseException as error:  # noqa: BLE001 — it goes to everybody who waits for it

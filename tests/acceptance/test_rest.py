@@ -14,8 +14,9 @@ from watcher.store import duck
 
 
 def test_a_service_puts_its_database_to_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When nothing was committed for a while, and again after the next commit."""
+    """When nothing was committed for a while, and again after the next commit, or a sweep that found nothing."""
     monkeypatch.setattr(live, "REST", 0.2)
+    monkeypatch.setattr(live, "APART", 3600.0)  # no job of its own brings the log in
     monkeypatch.setattr(duck, "LONG_LOG", 0)
     with served(tmp_path) as service:
         log = service.state / "watcher.duckdb.wal"
@@ -23,3 +24,8 @@ def test_a_service_puts_its_database_to_rest(tmp_path: Path, monkeypatch: pytest
             (service.sessions / f"{number}.jsonl").write_bytes(call(f"m{number}"))
             service.until_calls(number)
             until(lambda: not log.exists() or log.stat().st_size == 0, "the log to be brought into the file")
+        monkeypatch.setattr(live, "REST", 3600.0)
+        service.live.core.jobs.run("session-processor:usage", "asked")  # which is written down
+        until(lambda: log.exists() and log.stat().st_size > 0, "the job's run to be in the log")
+        monkeypatch.setattr(live, "REST", 0.2)
+        until(lambda: not log.exists() or log.stat().st_size == 0, "the same after a sweep")

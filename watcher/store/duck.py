@@ -50,6 +50,8 @@ _ROWS = (
 
 #: A row may be this long as JSON, in bytes.
 LONGEST_ROW = 64 << 20
+#: Of more lines than so many bytes it is worth knowing the longest.
+FEW_LINES = 1 << 20
 
 
 #: At rest, a write-ahead log longer than this is brought into the file: what is in it is held in memory too.
@@ -352,8 +354,9 @@ def write_parquet(columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]], p
 
 
 def _object_size(lines: bytes) -> int:
-    """The longest row to be ready for; twice of it is taken for each scan, and that counts as memory in use."""
-    return min(LONGEST_ROW, max(len(lines), 4096))
+    """The longest row to be ready for; each thread of a scan takes twice of it, and that counts as memory in use."""
+    longest = len(lines) if len(lines) <= FEW_LINES else max(map(len, lines.split(b"\n")))
+    return min(LONGEST_ROW, max(longest + 1, 4096))
 
 
 def _is_poison(error: BaseException) -> bool:
