@@ -9,6 +9,9 @@ WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 VENV := .venv
 BIN := $(VENV)/bin
 
+# What is compiled is kept: hundreds of short processes would compile it anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-unit test-faults lint format eval bench bench-gate settings clean
 

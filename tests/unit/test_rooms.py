@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -58,8 +59,16 @@ class Import:
     at_start: bool
 
 
-def _tree(module: str) -> ast.Module:
-    return ast.parse(PATHS[module].read_text(encoding="utf-8"))
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Every module of ours, parsed: when a test asks, not by everybody who collects."""
+    return {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in PATHS.items()}
+
+
+@cache
+def imports() -> dict[str, list[Import]]:
+    """What each module of ours imports."""
+    return {module: list(_imports(module)) for module in PATHS}
 
 
 def _module_of(path: Path) -> str:
@@ -71,11 +80,12 @@ def _imports(module: str) -> Iterator[Import]:
     package = module if PATHS[module].name == "__init__.py" else module.rpartition(".")[0]
     inside = {
         id(node)
-        for function in ast.walk(TREES[module])
+        for function in ast.walk(trees()[module])
         if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
         for node in ast.walk(function)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
     }
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(trees()[module]):
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -89,8 +99,6 @@ def _imports(module: str) -> Iterator[Import]:
 
 
 PATHS = {_module_of(path): path for top in ("watcher", "processors") for path in sorted((ROOT / top).rglob("*.py"))}
-TREES = {module: _tree(module) for module in PATHS}
-IMPORTS = {module: list(_imports(module)) for module in PATHS}
 SPINE = [name for name in PATHS if name.startswith("watcher.") and not name.startswith((*FACES, "watcher.__main__"))]
 
 
@@ -99,7 +107,7 @@ def chain(start: str) -> dict[str, list[str]]:
     ways = {start: [start]}
     waiting = [start]
     for module in waiting:
-        for found in IMPORTS[module]:
+        for found in imports()[module]:
             if found.module in PATHS and found.module not in ways:
                 ways[found.module] = [*ways[module], found.module]
                 waiting.append(found.module)
@@ -130,7 +138,7 @@ def test_imports_run_one_way() -> None:
 
 def test_nobody_needs_a_face() -> None:
     """Only the faces and ``python -m watcher`` import commands and pages."""
-    for module, found in IMPORTS.items():
+    for module, found in imports().items():
         if not module.startswith((*FACES, "watcher.__main__")):
             assert not [one for one in found if one.module.startswith(FACES)], module
 
@@ -138,7 +146,7 @@ def test_nobody_needs_a_face() -> None:
 def test_no_import_runs_in_a_circle() -> None:
     """Not even through imports that are done when a function is called."""
     for module in PATHS:
-        for found in IMPORTS[module]:
+        for found in imports()[module]:
             if found.module in PATHS:
                 way = chain(found.module).get(module)
                 assert way is None, f"a circle: {' → '.join([module, *(way or [])])}"
@@ -151,7 +159,7 @@ def test_processors_see_the_contract_alone() -> None:
             continue
         own = ".".join(module.split(".")[:2])
         allowed = SHARED if own in SHARED else {*SHARED, own}
-        for found in IMPORTS[module]:
+        for found in imports()[module]:
             top = found.module.split(".")[0]
             assert top not in ("watcher", "tests"), f"{module}:{found.line} imports {found.module}"
             if top == "processors":
@@ -163,7 +171,7 @@ def test_the_spine_imports_no_processor_and_faces_only_reports() -> None:
     """The spine knows the contract; faces read a processor of ours through its reports."""
     for module in PATHS:
         if module.startswith("watcher"):
-            for found in IMPORTS[module]:
+            for found in imports()[module]:
                 home = ".".join(found.module.split(".")[:2])
                 if found.module.startswith("processors.") and home not in SHARED:
                     assert module not in SPINE, f"{module}:{found.line} imports {found.module}"
@@ -190,7 +198,7 @@ def test_the_spine_never_names_a_processor() -> None:
     word = re.compile(rf"\bprocessors\.(?:{'|'.join(names)})\b|\b(?:{'|'.join(tables)})\b")
     excused = set()
     for module in SPINE:
-        for statement in TREES[module].body:
+        for statement in trees()[module].body:
             targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
             place = getattr(statement, "name", None) or getattr(targets[0], "id", "")
             docs = {id(n.value) for n in ast.walk(statement) if isinstance(n, ast.Expr)}
@@ -217,7 +225,7 @@ def test_what_is_loaded_when_used_says_why() -> None:
     """An import inside a function has a comment beside or above it; it hides no circle and is no habit."""
     for module in PATHS:
         lines = PATHS[module].read_text(encoding="utf-8").splitlines()
-        late = {found.line for found in IMPORTS[module] if not found.at_start}
+        late = {found.line for found in imports()[module] if not found.at_start}
         for line in sorted(late):
             first = line
             while first - 1 in late:  # one comment for imports in a row
@@ -249,7 +257,7 @@ def _guarded(module: str) -> Iterator[tuple[ast.Attribute, bool]]:
             inside = any(child is one for one in (body if isinstance(body, list) else [body]))
             yield from visit(child, safe or inside)
 
-    yield from visit(TREES[module], False)
+    yield from visit(trees()[module], False)
 
 
 def test_what_only_linux_has_is_asked_for_first() -> None:
@@ -261,6 +269,6 @@ def test_what_only_linux_has_is_asked_for_first() -> None:
             if node.attr in LINUX_CALLS or node.attr in LINUX_ONLY.get(owner, ()):
                 met.add(node.attr)
                 assert safe, f"{module}:{node.lineno}: {owner}.{node.attr} without asking"
-        for found in IMPORTS[module]:
+        for found in imports()[module]:
             assert not re.search(r"inotify|^spwd$|^ossaudiodev$|^systemd|^prctl", found.module), (module, found)
     assert {"prctl", "memfd_create"} <= met, "the test no longer sees what it looks for"

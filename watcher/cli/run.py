@@ -13,6 +13,7 @@ from watcher.http.token import token_of
 from watcher.live import LiveService
 from watcher.lock import Holder
 from watcher.logs import Log
+from watcher.memory import one_heap
 from watcher.settings import Loaded
 from watcher.settings.follow import SettingsFile
 
@@ -21,6 +22,7 @@ log = Log()
 
 def run(loaded: Loaded, file: SettingsFile) -> int:
     """Run the service; 0 after an orderly end."""
+    one_heap()
     stop = Stop()
     supervisor = Supervisor(os.environ)
     settings = loaded.settings
