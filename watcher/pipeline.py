@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from processors.contract import ModelAccess, Processor, ProcessorSettings
@@ -212,7 +212,8 @@ class Pipeline:
             except BaseException:
                 self.queue.owe(f"a sweep failed ({reason})")
                 raise
-            self.last_sweep, self.last_sweep_at = found, time.time()
+            # Without the keys, of which there may be very many: they are for who asked.
+            self.last_sweep, self.last_sweep_at = replace(found, offered=frozenset()), time.time()
             log.info("swept", processor=self.name, reason=reason, scanned=found.scanned, offered=len(found.offered))
             return found
         finally:

@@ -109,6 +109,8 @@ class ChangeQueue:
         """A session's pass has ended; what was offered meanwhile may run."""
         with self._changed:
             self._running.discard(key)
+            if not self._waiting:
+                self._waiting.clear()  # once large, its table stays so until then
             if (waiting := self._waiting.get(key)) is not None:
                 self._alarm(self._due(waiting), key)
             elif (until := self._later.get(key)) is not None:
