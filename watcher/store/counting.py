@@ -43,18 +43,21 @@ class Counting:
         self._incoming = (
             f"CREATE TEMPORARY TABLE incoming AS SELECT row_number() OVER () AS once_incoming, {columns} FROM "
         )
-        self._touched = f"CREATE TEMPORARY TABLE touched AS SELECT DISTINCT {by} FROM incoming"
-        self._touch_old = (
-            f"INSERT INTO touched SELECT DISTINCT {by} FROM {target} WHERE {quoted(table.session)} = ANY($1)"
+        self._touched = (
+            f"CREATE TEMPORARY TABLE touched AS SELECT {by} FROM incoming UNION ALL"
+            f" SELECT {by} FROM {target} WHERE {quoted(table.session)} = ANY($1)"
         )
         self._delete_old = f"DELETE FROM {target} WHERE {quoted(table.session)} = ANY($1)"
-        # Every row that tells of a touched thing, in the order in which they would count.
-        stored = (
-            f"SELECT {database.row_id} AS once_stored, CAST(NULL AS BIGINT) AS once_incoming, {judged} FROM {target}"
-            f" WHERE ({by}) IN (SELECT {by} FROM touched)"
-        )
+
+        def stored(touched: str) -> str:
+            """Every row that tells of a touched thing."""
+            return (
+                f"SELECT {database.row_id} AS once_stored, CAST(NULL AS BIGINT) AS once_incoming, {judged}"
+                f" FROM {target} WHERE ({by}) IN (SELECT {by} FROM {touched})"
+            )
 
         def ranked(stored: str, incoming: str) -> str:
+            """Those and the incoming ones, in the order in which they would count."""
             return (
                 f"SELECT once_stored, once_incoming, once_rank{merges} FROM ("
                 f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {best}) AS once_rank{merging} FROM ("
@@ -62,15 +65,26 @@ class Counting:
                 f" WHERE once_incoming IS NOT NULL OR counted IS DISTINCT FROM (once_rank = 1){differs}"
             )
 
-        self._verdict = f"CREATE TEMPORARY TABLE verdict AS {ranked(stored, 'incoming')}"
-        # Most things are told of by one row. Where there are many, it pays not to sort those.
-        self._verdict_on_many = (
-            f"CREATE TEMPORARY TABLE verdict AS WITH stored AS ({stored}), alone AS ("
-            f"SELECT min(once_incoming) AS once_incoming{together} FROM incoming"
-            f" WHERE ({by}) NOT IN (SELECT {by} FROM stored) GROUP BY {by} HAVING count(*) = 1"
-            f") SELECT NULL AS once_stored, once_incoming, 1 AS once_rank{merges} FROM alone UNION ALL "
-            + ranked("SELECT * FROM stored", "incoming WHERE once_incoming NOT IN (SELECT once_incoming FROM alone)")
-        )
+        def verdict(touched: str, many: bool) -> str:
+            made = ranked(stored(touched), "incoming")
+            if many:  # Most things are told of by one row. Where there are many, it pays not to sort those.
+                made = (
+                    f"WITH stored AS ({stored(touched)}), alone AS ("
+                    f"SELECT min(once_incoming) AS once_incoming{together} FROM incoming"
+                    f" WHERE ({by}) NOT IN (SELECT {by} FROM stored) GROUP BY {by} HAVING count(*) = 1"
+                    f") SELECT NULL AS once_stored, once_incoming, 1 AS once_rank{merges} FROM alone UNION ALL "
+                    + ranked(
+                        "SELECT * FROM stored", "incoming WHERE once_incoming NOT IN (SELECT once_incoming FROM alone)"
+                    )
+                )
+            return f"CREATE TEMPORARY TABLE verdict AS {made}"
+
+        # Where no rows go, what the incoming ones tell of is all that is touched.
+        self._verdict = {
+            (old, many): verdict("touched" if old else "incoming", many)
+            for old in (False, True)
+            for many in (False, True)
+        }
         self._update = (
             f"UPDATE {target} SET counted = (verdict.once_rank = 1)"
             + "".join(f", {quoted(column)} = verdict.{to}" for column, to in merged.items())
@@ -89,11 +103,10 @@ class Counting:
             connection.execute(f"DROP TABLE IF EXISTS {name}")
         with connection.rows(self._columns, lines) as source:
             connection.execute(self._incoming + source)
-        connection.execute(self._touched)
         if old:
-            connection.execute(self._touch_old, [list(old)])
+            connection.execute(self._touched, [list(old)])
             connection.execute(self._delete_old, [list(old)])
-        connection.execute(self._verdict_on_many if len(lines) > MANY else self._verdict)
+        connection.execute(self._verdict[bool(old), len(lines) > MANY])
         connection.execute(self._update)
         connection.execute(self._insert)
 

@@ -110,7 +110,7 @@ def read_beside(
     """The same of a query that also reads JSON lines, as a table of that name."""
     connection = database.connect()
     try:
-        with connection.transaction(), connection.rows(columns, lines) as source:
+        with connection.rows(columns, lines) as source:
             return connection.execute(f"WITH {name} AS (SELECT * FROM {source}) {sql}", parameters)
     finally:
         connection.close()

@@ -44,7 +44,7 @@ class PostgresConnection:
         typed = ", ".join(f'"{column}" {SQL_TYPES[kind]}' for column, kind in columns.items())
         # A line break inside JSON text is always escaped: a bare one stands between rows.
         array = b"[" + lines.strip().replace(b"\n", b",") + b"]"
-        self.execute(f"CREATE TEMPORARY TABLE {name} ({typed}) ON COMMIT DROP")
+        self.execute(f"CREATE TEMPORARY TABLE {name} ({typed})")
         self.execute(f"INSERT INTO {name} SELECT * FROM json_to_recordset($1::json) AS r({typed})", [array.decode()])
         yield name
         self.execute(f"DROP TABLE {name}")
