@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -132,7 +132,7 @@ def turn(
         return json.dumps({**record, "uuid": f"{kind}-{number}", "message": message, **more}).encode() + b"\n"
 
     use = {"type": "tool_use", "id": f"use-{number}", "name": tool, "input": {}}
-    usage = {"input_tokens": 1000, "output_tokens": 234}
+    usage = {"input_tokens": 1000, "output_tokens": 234, "cache_read_input_tokens": 400_000}
     called = {"id": f"m-{number}", "model": model, "role": "assistant", "content": [use], "usage": usage}
     said = "Exit code 1" if failed else "ok"
     result = {"type": "tool_result", "tool_use_id": use["id"], "is_error": failed, "content": said}
@@ -341,6 +341,31 @@ def test_the_first_page_says_what_is_wrong_and_a_retry_frees_it(browser: Browser
         page.wait_for_load_state()
 
 
+def test_the_first_page_tells_what_today_has_cost(browser: Browser, site: Site, signed_in: Any) -> None:
+    """The tokens and dollars of the day's calls, and yesterday's, reckoned here from the prices of a million tokens."""
+
+    def price(read: float, written: float, cached: float) -> float:
+        return (1000 * read + 234 * written + 400_000 * cached) / 1e6
+
+    opus, haiku = price(5, 25, 0.5), price(1, 5, 0.1)
+    calls = [(NOW - timedelta(days=1, hours=1), opus), (NOW - timedelta(days=1), opus), (NOW, haiku), (NOW, opus)]
+    with opened(browser, site, storage_state=signed_in) as page:
+        page.goto("/")
+        day = date.fromisoformat(page.locator("#today h2 .faint").inner_text())
+        today, before = ([cost for at, cost in calls if at.date() == one] for one in (day, day - timedelta(1)))
+        if not today:  # midnight has passed since they were planted
+            expect(page.locator("#today")).to_contain_text("No call was made today so far.")
+            return
+
+        def figure(label: str) -> str:
+            return page.locator("#today .figure").filter(has_text=label).inner_text()
+
+        assert figure("Cost").split("\n") == ["Cost", f"${sum(today):.2f}", f"yesterday ${sum(before):.2f}"]
+        assert figure("Calls").split("\n") == ["Calls", f"{len(today)}", f"yesterday {len(before)}"]
+        assert figure("Tokens written").split("\n")[1] == f"{234 * len(today)}"
+        assert figure("Tokens read").split("\n")[1:] == [f"{401_000 * len(today):,}", "99.8 % from caches"]
+
+
 def test_usage_is_drawn_filtered_and_handed_out(browser: Browser, site: Site, signed_in: Any) -> None:
     """Charts with axes and units, filters in the address, and every table as CSV and Parquet with the same figures."""
     with opened(browser, site, storage_state=signed_in) as page:
@@ -426,6 +451,7 @@ def test_runs_and_the_audit_are_filtered(browser: Browser, site: Site, signed_in
         page.get_by_label("only what was refused or failed").check()
         page.get_by_role("button", name="Show").last.click()
         page.wait_for_url("**asked=run_job&actor=admin&refused=1**")
+        expect(page.locator("#run-list")).to_have_text("No run fits.")  # it is still of what was chosen above
         rows = page.locator("#audit-list tbody tr")
         expect(rows.first).to_contain_text("run_job:nothing")
         answers = rows.locator("td[data-label=Answer]").all_inner_texts()
@@ -433,6 +459,24 @@ def test_runs_and_the_audit_are_filtered(browser: Browser, site: Site, signed_in
         page.get_by_label("only what was refused or failed").uncheck()
         page.get_by_role("button", name="Show").last.click()
         expect(rows.filter(has_text="run_job:health-check").first).to_contain_text("200")
+        page.get_by_role("combobox", name="Outcome").select_option("ok")
+        page.get_by_role("button", name="Show").first.click()
+        page.wait_for_url("**outcome=ok**")
+        assert {*page.locator("#run-list td[data-label=Job]").all_inner_texts()} == {"health-check"}
+        for row in rows.all():  # and this is of what was chosen below
+            expect(row).to_contain_text("run_job")
+        first, later = (f"{NOW + timedelta(days):%Y-%m-%d}" for days in (0, 2))
+        page.get_by_label("From").first.fill(first)
+        page.get_by_label("To").first.fill(later)
+        page.get_by_role("button", name="Show").first.click()
+        page.wait_for_url(f"**since={first}&until={later}**")
+        assert page.locator("#run-list tbody tr").count() and rows.count()
+        page.get_by_label("From").last.fill(later)
+        page.get_by_role("button", name="Show").last.click()
+        expect(page.locator("#run-list")).to_have_text("No run fits.")
+        expect(page.locator("#audit-list")).to_have_text("No entry fits.")
+        answer = page.request.get("/admin/scheduler-runs?until=yesterday")
+        assert answer.status == 400 and "a day such as 2026-01-31" in answer.text()
 
 
 def test_a_form_from_elsewhere_does_nothing(browser: Browser, site: Site, signed_in: Any) -> None:

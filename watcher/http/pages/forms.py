@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from datetime import date
 from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Request
@@ -39,6 +40,20 @@ async def fields(request: Request) -> dict[str, str]:
         raise HTTPException(400, f"A form of at most {_MOST_FIELDS} fields is accepted here.") from None
     request.state.fields = found
     return found
+
+
+def day(name: str, text: str) -> date | None:
+    """A day that an address asks for; an empty one is none.
+
+    Raises:
+        HTTPException: 400, it is no day.
+    """
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise HTTPException(400, f"{name} = {text[:50]}: a day such as 2026-01-31 is accepted.") from None
 
 
 def must_be_from_here(request: Request) -> None:

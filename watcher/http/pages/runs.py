@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured
+from watcher.http.pages.forms import day
 from watcher.http.pages.frame import Frame, Visitor
 from watcher.service import job_of
 from watcher.store import ledger
@@ -41,6 +42,8 @@ def router(frame: Frame) -> APIRouter:
         asked: Given = "",
         actor: Given = "",
         refused: Given = "",
+        since: Given = "",
+        until: Given = "",
         more: Given = "",
     ) -> Response:
         visitor = frame.reader(request)
@@ -48,10 +51,18 @@ def router(frame: Frame) -> APIRouter:
             raise HTTPException(400, f"outcome = {outcome[:50]}: {', '.join(OUTCOMES)} are accepted.")
         most = MORE if more else FIRST
         wanted = ledger.Chosen(
-            name=name, outcome=outcome, text=asked.strip(), actor=actor, status=400 if refused else 0, limit=most + 1
+            name=name,
+            outcome=outcome,
+            text=asked.strip(),
+            actor=actor,
+            status=400 if refused else 0,
+            since=day("since", since),
+            until=day("until", until),
+            limit=most + 1,
         )
         runs, audit = ledger.runs(core.query, wanted), ledger.audit(core.query, wanted)
-        chosen = {"name": name, "outcome": outcome, "asked": asked, "actor": actor, "refused": refused}
+        days = {"since": since, "until": until}
+        chosen = {"name": name, "outcome": outcome, "asked": asked, "actor": actor, "refused": refused, **days}
         left_out = max(len(runs), len(audit)) > most
         return frame.show(
             request,

@@ -15,6 +15,7 @@ from processors.usage import reports
 from processors.usage.reports import Filters, Report
 from watcher.http.pages import downloads, drawing
 from watcher.http.pages.drawing import Chart
+from watcher.http.pages.forms import day
 from watcher.http.pages.frame import Frame, Visitor
 
 #: Without a choice, so many days are shown.
@@ -154,7 +155,7 @@ def _filters(request: Request, visitor: Visitor, today: date) -> Filters:
         HTTPException: 400, a day is none, or 403, it is about somebody else.
     """
     given = request.query_params
-    since, until = (_day(name, given.get(name, "")) for name in ("since", "until"))
+    since, until = (day(name, given.get(name, "")) for name in ("since", "until"))
     if since is None and "since" not in given and "until" not in given:
         since = today - timedelta(DAYS - 1)
     user = given.get("user", "") or None
@@ -163,15 +164,6 @@ def _filters(request: Request, visitor: Visitor, today: date) -> Filters:
             raise HTTPException(403, "Your token sees only what is your own.")
         user = visitor.only
     return Filters(since, until, user, given.get("model", "") or None)
-
-
-def _day(name: str, text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise HTTPException(400, f"{name} = {text[:50]}: a day such as 2026-01-31 is accepted.") from None
 
 
 def _words(filters: Filters) -> str:
