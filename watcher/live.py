@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from watcher.errors import first_line
 from watcher.health import Finding, Level, of_settings, report, verdict
 from watcher.jobs import first_run
 from watcher.logs import Log
@@ -195,8 +196,10 @@ class LiveService:
         try:
             self.take(loaded)
         except Exception as error:
-            log.exception("changed settings could not be taken up")
-            file.put_off(f"they could not be taken up: {error}")
+            log.debug("changed settings could not be taken up", exc_info=True)
+            file.put_off(f"they could not be taken up: {type(error).__name__}: {first_line(error)}")
+        else:
+            file.taken_up()
 
     def _changed(self, path: bytes) -> None:
         key, now = self.core.tree.key(path), time.monotonic()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.knowledge import FACTS, START, Base, Told, candidate, listed, made
+from tests.listener import until
 from watcher.knowledge import exchange
 from watcher.knowledge.base import Knowledge
 from watcher.knowledge.intake import MOST_CONTRADICTED
@@ -300,6 +301,35 @@ def test_a_judge_that_fails_is_asked_again_later(database: Database, tmp_path: P
     assert knowledge.owed() is None
     knowledge.close()
     base.close()
+
+
+def test_what_people_write_is_compared_at_once(database: Database, tmp_path: Path) -> None:
+    """An item of one's own, other words, an import: each wakes the thread, which would else look once a minute."""
+    base = made(database, tmp_path / "backups")
+    knowledge = Knowledge(database, Told())
+
+    def compared() -> bool:
+        return knowledge.writer.read(QUERIES["count_owed"])[0][0] == 0
+
+    def written(text: str) -> str:
+        return str(knowledge.review.add("eva", Edit(title=text[:40], content=text, domain="finance"))["item_id"])
+
+    knowledge.start()
+    try:
+        # By what it finds at its start, or by being woken; from then on by the latter alone.
+        first = written(FACTS[0])
+        until(compared, "what was there at the start")
+        written(FACTS[1])
+        until(compared, "an item that somebody wrote")
+        knowledge.review.edit(first, "eva", Edit(content=FACTS[2]))
+        until(compared, "an item that says something else")
+        brought = exchange.export(knowledge.writer.read)
+        brought["items"] = [{**brought["items"][0], "item_id": "kv_0123456789ab", "content": FACTS[3], "title": "T"}]
+        exchange.take_in(knowledge.writer, brought, "eva", trusted=True)
+        until(compared, "an item that was imported")
+    finally:
+        assert knowledge.close()
+        base.close()
 
 
 class Meanwhile(Told):

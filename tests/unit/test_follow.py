@@ -30,6 +30,7 @@ class Followed:
             self.now += 1.0
             if (loaded := self.file.step(self.now)) is not None:
                 self.port, taken = loaded.settings.http.port, True
+                self.file.taken_up()
         return taken
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from watcher.live import FIXED, LiveService
 from watcher.service import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, job_of
 from watcher.settings import Loaded, load, rows
+from watcher.settings.follow import SettingsFile, Sources
 
 
 class Live:
@@ -119,3 +121,26 @@ def test_what_is_named_by_health_changes_at_once(live: Live) -> None:
     assert not [one for one in live.service.findings() if one.name == "low_disk"]
     live.service.take(live.loaded(health__min_free_disk="900000TB"))
     assert [one.level for one in live.service.findings() if one.name == "low_disk"] == ["warning"]
+
+
+def test_settings_that_cannot_be_taken_up_are_said_once(live: Live, tmp_path: Path, monkeypatch: Any) -> None:
+    """One line when it begins, however often it is tried, and anew when it begins again; why, all the while."""
+    file = SettingsFile(Sources(tmp_path / "settings.toml", {}, {}))
+    service, core = live.service, live.service.core
+    take, tries = core.take, iter([OSError(24, "Too many open files"), OSError(12, "No memory"), None, OSError(5, "x")])
+
+    def taking(settings: Any) -> None:
+        if (trouble := next(tries)) is not None:
+            raise trouble
+        take(settings)
+
+    monkeypatch.setattr(core, "take", taking)
+    told = []
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(4):
+            service._take_up(live.loaded(), file)
+            told.append(file.trouble)
+    reasons = [trouble and trouble.partition("] ")[2] for trouble in told]
+    assert reasons == ["Too many open files", "No memory", None, "x"]
+    lines = [(one["log_level"], one["reason"].partition("] ")[2]) for one in logs if one["log_level"] != "debug"]
+    assert lines == [("error", "Too many open files"), ("error", "x")]

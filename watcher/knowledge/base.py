@@ -29,7 +29,8 @@ class Knowledge:
     """Takes candidates in, and lets people decide about what they have become."""
 
     def __init__(self, database: Database, judge: Judge | None = None) -> None:
-        self.writer = Writer(database)
+        # What people write is compared with the rest at once.
+        self.writer = Writer(database, self.wake)
         self.intake = Intake(self.writer, judge if judge is not None else Words())
         self.review = Review(self.writer)
         #: What hinders the intake at present, None if nothing does.
@@ -53,7 +54,7 @@ class Knowledge:
         return (int(count), str(reason)) if attempts else None
 
     def wake(self) -> None:
-        """Something may have come into the inbox."""
+        """Something may have come into the inbox, or is to be compared with the rest."""
         self._wake.set()
 
     def drain(self) -> Taken:

@@ -42,8 +42,9 @@ QUERIES = {
 class Writer:
     """Changes the knowledge base; used from any thread."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, decided: Callable[[], None] = lambda: None) -> None:
+        """``decided`` is told that a person has changed something."""
+        self.database, self._decided = database, decided
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         #: Rises with every change, so that whoever keeps a copy knows that it is old.
@@ -75,6 +76,7 @@ class Writer:
         if durable:
             self.owes_checkpoint = True
             self.settle()
+            self._decided()
         return result
 
     def settle(self) -> None:

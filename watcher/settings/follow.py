@@ -45,6 +45,7 @@ class SettingsFile:
         self._taken: Signature | Literal["again"] | None = self._look()
         self._seen = self._look()
         self._rests_at = 0.0
+        self._put_off = False
         #: Why what stands in the file now is not in force; None if it is.
         self.trouble: str | None = None
 
@@ -72,15 +73,20 @@ class SettingsFile:
                 raise SettingsError(f"{self._path}: it is empty; write what is to hold into it")
             loaded = self._sources.load()
         except SettingsError as error:
-            self.trouble = str(error)
+            self.trouble, self._put_off = str(error), False
             log.error("changed settings are refused, the old ones stay in force", reason=self.trouble)
             return None
-        self.trouble = None
         return loaded
 
+    def taken_up(self) -> None:
+        """What was read is in force."""
+        self.trouble, self._put_off = None, False
+
     def put_off(self, reason: str) -> None:
-        """What was read could not be taken up: it is read again."""
-        self.trouble, self._taken, self._seen = reason, "again", None
+        """What was read could not be taken up: it is read again, which is said when it begins."""
+        if not self._put_off:
+            log.error("changed settings cannot be taken up, it is tried again until they can", reason=reason)
+        self.trouble, self._taken, self._seen, self._put_off = reason, "again", None, True
 
     def _look(self) -> Signature | None:
         try:
