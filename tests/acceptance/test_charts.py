@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
-import subprocess
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 
 from processors.usage.reports import REPORTS
-from watcher import charts
+from tests.listener import until
+from watcher import charts, draw
 from watcher.cli.plot import _BY, MOST, plot
 from watcher.draw import Easel
 from watcher.errors import ChartTrouble, SettingsError
 
 HOSTILE = "</text><script>alert(1)</script>\u202e\x07\"'"
 DAY = date(2026, 3, 1)
+
+
+@pytest.fixture
+def easel() -> Iterator[Easel]:
+    with closing(Easel()) as made:
+        yield made
 
 
 def texts(svg: str) -> list[str]:
@@ -40,7 +49,7 @@ def over_days(
     return charts.over_time(rows, unit=unit, span=(DAY, DAY + timedelta(days - 1)), kinds=kinds, ink="red")
 
 
-def test_a_chart_over_time_has_units_kinds_and_days() -> None:
+def test_a_chart_over_time_has_units_kinds_and_days(easel: Easel) -> None:
     """What the axes measure, which colour is which, and every week of the span."""
     rows = [
         {"day": (DAY + timedelta(n)).isoformat(), "value": 1000 * n, "kind": kind}
@@ -48,7 +57,7 @@ def test_a_chart_over_time_has_units_kinds_and_days() -> None:
         for kind in ("input", HOSTILE)
     ]
     day = DAY.isoformat()
-    pictures = Easel().draw(
+    pictures = easel.draw(
         [
             over_days(rows, days=28, kinds=["input", HOSTILE]),
             over_days([{"day": day, "value": 1}], unit="sessions"),
@@ -63,10 +72,10 @@ def test_a_chart_over_time_has_units_kinds_and_days() -> None:
     assert {"0.2", "0.4"} <= set(cents) and not [text for text in cents if text.endswith("m")]
 
 
-def test_a_long_span_can_be_read() -> None:
+def test_a_long_span_can_be_read(easel: Easel) -> None:
     """A day's bar is as wide as can be seen, and months have their years."""
     rows = [{"day": (DAY + timedelta(n)).isoformat(), "value": 1 + n % 3} for n in range(0, 400, 40)]
-    (picture,) = Easel().draw([over_days(rows, unit="sessions", days=400)])
+    (picture,) = easel.draw([over_days(rows, unit="sessions", days=400)])
     assert "Jan 2027" in texts(picture.decode())
     paths = re.findall(r'aria-roledescription="bar" d="M(-?[0-9.]+),[0-9.]+h([0-9.]+)', picture.decode())
     assert len(paths) == len(rows) and all(float(width) >= 2 for _, width in paths[1:-1]), paths
@@ -74,11 +83,11 @@ def test_a_long_span_can_be_read() -> None:
     assert numbers == {"0", "1", "2", "3"}, "what is counted in ones has no halves"
 
 
-def test_a_course_has_its_times_as_a_clock_shows_them() -> None:
+def test_a_course_has_its_times_as_a_clock_shows_them(easel: Easel) -> None:
     """Over the full hour and over midnight too."""
     hours = [f"2026-03-01T{hour:02d}:50:00+00:00" for hour in (21, 22, 23)] + ["2026-03-02T00:50:00+00:00"]
     rows = [{"at": at, "value": number} for number, at in enumerate(hours)]
-    (picture,) = Easel().draw([charts.over_moments(rows, unit="tokens a call", ink="red")])
+    (picture,) = easel.draw([charts.over_moments(rows, unit="tokens a call", ink="red")])
     found = texts(picture.decode())
     assert "23:00" in found and "Mar 2" in found and not [text for text in found if text.endswith(("AM", "PM"))]
 
@@ -91,16 +100,21 @@ def test_more_kinds_than_colours_are_drawn_as_others() -> None:
     assert len(charts.few_kinds(totals)) <= len(charts.PALETTE)
 
 
-def test_the_same_chart_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def a_chart(value: float) -> dict[str, Any]:
+    """One like no other of another value."""
+    return over_days([{"day": "2026-03-01", "value": value}], unit="calls")
+
+
+def test_the_same_chart_is_drawn_once(easel: Easel, monkeypatch: pytest.MonkeyPatch) -> None:
     """And another one anew, with all that is new at once."""
-    easel, batches, real = Easel(), [], subprocess.run
+    batches, real = [], easel._asked
 
-    def counting(*words: Any, **more: Any) -> Any:
-        batches.append(len(json.loads(more["input"])))
-        return real(*words, **more)
+    def counting(new: Sequence[str], kind: Any) -> list[bytes]:
+        batches.append(len(new))
+        return real(new, kind)
 
-    monkeypatch.setattr(subprocess, "run", counting)
-    one, two, three = (over_days([{"day": "2026-03-01", "value": n}], unit="calls") for n in range(3))
+    monkeypatch.setattr(easel, "_asked", counting)
+    one, two, three = (a_chart(n) for n in range(3))
     first = easel.draw([one, one])
     assert first[0] == first[1] and easel.draw([one]) == first[:1]
     pictures = easel.draw([one, two, three])
@@ -108,13 +122,35 @@ def test_the_same_chart_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert batches == [1, 2]
 
 
-def test_no_text_ends_the_service() -> None:
+def test_what_draws_is_kept_for_a_while(easel: Easel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next picture comes from the same process; it ends when nobody asks, or takes too long, and comes again."""
+    easel.draw([a_chart(1)])
+    first = easel.pid
+    assert first is not None
+    easel.draw([a_chart(2)])
+    assert easel.pid == first
+    os.kill(first, signal.SIGKILL)
+    until(lambda: psutil.Process(first).status() == psutil.STATUS_ZOMBIE, "its end")
+    easel.draw([a_chart(3)])
+    second = easel.pid
+    assert second not in (None, first)
+    monkeypatch.setattr(draw, "PATIENCE", 0.0)
+    easel.draw([a_chart(4)])
+    until(lambda: easel.pid is None, "it to be put away")
+    assert not psutil.pid_exists(second or 0)
+    monkeypatch.setattr(draw, "DEADLINE", 0.0)
+    with pytest.raises(ChartTrouble, match="took longer than"):
+        easel.draw([a_chart(5)])
+    assert easel.pid is None
+
+
+def test_no_text_ends_the_service(easel: Easel) -> None:
     """What draws ends its process over a letter that XML has not: none is given to it, and its end is only told."""
     odd = "".join(map(chr, (0x1F600, *range(0x20), *range(0x7F, 0xA1), 0xD800, 0xDFFF, 0x200B, 0x2028, 0xFFFE, 0xFFFF)))
-    (picture,) = Easel().draw([over_days([{"day": "2026-03-01", "value": 1, "kind": odd}], kinds=[odd])])
+    (picture,) = easel.draw([over_days([{"day": "2026-03-01", "value": 1, "kind": odd}], kinds=[odd])])
     assert "\U0001f600" in "".join(texts(picture.decode()))
     with pytest.raises(ChartTrouble, match="ended with code"):
-        Easel().draw([{"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "mark": "nothing"}])
+        easel.draw([{"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "mark": "nothing"}])
 
 
 def report(rows: int) -> dict[str, Any]:

@@ -309,7 +309,7 @@ def test_what_people_write_is_compared_at_once(database: Database, tmp_path: Pat
     knowledge = Knowledge(database, Told())
 
     def compared() -> bool:
-        return knowledge.writer.read(QUERIES["count_owed"])[0][0] == 0
+        return bool(knowledge.writer.read(QUERIES["count_owed"])[0][0] == 0)
 
     def written(text: str) -> str:
         return str(knowledge.review.add("eva", Edit(title=text[:40], content=text, domain="finance"))["item_id"])

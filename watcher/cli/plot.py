@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def plot(found: dict[str, Any], target: Path) -> None:
     left_out = f" ({len(shown)} of {len(rows)} rows)" if len(shown) < len(rows) else ""
     chart["title"] = f"Usage by {_BY[found['report']]}{left_out}"
     chart["background"] = "white"
-    (picture,) = Easel().draw([chart], _KINDS[target.suffix])
+    with closing(Easel()) as easel:
+        (picture,) = easel.draw([chart], _KINDS[target.suffix])
     target.write_bytes(picture)
 
 
