@@ -13,8 +13,10 @@ Row = Mapping[str, Any]
 PALETTE = ("#2f7ed8", "#d9730d", "#2f9e63", "#9a6dd7", "#cf4f8b", "#7d8794")
 #: What stands for everything that has no colour of its own.
 OTHERS = "others"
-#: Of the text in a chart, and of what it stands in: pixels, before the page makes it fit.
-FONT, WIDTH = 13, 460
+#: Of the text in a chart, and of all of it: pixels, before the page makes it fit, which on a phone is hardly less.
+FONT, WIDTH, HEIGHT = 13, 350, 235
+#: Between two kinds in a legend.
+_GAP = 24
 _WHOLE = ("sessions", "calls", "tool calls", "tokens")
 #: From this long on, days are told by their months and years.
 _MONTHS = timedelta(150)
@@ -22,6 +24,8 @@ _MONTHS = timedelta(150)
 _CLOCK = {
     "year": "%Y", "month": "%b %-d", "date": "%b %-d", "hours": "%H:%M", "minutes": "%H:%M", "seconds": "%H:%M:%S",
 }  # fmt: skip
+#: Labels of a time axis do not touch one another, in a reader's wider letters either.
+_APART = {"labelSeparation": 18, "labelOverlap": "greedy"}
 #: Text from transcripts is cut at this many characters in a chart.
 _LONGEST = 28
 
@@ -43,7 +47,7 @@ def over_time(
             "type": "temporal",
             "timeUnit": "utcyearmonthdate",
             "title": None,
-            "axis": {"format": day, "labelFlush": False, "labelBound": True, "grid": False, "tickCount": 7},
+            "axis": {"format": day, "labelFlush": False, "labelBound": True, "grid": False, "tickCount": 5, **_APART},
             "scale": {"type": "utc", "domain": [first.isoformat(), last.isoformat()]},
         },
         "y": _measure(unit),
@@ -54,7 +58,7 @@ def over_time(
         encoding |= {"color": _colours(kinds), "order": {"field": "rank", "type": "quantitative"}}
     # However many days there are, each can be seen.
     mark = {"type": "bar", "color": PALETTE[0], "clip": True} | ({"width": 2.2} if long else {})
-    return _chart(rows, mark, encoding, (WIDTH, 190), ink)
+    return _fitted(_chart(rows, mark, encoding, (WIDTH, HEIGHT), ink), kinds)
 
 
 def over_moments(rows: Sequence[Row], *, unit: str, kinds: Sequence[str] = (), ink: str) -> dict[str, Any]:
@@ -64,12 +68,12 @@ def over_moments(rows: Sequence[Row], *, unit: str, kinds: Sequence[str] = (), i
         "type": "temporal",
         "title": "time (UTC)",
         "scale": {"type": "utc"},
-        "axis": {"format": _CLOCK, "grid": False, "tickCount": 6},
+        "axis": {"format": _CLOCK, "grid": False, "tickCount": 5, **_APART},
     }
     encoding = {"x": time, "y": _measure(unit)} | ({"color": _colours(kinds)} if kinds else {})
     colour = {} if kinds else {"color": PALETTE[0]}
     mark = {"type": "line", **colour, "point": {"size": 14, **colour}, "strokeWidth": 1.3}
-    return _chart(rows, mark, encoding, (WIDTH, 190), ink)
+    return _fitted(_chart(rows, mark, encoding, (WIDTH, HEIGHT), ink), kinds)
 
 
 def by_name(rows: Sequence[Row], *, unit: str, in_order: bool, ink: str) -> dict[str, Any]:
@@ -97,6 +101,13 @@ def short(text: object) -> str:
     return plain[: _LONGEST - 1] + "…" if len(plain) > _LONGEST else plain
 
 
+def _fitted(chart: dict[str, Any], kinds: Sequence[str]) -> dict[str, Any]:
+    """With its axes and legend it is as wide as all others: so is the text in them. A long legend makes it higher."""
+    lines = -(-len(kinds) // _columns(kinds)) if kinds else 0
+    height = HEIGHT + round(max(0, lines - 2) * FONT * 1.2)
+    return {**chart, "height": height, "autosize": {"type": "fit", "contains": "padding"}}
+
+
 def _measure(unit: str) -> dict[str, Any]:
     # What is counted in ones has no halves, and half a dollar is not 500m.
     small = "''" if unit in _WHOLE else "format(datum.value, '.2~f')"
@@ -105,14 +116,23 @@ def _measure(unit: str) -> dict[str, Any]:
         "field": "value",
         "type": "quantitative",
         "title": unit,
-        "axis": {"labelExpr": label, "tickCount": 5} | ({"tickMinStep": 1} if unit in _WHOLE else {}),
+        "axis": {"labelExpr": label, "tickCount": 5, "titlePadding": 9}
+        | ({"tickMinStep": 1} if unit in _WHOLE else {}),
     }
 
 
 def _colours(kinds: Sequence[str]) -> dict[str, Any]:
-    columns = len(kinds) if sum(map(len, kinds)) < 44 else 2
     scale = {"domain": list(kinds), "range": list(PALETTE[: len(kinds)])}
-    return {"field": "kind", "type": "nominal", "title": None, "scale": scale, "legend": {"columns": columns}}
+    legend = {"columns": _columns(kinds)}
+    return {"field": "kind", "type": "nominal", "title": None, "scale": scale, "legend": legend}
+
+
+def _columns(kinds: Sequence[str]) -> int:
+    """How many kinds stand side by side in a legend: all, two or one, as there is room beside the axis."""
+    # A letter is half as wide as it is high, and beside a word stand its colour and the gap to the next.
+    widths = [len(kind) * FONT / 2 + 22 + _GAP for kind in kinds]
+    room = WIDTH - 60 + _GAP
+    return len(kinds) if sum(widths) <= room else 2 if 2 * max(widths) <= room else 1
 
 
 def _chart(
@@ -134,7 +154,7 @@ def _chart(
             "font": "system-ui, sans-serif",
             "view": {"stroke": None},
             "axis": {**text, **lines, **faint, "gridOpacity": 0.13, "titleFontSize": FONT, "titleFontWeight": "normal"},
-            "legend": {**text, "orient": "top", "symbolType": "square", "labelLimit": 200, "columnPadding": 30},
+            "legend": {**text, "orient": "top", "symbolType": "square", "labelLimit": 260, "columnPadding": _GAP},
             "title": {"color": ink, "fontSize": FONT + 2},
         },
     }

@@ -580,6 +580,25 @@ def test_it_fits_a_phone(browser: Browser, site: Site, signed_in: Any) -> None:
                 assert hidden <= 0, (width, path, "a page cannot be seen in the navigation")
 
 
+def test_charts_can_be_read_on_a_phone(browser: Browser, site: Site, signed_in: Any) -> None:
+    """Their text is as large there as a page's small print; none of it is cut off, or lies on another."""
+    look = """charts => charts.map(chart => {
+        const seen = text => text.textContent.trim() && getComputedStyle(text).opacity !== "0";
+        const texts = [...chart.querySelectorAll("text")].filter(seen), scale = chart.getScreenCTM().a;
+        const boxes = [chart, ...texts].map(one => one.getBoundingClientRect()), edge = boxes.shift();
+        const cut = box => box.left < edge.left - 1 || box.right > edge.right + 1;
+        const meet = (a, b) => a.left < b.right && b.left < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom;
+        const wrong = (box, at) => cut(box) || boxes.some((other, place) => place !== at && meet(box, other));
+        return [Math.min(...texts.map(text => parseFloat(getComputedStyle(text).fontSize) * scale)),
+                texts.filter((text, at) => wrong(boxes[at], at)).map(text => text.textContent)];
+    })"""
+    with opened(browser, site, storage_state=signed_in, viewport={"width": 390, "height": 800}) as page:
+        for path, charts in (("/", 2), ("/usage", 6), ("/usage?since=", 6), (ONE, 2)):
+            page.goto(path)
+            found = page.locator(".chart svg").evaluate_all(look)
+            assert len(found) == charts and all(size >= 12 and not wrong for size, wrong in found), (path, found)
+
+
 def test_it_works_without_a_script(browser: Browser, site: Site) -> None:
     """Signing in, charts, filters, a button and its answer: all of it."""
     with entered(browser, site, site.token, java_script_enabled=False) as page:
