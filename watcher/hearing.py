@@ -145,9 +145,11 @@ class Hearing:
             self.cookie.write()
         except OSError as error:
             self.proven = True
+            # To a unit all is read-only that it does not name, and what it names where that was not there at the start.
+            unit = " (under systemd: name it in ReadWritePaths=, then restart)" if error.errno == errno.EROFS else ""
             self.unprovable = (
                 f"whether events arrive cannot be proven, as {os.fsdecode(self._root)} cannot be written:"
-                f" {error.strerror}; make it writable for the service"
+                f" {error.strerror}; make it writable for the service{unit}"
             )
         else:
             self.unprovable = None

@@ -152,6 +152,7 @@ def test_the_unit_agrees_with_the_program() -> None:
     program, *words = told["ExecStart"][0].split()
     assert program.endswith("/bin/session-watcher") and words[:2] == ["run", "--settings"]
     assert "User" in told and told["User"] != ["root"] and told["CapabilityBoundingSet"] == [""]
+    assert "MemoryDenyWriteExecute" not in told, "no chart could be drawn"
     guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     for path in (program, words[2], str(settings.paths.state), told["EnvironmentFile"][0].removeprefix("-")):
         assert path in guide, f"the guide does not say where {path} comes from"

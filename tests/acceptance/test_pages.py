@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import duckdb
 import pytest
@@ -383,6 +383,14 @@ def test_usage_is_drawn_filtered_and_handed_out(browser: Browser, site: Site, si
         expect(rows).to_have_count(1)
         expect(page.locator(".figure").filter(has_text="Calls").locator("dd")).to_have_text("2")
         expect(page.locator("#mcp_servers tbody tr th")).to_have_text("tracker")
+        page.get_by_role("link", name="yesterday").click()
+        page.wait_for_url(lambda url: "until=" in url and "user=ann" in url)
+        asked = parse_qs(urlsplit(page.url).query)
+        assert asked["since"] == asked["until"]
+        ours = [NOW - timedelta(days=1, hours=1), NOW - timedelta(days=1)]
+        there = [at for at in ours if f"{at:%Y-%m-%d}" == asked["since"][0]]
+        calls = page.locator(".figure").filter(has_text="Calls").locator("dd")
+        expect(calls).to_have_text(f"{len(there)}") if there else expect(calls).to_have_count(0)
         page.goto("/usage?since=")
         expect(page.locator(".figure").filter(has_text="Calls").locator("dd")).to_have_text("5")
         expect(page.locator(".figure").filter(has_text="Input").locator("dd")).to_have_text("5,000")

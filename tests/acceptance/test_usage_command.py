@@ -16,16 +16,19 @@ import sys
 import termios
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.harness import settings_for
 from tests.processes import PATIENCE, Place, wait_for
 from tests.transcript_lines import HAIKU, OPUS, Talk, line, tool, usage
+from watcher.cli.usage import _day
 from watcher.cli.usage import usage as ask_usage
+from watcher.settings import load
 
 #: A model without a price.
 ODD = "odd-model-7"
@@ -322,6 +325,19 @@ def test_a_plot_that_cannot_be_is_one_sentence(place: Place, tmp_path: Path) -> 
         assert done.returncode == 2 and done.stdout == "" and said in done.stderr, done.stderr
         assert done.stderr.count("\n") == 1 and not Path(target).exists()
     assert without.run("usage", "daily").returncode == 0, "who draws nothing needs nothing"
+
+
+def test_today_and_yesterday_are_days(place: Place) -> None:
+    """Those of the reports' zone, in which it may be another day than here."""
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
+        settings = load(None, {}, {"processors.usage.timezone": zone}).settings
+        for name, days in (("today", 0), ("yesterday", 1)):
+            before = datetime.now(ZoneInfo(zone)).date()
+            given = _day(settings, "--since", name)
+            assert given in {one - timedelta(days) for one in (before, datetime.now(ZoneInfo(zone)).date())}
+    assert place.run("usage", "users", "--since", "yesterday", "--until", "yesterday").returncode == 0
+    done = place.run("usage", "--since", "tomorrow")
+    assert done.returncode == 2 and "today or yesterday is accepted" in done.stderr
 
 
 def test_nothing_in_that_time_is_no_failure(place: Place, tmp_path: Path) -> None:

@@ -161,6 +161,7 @@ def mcp(
 @app.command(
     epilog=examples(
         "usage",
+        "usage users --since yesterday --until yesterday",
         "usage models --since 2026-03-01 --until 2026-03-31",
         "usage sessions --user ann --json",
         "usage users --csv",
@@ -176,8 +177,8 @@ def usage(
     ] = "daily",
     settings: SettingsPath = None,
     state: State = None,
-    since: Annotated[str | None, typer.Option(help="From this day on, YYYY-MM-DD.")] = None,
-    until: Annotated[str | None, typer.Option(help="Up to and with this day, YYYY-MM-DD.")] = None,
+    since: Annotated[str | None, typer.Option(help="From this day on: YYYY-MM-DD, today or yesterday.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to and with this day, likewise.")] = None,
     user: Annotated[str | None, typer.Option(help="Only this user.")] = None,
     model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw it into this file: .png, .svg or .pdf.")] = None,

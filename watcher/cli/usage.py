@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from processors.usage import reports
+from processors.usage import UsageSettings, reports
 from watcher.cli.reach import ask
 from watcher.errors import SettingsError
 from watcher.settings.tables import Settings
 
 #: So many rows the service gives at once.
 _PAGE = 10_000
+#: Days by their names, with how many days ago they were.
+_AGO = {"today": 0, "yesterday": 1}
 
 
 def usage(
@@ -24,15 +27,16 @@ def usage(
     """
     if report not in reports.REPORTS:
         raise SettingsError(f"there is no report {report!r}; there are {', '.join(reports.REPORTS)}")
-    filters = reports.Filters(_day("--since", since), _day("--until", until), user, model)
+    days = (_day(settings, "--since", since), _day(settings, "--until", until))
+    filters = reports.Filters(*days, user, model)
 
     def page(offset: int) -> Any:
         return ask(
             settings,
             f"/api/usage/{report}",
             lambda query: _reported(query, report, filters),
-            since=since,
-            until=until,
+            since=_told(filters.since),
+            until=_told(filters.until),
             user=user,
             model=model,
             limit=_PAGE,
@@ -53,10 +57,19 @@ def _reported(query: Any, report: str, filters: reports.Filters) -> dict[str, An
     return reports.as_json(reports.REPORTS[report](query, filters))
 
 
-def _day(option: str, text: str | None) -> date | None:
+def _told(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _day(settings: Settings, option: str, text: str | None) -> date | None:
     if text is None:
         return None
+    if text in _AGO:
+        ours = settings.processor("usage")
+        assert isinstance(ours, UsageSettings)
+        return datetime.now(ZoneInfo(ours.timezone)).date() - timedelta(_AGO[text])
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise SettingsError(f"{option} {text}: a day such as 2026-01-31 is accepted") from None
+        accepted = f"a day such as 2026-01-31, {' or '.join(_AGO)} is accepted"
+        raise SettingsError(f"{option} {text}: {accepted}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
@@ -23,7 +23,15 @@ DAYS = 30
 #: So many rows of each table are shown; all of them are in its files.
 MOST = 15
 OFF = "The processor usage is not enabled ([processors.usage] enabled)."
-_RANGES = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year"))
+#: What a click leads to: its name, how many days ago it begins, and how many it ends.
+_RANGES = (
+    ("today", 0, 0),
+    ("yesterday", 1, 1),
+    ("7 days", 6, None),
+    ("30 days", DAYS - 1, None),
+    ("90 days", 89, None),
+    ("a year", 364, None),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +88,7 @@ def router(frame: Frame) -> APIRouter:
             visitor,
             filters=filters,
             chosen=_words(filters),
-            ranges=[
-                (title, _words(Filters(today - timedelta(days - 1), None, filters.user, filters.model)))
-                for days, title in _RANGES
-            ],
+            ranges=[(title, _words(one)) for title, one in _ranges(today, filters)],
             everything=_words(Filters(None, None, filters.user, filters.model)),
             users=_with(users, filters.user) if visitor.only is None else [],
             models=_with(models, filters.model),
@@ -164,6 +169,12 @@ def _filters(request: Request, visitor: Visitor, today: date) -> Filters:
             raise HTTPException(403, "Your token sees only what is your own.")
         user = visitor.only
     return Filters(since, until, user, given.get("model", "") or None)
+
+
+def _ranges(today: date, filters: Filters) -> Iterator[tuple[str, Filters]]:
+    for title, first, last in _RANGES:
+        until = None if last is None else today - timedelta(last)
+        yield title, Filters(today - timedelta(first), until, filters.user, filters.model)
 
 
 def _words(filters: Filters) -> str:
