@@ -148,7 +148,7 @@ def explain(state: State | None, signature: Signature | None, version: int | Non
     left = signature[1] - state.processed_bytes
     if left == 0 and state.file_mtime_ns is not None and signature[:3] != state.signature[:3]:
         return "Its file has been written or replaced since: it is looked at again at its turn."
-    bad = f" {state.bad_lines} lines could not be read." if state.bad_lines else ""
+    bad = f" {unread(state.bad_lines)}." if state.bad_lines else ""
     if left == 0:
         return f"Taken whole.{bad}"
     if left < 0:
@@ -164,3 +164,8 @@ def _times(count: int) -> str:
 
 def _at(moment: datetime | None) -> str:
     return "at its turn" if moment is None else f"at {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def unread(lines: int) -> str:
+    """How many lines nothing could be made of."""
+    return f"{lines:,} line{'' if lines == 1 else 's'} could not be read"

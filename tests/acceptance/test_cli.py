@@ -236,7 +236,7 @@ def test_what_cannot_be_asked_is_told(run: Run) -> None:
     said = sentence(run("usage", "weather"))
     assert "weather" in said and "daily" in said and "sessions" in said
     for option in ("--since", "--until"):
-        for day in ("yesterday", "2026-13-01", "2026-02-30", ""):
+        for day in ("tomorrow", "2026-13-01", "2026-02-30", ""):
             said = sentence(run("usage", option, day))
             assert option in said and "2026-01-31" in said
 

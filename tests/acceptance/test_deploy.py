@@ -87,7 +87,7 @@ def test_the_container_runs_as_somebody_without_rights() -> None:
     names = [name for name, _ in last]
     (made,) = [text for name, text in last if name == "RUN"]
     (user,) = [text for name, text in last if name == "USER"]
-    assert user != "root" and re.search(rf"useradd --uid \"\$UID\" .* {user} ", made)
+    assert user != "root" and re.search(rf"useradd --non-unique --uid \"\$UID\" .* {user} ", made)
     assert not {"RUN", "COPY"} & set(names[names.index("USER") :])
     settings = load(None, {}, {}).settings
     for folder in (settings.paths.state, settings.paths.sessions):

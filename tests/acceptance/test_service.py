@@ -178,7 +178,7 @@ def test_once_says_what_failed_and_exits_1(place: Place, running: bool) -> None:
         ({"WATCHER_PROCESSORS__USAGE__QUIET": "soon"}, ("once",), "a duration such as"),
         ({"WATCHER_PATHS__SESIONS": "x"}, ("once",), "did you mean paths.sessions?"),
         ({}, ("usage", "weekly"), "there is no report"),
-        ({}, ("usage", "daily", "--since", "yesterday"), "a day such as"),
+        ({}, ("usage", "daily", "--since", "tomorrow"), "a day such as"),
         ({}, ("once", "--processor", "nobody"), "no enabled processor"),
         ({}, ("once", "--settings", "nowhere.toml"), "no such file"),
         ({"WATCHER_HTTP__HOST": "0.0.0.0"}, ("run",), "set http.token"),

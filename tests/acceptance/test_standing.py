@@ -67,7 +67,7 @@ def test_every_state_of_a_file_has_its_sentence(subject: Subject) -> None:
         ("deleted", path.unlink, "gone", "gone; its rows stay. sessions forget erases them"),
         ("back", lambda: path.write_bytes(call("x1")), "there again", "Taken whole."),
         ("emptied", lambda: path.write_bytes(b""), "become shorter", "Taken whole."),
-        ("bad line", lambda: path.write_bytes(b"}{\n" + call("x1")), "bytes wait", "1 lines could not be read"),
+        ("bad line", lambda: path.write_bytes(b"}{\n" + call("x1")), "bytes wait", "1 line could not be read"),
     ]
     for name, change, before, after in changes:
         change()

@@ -10,6 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from watcher.standing import unread
+
+#: These columns are not folded where a terminal is narrow.
+_IN_ONE_PIECE = ("processor", "last", "began", "waiting")
 _NUMBERS = frozenset(
     {"scanned", "processed", "skipped", "left", "failed", "items", "ok", "put aside", "gone", "bad lines", "data",
      "waiting", "taken", "size", "took"}
@@ -81,7 +85,7 @@ def status(found: dict[str, Any]) -> None:
     if found["knowledge"] is not None and (told := _known(found["knowledge"])):
         console.print(told)
     for trouble in found["troubled"]:
-        what = trouble["error"] or f"{trouble['bad_lines']} lines could not be read"
+        what = trouble["error"] or unread(trouble["bad_lines"])
         console.print(
             plain(f"{trouble['processor']}: {trouble['session']}: {trouble['status']}: {what}"), soft_wrap=True
         )
@@ -109,7 +113,7 @@ def sessions(found: dict[str, Any]) -> None:
         return
     table = columns("session", "processor", "status", "last", "items", "taken", "size", "what is wrong")
     for one in found["sessions"]:
-        wrong = one["error"] or (f"{one['bad_lines']} lines could not be read" if one["bad_lines"] else "")
+        wrong = one["error"] or (unread(one["bad_lines"]) if one["bad_lines"] else "")
         table.add_row(
             plain(one["session"]),
             one["processor"],
@@ -252,7 +256,7 @@ def columns(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for at, column in enumerate(names):
         left = at == 0 or column not in _NUMBERS
-        table.add_column(column, justify="left" if left else "right", overflow="fold")
+        table.add_column(column, justify="left" if left else "right", overflow="fold", no_wrap=column in _IN_ONE_PIECE)
     return table
 
 

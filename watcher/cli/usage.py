@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from processors.usage import UsageSettings, reports
+from processors.usage import reports
 from watcher.cli.reach import ask
 from watcher.errors import SettingsError
 from watcher.settings.tables import Settings
@@ -65,9 +66,8 @@ def _day(settings: Settings, option: str, text: str | None) -> date | None:
     if text is None:
         return None
     if text in _AGO:
-        ours = settings.processor("usage")
-        assert isinstance(ours, UsageSettings)
-        return datetime.now(ZoneInfo(ours.timezone)).date() - timedelta(_AGO[text])
+        zone = ZoneInfo(asdict(settings.processor("usage"))["timezone"])
+        return datetime.now(zone).date() - timedelta(_AGO[text])
     try:
         return date.fromisoformat(text)
     except ValueError:
