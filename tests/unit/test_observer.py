@@ -103,7 +103,8 @@ def test_a_root_that_cannot_be_written_is_partial(root: Path, monkeypatch: pytes
         heard.observer.step(float(second))
         if second:
             assert heard.state == "partial"
-    assert "Read-only file system" in heard.observer.health().reason
+    reason = heard.observer.health().reason
+    assert "Read-only file system" in reason and "ReadWritePaths=" in reason
     assert heard.observer.health().rebuilds == 0
     assert 3 <= len(heard.owed) <= 4, "every 30 s of 100 s"
     (root / "a.jsonl").touch()
