@@ -30,12 +30,11 @@ START_DEADLINE = 60.0
 # One that keeps dying is started anew ever more slowly, up to so many seconds apart: starting takes
 # a core, and its neighbours need one too.
 _FIRST_REST, _LONGEST_REST = 0.05, 1.0
-# Jobs that may wait in the child's socket: enough that it never idles, few enough to be taken back.
-_AHEAD = 8
+# Jobs that may wait in the child's socket: enough that it never idles, few enough to be taken back. One that asks a
+# model has a single job: if work is to stop for what a reply says, no call of another is cut off.
+_AHEAD, _AHEAD_OF_A_MODEL = 8, 1
 # More than this a socket hardly holds.
 _AT_ONCE = 256 << 10
-# One that asks a model has a single job: if work is to stop for what a reply says, no call of another is cut off.
-_AHEAD, _AHEAD_OF_A_MODEL = 8, 1
 
 
 class ChildStartError(Exception):
