@@ -110,4 +110,4 @@ def _change(
 
 
 def _offer(pipeline: Pipeline, key: str) -> None:
-    pipeline.queue.offer(key, time.monotonic(), last=0.0)
+    pipeline.queue.offer(key, time.monotonic(), at_once=True)

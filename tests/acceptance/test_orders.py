@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,6 +207,18 @@ def test_what_was_ordered_is_told_until_it_is_done(ground: Ground, order: Order)
         (one,) = standing.session(core.query, core.tree, core.versions(), key)["processors"]
         assert one["status"] == "failed" and "tried again at its turn, as was asked for" in one["meaning"]
         assert "memory_limit" in one["meaning"]
+
+
+@WITH_A_SERVICE
+@pytest.mark.parametrize(("state", "order"), [("never taken", "reprocess"), ("failed", "retry")])
+def test_what_is_left_to_rest_is_taken_at_once_when_it_is_ordered(ground: Ground, state: str, order: Order) -> None:
+    """Somebody waits for it: that its file was written just now is no reason to wait longer."""
+    queue, key = ground.bring_about(state, orders=(order,)).pipelines["usage"].queue, key_of(state, order)
+    queue.tune(3600.0, 7200.0, 1000)
+    queue.offer(key, time.monotonic())
+    ground.order(order, key)
+    ground.settle()
+    assert ground.stands(key) == ("ok", 0)
 
 
 @WITH_A_SERVICE
