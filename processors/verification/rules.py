@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from processors.verification.candidates import Candidate, Found, stands
+from processors.verification.claims import claim_of
 from processors.verification.kinds import contradiction, kind_of, says_yes, supposition
 from processors.verification.memory import as_context
 from processors.verification.negatives import is_approval, is_literal, is_pasted, is_pick, is_template
@@ -13,6 +14,7 @@ from processors.verification.signals import (
     DEFINITIONS,
     FAULTS,
     FOR,
+    IDEAS,
     LOOKS,
     MARKS,
     OURS,
@@ -63,7 +65,10 @@ def judge(turn: Turn, before: Sequence[Turn]) -> Candidate | None:
     if len(plain(text)) < SHORTEST or is_approval(text):
         return None
     against = contradiction(text, agent)
-    weights = [_weight(part, against if number < 2 else 0.0) for number, part in enumerate(parts)]
+    weights = [
+        0.0 if _is_quoted(part, agent) else _weight(part, against if number < 2 else 0.0)
+        for number, part in enumerate(parts)
+    ]
     best = max(range(len(parts)), key=weights.__getitem__, default=None)
     if best is None or weights[best] < ENOUGH or _is_wish(parts):
         return None
@@ -78,13 +83,19 @@ def _agent(turn: Turn, before: Sequence[Turn]) -> str:
     return next((one.text for one in reversed(before) if not one.human), "")
 
 
+def _is_quoted(part: Sentence, agent: str) -> bool:
+    """Whether a sentence is the agent's, and only stands there to be spoken of."""
+    return len(part.plain) >= SHORTEST and part.plain in plain(agent)
+
+
 def _weight(part: Sentence, against: float) -> float:
     """How much speaks for one sentence."""
-    words = part.plain
+    claim = claim_of(part)
+    words = claim.plain
     if len(words) < 15 or is_literal(words):
         return 0.0
     stated = weigh(words, STATEMENTS)
-    told = weigh(words, RULES, OURS, MARKS, DEFINITIONS, REASONS)
+    told = claim.weight + weigh(words, RULES, OURS, DEFINITIONS, REASONS) + weigh(part.plain, MARKS)
     weight = stated + told - weigh(words, *AGAINST)
     # A contradiction alone is aimed at the task; with a statement or a reason it corrects.
     if against and stated:
@@ -93,7 +104,9 @@ def _weight(part: Sentence, against: float) -> float:
 
 
 def _is_wish(parts: Sequence[Sentence]) -> bool:
-    """Whether a turn as a whole is about how something looks, or that something does not work."""
+    """Whether a turn as a whole is about how something looks, that something does not work, or an idea to be judged."""
+    if weigh(parts[0].plain, IDEAS):
+        return True
     looks = any(weigh(part.plain, LOOKS) - weigh(part.plain, MARKS, OURS) > 1.0 for part in parts[:2])
     return looks or weigh(parts[0].plain, FAULTS) - weigh(parts[0].plain, MARKS, OURS) > 1.0
 
