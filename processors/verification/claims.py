@@ -17,8 +17,10 @@ _LASTING, _TOLD, _ASKED, _REFUSED = 1.4, 1.2, 0.4, 1.0
 
 # What only connects a sentence with what was said before.
 _LEAD = re.compile(
-    r"(?i)^(?:(?:sure|yes|yeah|yep|no|nope|ok|okay|well|hm+|but|so|and|also|then|right|wrong|incorrect|not (?:true|correct)"
-    r"|(?:you are|you['’]re|that['’]s|that is|this is) (?:not correct|not true|wrong|incorrect|not quite (?:right|true))"
+    r"(?i)^(?:(?:sure|honestly|basically|yes|yeah|yep|no|nope|ok|okay|well|hm+|but|so|and|also|then|right|wrong"
+    r"|incorrect|not (?:true|correct)"
+    r"|(?:you are|you['’]re|that['’]s|that is|this is) (?:not correct|not true|wrong|incorrect|not quite (?:right"
+    r"|true))"
     r"|the \w+ (?:part|point|one) is (?:not correct|wrong))(?:[,.:;!-]+|(?= ))\s*)+(?=\S{2})"
 )
 _ORDER_TO_TELL = re.compile(
@@ -26,7 +28,7 @@ _ORDER_TO_TELL = re.compile(
     r"|i(?:['’]d like| want)(?: you)? to)[, ]+)*"
     r"(?:(?P<tells>mention|document|explain|state|clarify|specify|record|describe|point out|make (?:it )?clear)"
     r"|add|put|write(?: down)?|update|include|extend)\b"
-    r"(?P<where>(?: [^\s,;:]*[^\s,.;:]){0,9}?)(?:(?: (?:explaining|saying|stating|to say))? that|:) (?:that )?"
+    r"(?P<where>(?: [^\s,;:]*[^\s,.;:]){0,9}?)(?P<also> (?:explaining|saying|stating|to say))?(?: that|:) (?:that )?"
     r"(?P<claim>\S.{14,})$"
 )
 # Where something is written that agents and newcomers go by, and where only this task is told of.
@@ -45,10 +47,11 @@ _ASKS = re.compile(
 )
 _SUBORDINATE = re.compile(r"(?i)^(?:if|when|once|after|before|since|as|while|because|in case|for|to|with|unless)\b")
 _REFUSES = re.compile(
-    r"(?i)^(?P<hedge>unless i(?:['’]m| am) (?:mis\w+|wrong)[^,]*, (?:but )?)?(?P<claim>.{15,}?)[,;.-]+ ?(?:"
-    r"(?:so |then |and )?why (?:would|should|do|did|are) (?:you|we|i|one|any(?:one|body))\b[^?]*\?"
-    r"|(?:so |then |and )?why (?!is|are|was|were|does|do|did|would|can|has|have|not)\w+ "
-    r"(?:it|them|this|that|these|those|the)\b[^?]*\?"
+    r"(?i)^(?:unless i(?:['’]m| am) (?:mis\w+|wrong)[^,]*, (?:but )?)?(?P<claim>.{15,}?)[,;.-]+ ?(?:"
+    r"(?:so |then |and )?why (?:would|should|do|did) (?:you|we|i|one|any(?:one|body)) (?:even |then "
+    r"|still )?(?P<vain>\w[^?]*)\?"
+    r"|(?:so |then |and )?why (?P<idle>(?!is|are|was|were|does|do|did|would|can|has|have|not)\w+ "
+    r"(?:it|them|this|that|these|those|the)\b[^?]*)\?"
     r"|so (?:that|this|the) (?:argument|reason(?:ing)?|point|concern|j\w+tion)\b.*\b(?:not|n['’]t|no)\b.*)$"
 )
 
@@ -57,7 +60,7 @@ _REFUSES = re.compile(
 class Claim:
     """What a sentence claims."""
 
-    #: As it stands in the sentence, to be told.
+    #: To be told.
     text: str
     #: In small letters, to be looked at.
     plain: str
@@ -68,18 +71,21 @@ class Claim:
 def claim_of(part: Sentence) -> Claim:
     """What a sentence claims; all of it but its lead where it wraps nothing."""
     text = _LEAD.sub("", part.text)
-    if (told := _ORDER_TO_TELL.match(text)) and (weight := _worth(told)):
-        return Claim(told["claim"], plain(told["claim"]), weight)
+    if (order := _ORDER_TO_TELL.match(text)) and (weight := _worth(order)):
+        return Claim(order["claim"], plain(order["claim"]), weight)
     if refused := _REFUSES.match(text):
-        return Claim(refused["claim"], plain(refused["claim"]), _REFUSED)
+        # A question that wants no answer has one.
+        vain = refused["vain"] or refused["idle"]
+        told = f"{refused['claim']}, so there is no need to {vain}" if vain else refused["claim"]
+        return Claim(told, plain(refused["claim"]), _REFUSED)
     if (asked := _ASKS.match(text)) and not _SUBORDINATE.match(asked["claim"]):
         # What a person wants to be so belongs to it; what is asked of the agent does not.
         return Claim(text if asked["wish"] else asked["claim"], plain(asked["claim"]), _ASKED)
     return Claim(text, plain(text))
 
 
-def _worth(told: re.Match[str]) -> float:
+def _worth(order: re.Match[str]) -> float:
     """How much an order to write something down says for that; 0 where it is about the task."""
-    if _LASTING_PLACE.search(told["where"]):
+    if _LASTING_PLACE.search(order["where"]):
         return _LASTING
-    return _TOLD if told["tells"] and not _PASSING_PLACE.search(told["where"]) else 0.0
+    return _TOLD if (order["tells"] or order["also"]) and not _PASSING_PLACE.search(order["where"]) else 0.0

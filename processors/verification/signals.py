@@ -25,7 +25,14 @@ RULES = _weighted(
     (r"\bonly\b|\bnothing else\b|\bexclusively\b|\bexcept\b|\bunless\b", 0.9),
     (r"\b(?:has|have|needs?) to\b|\bcan(?:not|'t)\b|\bno longer\b", 0.6),
     (r"\b(?:every|each|all|any|everyone|nobody|no one|anything|nothing)\b", 0.5),
-    (r"^(?:all |any |our |every |each )?(?:[\w-]+ )?[\w-]{3,}s should\b|\bautomatically\b|\b(?:by|on) (?:it|their|its)\b", 0.6),
+    (
+        (
+            r"^(?:all |any |our |every |each )?(?:[\w-]+ )?[\w-]{3,}s should\b|\bautomatically\b|\b(?:by|on) (?:it"
+            r"|their"
+            r"|its)\b"
+        ),
+        0.6,
+    ),
     (r"\bnot\b[^,]{3,80}, but\b|(?:\band|,) not (?:the|an?|by|in|from|you|on)\b", 0.6),
     (r"\bby default\b|\bat (?:least|most)\b|\bexactly one\b|\breserved\b|\bguaranteed?\b|\bper [a-z]+\b", 0.8),
 )
@@ -35,7 +42,8 @@ OURS = _weighted(
     (
         (
             r"\bwe (?!(?:should|could|can|might|need|want|have to|will|would|are (?:going|finally|done)|just|still|also"
-            r"|only have|get|got|see|saw|did|had|talked|discussed|said|may|have|do have)\b)(?:\w+ )?\w+"
+            r"|only have|get|got|see|saw|did|had|talked|discussed|said|may|have|do have|haven't|hadn't|didn't|were"
+            r"|was)\b)(?:\w+ )?\w+"
         ),
         1.1,
     ),
@@ -65,7 +73,13 @@ MARKS = _weighted(
 
 #: Saying what a thing is.
 DEFINITIONS = _weighted(
-    (r"\b(?:(?<!this )(?<!that )(?<!it )means|stands for|refers to|is short for|is defined as|(?:is|are) called|(?:is|are) named)\b", 1.5),
+    (
+        (
+            r"\b(?:(?<!this )(?<!that )(?<!it )means|stands for|refers to|is short for|is defined as|(?:is|are) called"
+            r"|(?:is|are) named)\b"
+        ),
+        1.5,
+    ),
     (
         (
             r"\b(?:counts? as|(?:is|are) (?:considered|treated as|known as|owned by|stored in|kept in|booked"
@@ -84,7 +98,13 @@ DEFINITIONS = _weighted(
 
 #: Why it is so.
 REASONS = _weighted(
-    (r"\bbecause\b|\bsince\b(?! (?:yesterday|today|monday))|\bdue to\b|\botherwise\b|\bso that\b|\bhence\b", 1.0),
+    (
+        (
+            r"\bbecause\b|\bsince\b(?! (?:yesterday|today|monday))|\bdue to\b|\botherwise\b(?!,? (?:all|everything|it's"
+            r"|it is) (?:good|fine|ok))|\bso that\b|\bhence\b"
+        ),
+        1.0,
+    ),
     (
         (
             r"\bin order to\b|\btherefore\b|\bwhich (?:is why|means)\b|\bor else\b|\bto avoid\b|\bas (?:it|they"
@@ -94,7 +114,8 @@ REASONS = _weighted(
     ),
     (
         (
-            r"https?://|\b(?:per|according to|agreed in) (?:the|their|our) (?:docs?|spec\w*|documentation|manual|rfc|contract)\b"
+            r"(?:[-=]>|\bsee|\bsource:?|\bcf\.?) <?https?://|\b(?:per|according to|agreed in) (?:the|their"
+            r"|our) (?:docs?|spec\w*|documentation|manual|rfc|contract)\b"
             r"|\bthe (?:docs?|spec|specification|documentation|manual|rfc|contract) (?:says?|states?|requires?)\b"
         ),
         0.8,
@@ -112,7 +133,8 @@ STATEMENTS = _weighted(
             r"|keeps?|loads?|holds?|works?|begins?|starts?|returns?|requires?|expects?|supports?|changes|relies|rely"
             r"|writes|reads|caches|never|always|wins?|lags?|fails over|comes?|covers?)\b"
             # "Orders carry", "hooks receive": of many things.
-            r"|(?<=[a-z]s )(?:also |only |usually |still )?(?:belong|carry|contain|end|expect|get|go|hold|keep|live|mean"
+            r"|(?<=[a-z]s )(?:also |only |usually |still )?(?:belong|carry|contain|end|expect|get|go|hold|keep|live"
+            r"|mean"
             r"|need|receive|require|return|run|send|share|start|stay|support|take|use|work)\b"
         ),
         0.8,
@@ -172,8 +194,8 @@ ORDERS = _weighted(
         + _VERBS
         + r")\b(?! (?:is|are)\b"
         # "Squash merge always happens", "check digits are": a noun, not an order.
-        + r"| (?!(?:the|an?|it|this|that|these|those|them|my|our|your|all|if|whether|always|never|only|what|how|which|to)\b)"
-        + r"[a-z-]+ (?:always|never|only|is|are|gets?|has|have|must|should)\b)",
+        + r"| (?!(?:the|an?|it|this|that|these|those|them|my|our|your|all|if|whether|always|never|only|what|how"
+        r"|which|to)\b)" + r"[a-z-]+ (?:always|never|only|is|are|gets?|has|have|must|should)\b)",
         2.2,
     ),
     (r"\b(?:can|could|would|will) you\b|\bplease\b|\blet'?s\b|\blets\b|\bi(?:'d| would) like\b|\bi want\b", 1.6),
@@ -184,9 +206,17 @@ ORDERS = _weighted(
 #: Words of this hour, this task or this person, that nobody else can use.
 PASSING = _weighted(
     (r"\b(?:for now|not now|this time|yesterday|today|tomorrow|tonight|just now|at the moment|minutes left)\b", 1.6),
+    (r"\balready (?:done|fixed|merged)\b|\b(?:is|all|are) (?:done|good|fine)\b", 1.2),
     (r"\buntil (?:recently|now)\b|\bpreviously\b|\bback then\b", 2.6),
     (r"^(?:like|for example|e\.g\.)[ ,:]", 1.6),
-    (r"^(?:it|this|that|these|those) (?:should|must|has to|needs to)\b|\b(?:should not|shouldn't|don't) \w+ (?:it|this|that)\b", 1.2),
+    (
+        (
+            r"^(?:it|this|that|these|those) (?:should|must|has to|needs to)\b|\b(?:should not|shouldn't"
+            r"|don't) \w+ (?:it"
+            r"|this|that)\b"
+        ),
+        1.2,
+    ),
     (r"\b(?:my|this) (?:machine|laptop|computer|screen|terminal|browser|setup|branch|pr|commit|session)\b", 1.2),
     (r"\bagain\b|\byet\b|\bi(?:'m| am) (?:still |currently |now )?\w+ing\b|\bwait\b|\bgo ahead\b|\bnext step\b", 1.0),
     (r"\b(?:the|that|this) (?:other|first|second|third|last|above|previous) (?:one|option|approach|point)\b", 1.2),
@@ -203,10 +233,12 @@ PASSING = _weighted(
 DOUBTS = _weighted(
     (
         (
-            r"\bi wonder\b|\bwondering\b|\bmaybe\b|\bperhaps\b|\bnot sure\b|\bprobably\b|(?<!there )\bmight (?:be|want)\b"
+            r"\bi wonder\b|\bwondering\b|\bmaybe\b|\bperhaps\b|\bnot sure\b|\bprobably\b|(?<!there )\bmight (?:be"
+            r"|want)\b"
             r"|\bi guess\b"
             r"|\bi think\b|\bi suppose\b|\bi feel\b|\bi believe\b|\bpossibly\b|\bwhat if\b|\bam i\b|\bi'm not sure\b"
-            r"|\bthe question (?:of|is|whether|why|how)\b|\bseems?\b|\bwould it\b|\bunless i\b|\bif i(?:'m| am) not\b|\bsomehow\b|\bhopefully\b"
+            r"|\bthe question (?:of|is|whether|why|how)\b|\bseems?\b|\bwould it\b|\bunless i\b|\bif i(?:'m"
+            r"| am) not\b|\bsomehow\b|\bhopefully\b"
         ),
         1.8,
     ),
@@ -237,7 +269,8 @@ LOOKS = _weighted(
             r"|icons?|modal|tooltip|dropdown|layout|cent(?:er|re)(?:ed)?|left-?aligned|right-?aligned|animations?|hover"
             r"|css|navbar|menu|background colou?r|bigger|smaller|wider|taller|placeholder text|dark mode|light mode"
             r"|column"
-            r" (?:width|must|should)|text[- ]align|scroll(?:bar|s|ing)?|(?:on|to|at) the (?:left|right|top|bottom)|in the middle|popup|banner|footer|header bar|thumbnails?)\b"
+            r" (?:width|must|should)|text[- ]align|scroll(?:bar|s|ing)?|reads? (?:\w+ ){0,4}(?:as if|like)|(?:on|to"
+            r"|at) the (?:left|right|top|bottom)|in the middle|popup|banner|footer|header bar|thumbnails?)\b"
         ),
         2.2,
     ),
@@ -245,7 +278,8 @@ LOOKS = _weighted(
 FAULTS = _weighted(
     (
         (
-            r"^still \w+s\b|\berror:|\bstill (?:crash|fail|not|doesn't|get|see|show|happen|the same|broken|wrong|there)\w*|\bcrash(?:es|ed"
+            r"^still \w+s\b|\berror:|\bstill (?:crash|fail|not|doesn't|get|see|show|happen|the same|broken|wrong"
+            r"|there)\w*|\bcrash(?:es|ed"
             r"|ing)?\b"
             r"|\b(?:doesn't|does not|didn't|not|isn't|stopped) (?:work|load|show|appear|open|compile|build"
             r"|pass)(?:ing|s)?\b"

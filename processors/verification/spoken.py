@@ -20,6 +20,8 @@ class Sentence:
     text: str
     #: In small letters, with plain quotation marks, without the mark of a list.
     plain: str
+    #: Whether it is an item of a list, or stands in one.
+    listed: bool = False
 
 
 def plain(text: str) -> str:
@@ -36,7 +38,7 @@ def sentences(text: str) -> list[Sentence]:
     """The sentences of a text; none goes over a line's end that ends a paragraph or an item."""
     found = []
     for line in own_words(text).split("\n"):
-        line = _BULLET.sub("", line).strip()
-        if line:
-            found += [Sentence(part, plain(part)) for part in _END.split(line) if part.strip()]
+        said = _BULLET.sub("", line).strip()
+        listed = _BULLET.match(line) is not None
+        found += [Sentence(part, plain(part), listed) for part in _END.split(said) if part.strip()]
     return found
