@@ -85,8 +85,8 @@ def test_content_can_be_understood_by_itself() -> None:
     """With what "this" points back to, the rest of a list, and without the order to write it down."""
     for words, content in {
         "The exports go to the auditors. They must never hold names, because the law forbids it.": None,
-        "- Invoices are never changed\n- our credit notes must always name the invoice\n- Our refunds need two people": (
-            "Invoices are never changed; our credit notes must always name the invoice; Our refunds need two people"
+        "- Invoices never change\n- our credit notes must always name the invoice\n- Our refunds need two people": (
+            "Invoices never change; our credit notes must always name the invoice; Our refunds need two people"
         ),
         "Please put into CLAUDE.md that our fixtures must be made with `make seed`": (
             "Our fixtures must be made with `make seed`"
