@@ -37,24 +37,29 @@ def test_the_labels_are_whole(name: str) -> None:
             assert folded(row["quote"]) in folded(row["turn"])
 
 
-#: The least precision and recall of what is kept back of notes.
-NOTE_FLOORS = {"notes": (0.7, 0.99), "later notes": (0.65, 0.75)}
+#: The least precision and recall of what is kept back of notes, and the least share of the others that passes.
+NOTE_FLOORS = {
+    "notes": (0.9, 0.99, 0.9),
+    "later notes": (0.9, 0.95, 0.9),
+    "seen notes": (0.85, 0.97, 0.85),
+    "blind notes": (0.6, 0.9, 0.6),
+}
 
 
 @pytest.mark.parametrize("name", sorted(NOTE_FLOORS))
 def test_what_is_personal_is_kept_back(name: str) -> None:
-    """Of notes: nearly all of what the filter was written beside, most of what it was not; and not too much else."""
+    """Of notes: nearly all of what the filter was written beside, most of what it never saw; and not too much else."""
     told = filtered(NOTES[name])
-    precision, recall = NOTE_FLOORS[name]
-    assert told.precision >= precision and told.recall >= recall, str(told)
+    precision, recall, passed = NOTE_FLOORS[name]
+    assert told.precision >= precision and told.recall >= recall and told.passed >= passed, str(told)
 
 
 def test_the_labelled_notes_are_whole() -> None:
-    """Half of the lines are personal or sensitive; none stands there twice, each says why it is what it is."""
+    """Half of the lines (of another hand's: nearly) are personal; none stands there twice, each says why it is that."""
     rows = [[json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in NOTES.values()]
     assert len(rows[0]) >= 120
-    for some in rows:
-        assert sum(row["label"] == "personal" for row in some) * 2 == len(some)
+    for some, half in zip(rows, (0.5, 0.5, 0.45, 0.45), strict=True):
+        assert sum(row["label"] == "personal" for row in some) == half * len(some)
         assert {row["label"] for row in some} == {"personal", "ours"} and all(row["why"] for row in some)
     for key in ("id", "text"):
         assert max(Counter(row[key] for some in rows for row in some).values()) == 1

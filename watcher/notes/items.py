@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from processors.redaction import redact
-from processors.wording import LONGEST_QUOTE, about_work, content_of, domain_of, entities_of, title_of
+from processors.wording import LONGEST_QUOTE, content_of, domain_of, entities_of, title_of
 from watcher.notes.blocks import Block, blocks
 from watcher.notes.personal import holds_secret, is_personal
+from watcher.notes.work import is_of_work
 
 #: Shorter blocks say nothing by themselves.
 _SHORTEST, _FEWEST_WORDS = 20, 4
@@ -37,13 +38,20 @@ class Item:
 
     def is_ours(self, headings: Sequence[str] = ()) -> bool:
         """Whether it may be told: it is not personal, and holds no secret; ``headings`` stand above it."""
-        texts = (self.title, self.content, self.quote, *self.entities)
-        return not is_personal(texts, headings) and not holds_secret((*texts, *headings))
+        told = (self.content, self.quote)
+        # What is made of the words themselves is judged with them.
+        words = " ".join((self.quote, *headings)).lower()
+        labels = [one for one in (self.title, *self.entities) if not all(_stands(word, words) for word in one.split())]
+        return not is_personal(told, headings, labels) and not holds_secret((*told, *labels, *headings))
 
     @property
     def told_entities(self) -> str:
         """As the inbox has them."""
         return json.dumps(self.entities, ensure_ascii=False)
+
+
+def _stands(word: str, words: str) -> bool:
+    return word.strip(".:,;…*_").lower() in words
 
 
 @dataclass(slots=True)
@@ -72,7 +80,7 @@ class Extractor(Protocol):
 class Rules:
     """Takes every bullet and paragraph that says something."""
 
-    name, version, forgets = "rules", 2, False
+    name, version, forgets = "rules", 3, False
 
     def find(self, key: str, told: Sequence[Block]) -> Found:
         """See `Extractor`."""
@@ -120,7 +128,7 @@ def _ours(all_of_them: Iterable[Block]) -> tuple[list[Block], int]:
     for block in all_of_them:
         if is_personal((block.text,), block.headings) or holds_secret((block.text, *block.headings)):
             personal += 1
-        elif about_work(block.text):
+        elif is_of_work(block.text, block.headings):
             ours.append(block)
         else:  # shorter ones say nothing
             personal += len(block.text.split()) >= _FEWEST_WORDS
