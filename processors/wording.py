@@ -15,7 +15,8 @@ LONGEST_TITLE, LONGEST_CONTENT, LONGEST_QUOTE = 60, 500, 500
 MOST_ENTITIES = 8
 
 _OPENERS = re.compile(
-    r"^(?:(?:no+|nope|yes|yep|yeah|ok|okay|right|correct|exactly|indeed|true|good|great|sure|hm+|well|wrong"
+    r"^(?:(?:no+|nope|honestly|basically|yes|yep|yeah|ok|okay|right(?! now\b)|correct|exactly|indeed|true|good|great"
+    r"|sure|hm+|well|wrong"
     r"|actually|but|so|and|"
     r"also|btw|by the way|fyi|note|note that|heads[- ]up|background|remember|remember that|keep in mind|keep in mind"
     r" that|have in mind|have in mind that|for reference|for context|for the record|for info|just so you know|please|"

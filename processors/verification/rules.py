@@ -34,8 +34,8 @@ from processors.wording import LONGEST_QUOTE, content_of, domain_of, entities_of
 ENOUGH = 2.0
 #: After a yes to something that the agent supposed, less is enough.
 ENOUGH_CONFIRMED = 0.8
-#: In a list that holds something a sentence that weighs as much is taken with it.
-BESIDE = 1.0
+#: In a list that holds something, its neighbours are taken with it, unless so much speaks against them.
+BESIDE = -1.0
 #: Shorter turns say nothing of their own.
 SHORTEST = 25
 _SIGNS = re.compile(r"[^\w'\s]+")
@@ -43,7 +43,9 @@ _REFUTES = re.compile(
     r"(?:but |no,? )?(?:this|that)(?: is| was|'s)(?: not|n't) (?:(?:fully|quite|entirely|really|exactly|completely) )?"
     r"(?:true|correct|right|accurate|the case)\b"
 )
-_POINTS_BACK = re.compile(r"(?:but |and |so )?(?:this|that|these|those|it|they)\b(?!'s why)")
+_POINTS_BACK = re.compile(
+    r"^(?:but |and |so )?(?:this|that|these|those|it|they)\b(?!'s why)|\bin (?:this|that|such a) case\b"
+)
 
 
 class Rules:
@@ -118,7 +120,7 @@ def _whole(parts: Sequence[Sentence], weights: Sequence[float], chosen: Sequence
     """The chosen sentences, with what they cannot be understood without: what "this" is, and the rest of a list."""
     taken = set(chosen)
     for number in chosen:
-        if number and _POINTS_BACK.match(parts[number].plain) and not weigh(parts[number - 1].plain, ORDERS, DOUBTS):
+        if number and _POINTS_BACK.search(parts[number].plain) and not weigh(parts[number - 1].plain, ORDERS, DOUBTS):
             taken.add(number - 1)
         for step in (-1, 1):
             near = number + step
