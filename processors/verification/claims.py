@@ -15,11 +15,9 @@ from processors.verification.spoken import Sentence, plain
 #: How much a wrapping speaks for its claim: to be written down for good, or at all; the reason of a request, of a no.
 _LASTING, _TOLD, _ASKED, _REFUSED = 1.4, 1.2, 0.4, 1.0
 
-# Of a list that goes on within a line.
-_NUMBER = re.compile(r"^\d{1,2}[.)] ")
 # What only connects a sentence with what was said before.
 _LEAD = re.compile(
-    r"(?i)^(?:(?:sure|yes|yeah|yep|no|nope|ok|okay|well|hm+|but|so|and|also|then|right|wrong"
+    r"(?i)^(?:(?:sure|yes|yeah|yep|no|nope|ok|okay|well|hm+|but|so|and|also|then|right(?! now)|wrong"
     r"|incorrect|not (?:true|correct)"
     r"|(?:you are|you['’]re|that['’]s|that is|this is) (?:not correct|not true|wrong|incorrect|not quite (?:right"
     r"|true))"
@@ -72,7 +70,7 @@ class Claim:
 
 def claim_of(part: Sentence) -> Claim:
     """What a sentence claims; all of it but its lead where it wraps nothing."""
-    text = _LEAD.sub("", _NUMBER.sub("", part.text))
+    text = _LEAD.sub("", part.text)
     if (order := _ORDER_TO_TELL.match(text)) and (weight := _worth(order)):
         return Claim(order["claim"], plain(order["claim"]), weight)
     if refused := _REFUSES.match(text):
