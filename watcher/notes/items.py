@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -72,7 +72,11 @@ class Extractor(Protocol):
     #: Whether it may leave out the next time what it found before and what still stands there.
     forgets: bool
 
-    def find(self, key: str, told: Sequence[Block]) -> Found:
+    def parts(self, told: Sequence[Block]) -> Sequence[Sequence[Block]]:
+        """What is looked at, and remembered, at a time; at least one."""
+        ...
+
+    def find(self, key: str, part: Sequence[Block]) -> Found:
         """The items in these blocks of a note, of which none is personal."""
         ...
 
@@ -82,10 +86,14 @@ class Rules:
 
     name, version, forgets = "rules", 3, False
 
-    def find(self, key: str, told: Sequence[Block]) -> Found:
+    def parts(self, told: Sequence[Block]) -> Sequence[Sequence[Block]]:
+        """See `Extractor`: all at once, since it costs nothing."""
+        return [told]
+
+    def find(self, key: str, part: Sequence[Block]) -> Found:
         """See `Extractor`."""
         found = Found()
-        for block in told:
+        for block in part:
             text = _MARKS.sub("", block.text)
             if len(text) < _SHORTEST or len(text.split()) < _FEWEST_WORDS or _TASK.search(text):
                 continue
@@ -110,10 +118,25 @@ def found_in(key: str, text: str, extractor: Extractor) -> Found:
     Raises:
         Exception: what the extractor raises.
     """
+    whole = Found()
+    for found, _ in pieces(key, text, extractor):
+        whole.items += found.items
+        whole.filtered += found.filtered
+    return Found(list({identity(one, extractor): one for one in whole.items}.values()), whole.filtered)
+
+
+def pieces(key: str, text: str, extractor: Extractor, done: int = 0) -> Iterator[tuple[Found, bool]]:
+    """What stands in the parts of a note, without so many that were looked at before, and whether it was the last.
+
+    Raises:
+        Exception: what the extractor raises.
+    """
     # As a whole: a secret may go over more than one line.
     told, personal = _ours(blocks(redact(text)[0]))
-    found = extractor.find(key, told)
-    return Found(list({identity(one, extractor): one for one in found.items}.values()), found.filtered + personal)
+    parts = extractor.parts(told)
+    for number, part in enumerate(parts[done:], done + 1):
+        found = extractor.find(key, part)
+        yield Found(found.items, found.filtered + (personal if number == 1 else 0)), number >= len(parts)
 
 
 def identity(item: Item, extractor: Extractor) -> str:
