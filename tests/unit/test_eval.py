@@ -9,7 +9,7 @@ import pytest
 
 from processors.verification.candidates import DETECTION_TYPES
 from processors.wording import DOMAINS, folded
-from tests.eval.run import FILES, NOTES, filtered, judged
+from tests.eval.run import FILES, NOTES, filtered, judged, main
 
 #: The least precision and recall of detection.
 FLOORS = {"turns": (0.95, 0.9), "blind": (0.7, 0.7)}
@@ -63,3 +63,14 @@ def test_the_labelled_notes_are_whole() -> None:
         assert {row["label"] for row in some} == {"personal", "ours"} and all(row["why"] for row in some)
     for key in ("id", "text"):
         assert max(Counter(row[key] for some in rows for row in some).values()) == 1
+
+
+def test_the_figures_are_printed_and_the_blind_notes_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each set, with what was judged wrongly where that is asked for: of blind notes never."""
+    assert main(["--wrong"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    figures = {line.partition(":")[0]: line for line in lines if not line.startswith(" ")}
+    assert set(figures) == {*FILES, *NOTES}
+    assert all("precision" in line and "recall" in line for line in figures.values())
+    assert all(f"{name} p " in figures["blind"] for name in DETECTION_TYPES) and "kind" in figures["blind"]
+    assert lines[-1] == figures["blind notes"] and any(line.startswith("  ") for line in lines)
