@@ -21,8 +21,12 @@ from watcher.notes.items import Rules as NoteRules
 from watcher.notes.items import found_in
 
 HERE = Path(__file__).parent
-#: Written beside the rules, and by another hand, whom the rules have not seen.
-FILES = {"turns": HERE / "turns.jsonl", "blind": HERE / "turns_blind.jsonl"}
+#: Written beside the rules, before they were widened, and by another hand, whom the rules have not seen.
+FILES = {
+    "turns": HERE / "turns.jsonl",
+    "later turns": HERE / "turns_later.jsonl",
+    "blind": HERE / "turns_blind.jsonl",
+}
 CONTEXT = 4
 #: Lines of people's notes: those that the filter was written beside; and by another hand, who had not seen it,
 #: those that it has been widened with, and those that it never saw: these are read by no one who works on it.

@@ -12,7 +12,7 @@ from processors.wording import DOMAINS, folded
 from tests.eval.run import FILES, NOTES, filtered, judged, main
 
 #: The least precision and recall of detection.
-FLOORS = {"turns": (0.95, 0.9), "blind": (0.7, 0.7)}
+FLOORS = {"turns": (0.95, 0.9), "later turns": (0.9, 0.9), "blind": (0.7, 0.7)}
 
 
 @pytest.mark.parametrize("name", sorted(FLOORS))
@@ -27,7 +27,8 @@ def test_it_reaches_its_floor(name: str) -> None:
 def test_the_labels_are_whole(name: str) -> None:
     """Half of the turns hold something; every quote stands in its turn; the same things are said twice nowhere."""
     rows = [json.loads(line) for line in FILES[name].read_text(encoding="utf-8").splitlines()]
-    assert len(rows) >= 120 and sum(row["label"] != "none" for row in rows) * 2 == len(rows)
+    assert len(rows) >= (60 if name == "later turns" else 120)
+    assert sum(row["label"] != "none" for row in rows) * 2 == len(rows)
     assert max(Counter(row["id"] for row in rows).values()) == max(Counter(row["turn"] for row in rows).values()) == 1
     for row in rows:
         if row["label"] == "none":
