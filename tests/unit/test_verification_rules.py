@@ -7,6 +7,7 @@ import time
 import pytest
 
 from processors.verification.candidates import DETECTION_TYPES, Candidate, stands
+from processors.verification.negatives import LONGEST_TYPED
 from processors.verification.rules import Rules, judge
 from processors.verification.turns import Turn
 from processors.wording import DOMAINS, LONGEST_CONTENT, LONGEST_TITLE, domain_of, entities_of, folded, title_of
@@ -155,11 +156,32 @@ def test_wording() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "'", " ", "the a ", "yes ", "- ", "?", "is not ", "\"'", "<system-reminder ", "we ", "\n", "a.b", "; "],
+    [
+        "a",
+        "'",
+        " ",
+        "the a ",
+        "yes ",
+        "- ",
+        "?",
+        "is not ",
+        "\"'",
+        "<system-reminder ",
+        "we ",
+        "\n",
+        "a.b",
+        "; ",
+        ", why would you a",
+        ", so that argument ",
+        "mention a",
+        "there is a ",
+        "we have a that ",
+    ],
 )
 def test_no_text_takes_long(piece: str) -> None:
     """Whatever is repeated, no expression runs away."""
     words = (piece * 8000)[:8000]
     began = time.monotonic()
     found(words, words)
+    found(words[:LONGEST_TYPED], "I will do that.")  # what is longer is not looked at sentence by sentence
     assert time.monotonic() - began < 2
