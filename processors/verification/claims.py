@@ -52,7 +52,7 @@ _REFUSES = re.compile(
     r"|still )?(?P<vain>\w[^?]*)\?"
     r"|(?:so |then |and )?why (?P<idle>(?!is|are|was|were|does|do|did|would|can|has|have|not)\w+ "
     r"(?:it|them|this|that|these|those|the)\b[^?]*)\?"
-    r"|so (?:that|this|the) (?:argument|reason(?:ing)?|point|concern|j\w+tion)\b.*\b(?:not|n['’]t|no)\b.*)$"
+    r"|so (?:that|this|the) (?:argument|reason(?:ing)?|point|concern|justification)\b.*\b(?:not|n['’]t|no)\b.*)$"
 )
 
 
