@@ -15,7 +15,8 @@ LONGEST_TITLE, LONGEST_CONTENT, LONGEST_QUOTE = 60, 500, 500
 MOST_ENTITIES = 8
 
 _OPENERS = re.compile(
-    r"^(?:(?:no+|nope|yes|yep|yeah|ok|okay|right|correct|exactly|indeed|true|good|great|sure|hm+|well|wrong"
+    r"^(?:(?:no+|nope|honestly|basically|yes|yep|yeah|ok|okay|right(?! now\b)|correct|exactly|indeed|true|good|great"
+    r"|sure|hm+|well|wrong"
     r"|actually|but|so|and|"
     r"also|btw|by the way|fyi|note|note that|heads[- ]up|background|remember|remember that|keep in mind|keep in mind"
     r" that|have in mind|have in mind that|for reference|for context|for the record|for info|just so you know|please|"
@@ -72,22 +73,50 @@ _IDENTIFIER = re.compile(
 _PROPER = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}(?: [A-Z][a-z]+)?\b")
 
 
+#: Characters of a clause, and of the beginning of one, that says something by itself.
+_SHORTEST_PART, _SHORTEST_PHRASE = 25, 38
+_ENDS = (".", "!", "?", ":", ";", ",")
+_POINTS_ELSEWHERE = re.compile(
+    r"(?i)[\"'“]?(?:in addition to|besides|apart from|unless i|as (?:i|you|we) \w+|this|that|these|those|it"
+    r"|they)\b[^,;:.`]{0,40}[,;:] "
+)
+_PHRASE = re.compile(
+    r"(?<! be)(?<! is)(?<! are) (?:if|when|while|because|since|so|that|which|who|where|until|unless|and|or|but|for"
+    r"|in|on"
+    r"|at|to|with|without|by|from|into|inside|via|as|then|than|after|before|during|over|under|about) "
+)
+_DANGLING = re.compile(
+    r"(?: (?:the|an?|to|of|in|on|at|and|or|for|with|by|because|this|that|our|its|their|also|is|are|be))+$"
+)
+
+
 def title_of(text: str) -> str:
     """A line that names it, at most 60 characters."""
-    text = _start(text).rstrip(" .;:,!")
+    text = _DANGLING.sub("", _start(text).rstrip(" .;:,!"))
+    if len(text) <= LONGEST_TITLE:
+        return text
+    # What only points at something else names nothing: what comes after it does.
+    while (aside := _POINTS_ELSEWHERE.match(text)) and len(text) - aside.end() >= _SHORTEST_PART:
+        text = _start(text[aside.end() :])
     if len(text) <= LONGEST_TITLE:
         return text
     cut = text[: LONGEST_TITLE - 1]
-    # At a clause's end if one is near, else at a word's.
+    # At a clause's end if one is near, else before a phrase, else at a word's end.
     clause = max(cut.rfind(sign) for sign in (". ", ", ", "; ", ": ", " - ", " ("))
-    if clause >= 25:
+    if clause >= _SHORTEST_PART:
         return cut[:clause].rstrip(" ,;:-(.")
-    return cut[: max(cut.rfind(" "), 20)].rstrip(" ,;:-(") + "…"
+    phrases = [found.start() for found in _PHRASE.finditer(cut) if found.start() >= _SHORTEST_PHRASE]
+    if phrases:
+        return cut[: phrases[-1]].rstrip(" ,;:-(.")
+    words = cut[: cut.rfind(" ")] if " " in cut[20:] else cut
+    return _DANGLING.sub("", words).rstrip(" ,;:-(") + "…"
 
 
 def content_of(parts: Sequence[str]) -> str:
     """What is to be known, at most 500 characters."""
-    text = " ".join([_start(parts[0]), *parts[1:]])
+    # Items of a list end without a sign.
+    joined = [part if part.rstrip().endswith(_ENDS) else f"{part.rstrip()};" for part in parts[:-1]]
+    text = " ".join([_start((*joined, *parts[-1:])[0]), *(*joined, *parts[-1:])[1:]])
     return text if len(text) <= LONGEST_CONTENT else text[: LONGEST_CONTENT - 1].rstrip() + "…"
 
 
@@ -125,7 +154,10 @@ def folded(text: str) -> str:
 
 
 def _start(text: str) -> str:
-    """Text without the words that only open it, its first letter large."""
+    """Text without the words that only open it and the brackets around it, its first letter large."""
+    text = text.strip()
+    if text.startswith("(") and text.find(")") == len(text) - 1:
+        text = text[1:-1]
     left = _OPENERS.sub("", text).strip() or text.strip()
     # `names` and file.names stay as they are written.
     first = left.split(" ", 1)[0]

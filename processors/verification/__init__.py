@@ -116,7 +116,7 @@ class Verification:
     """The processor."""
 
     name = "verification"
-    version = 1
+    version = 2
     settings = VerificationSettings
     schema = SCHEMA
 

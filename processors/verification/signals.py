@@ -25,6 +25,15 @@ RULES = _weighted(
     (r"\bonly\b|\bnothing else\b|\bexclusively\b|\bexcept\b|\bunless\b", 0.9),
     (r"\b(?:has|have|needs?) to\b|\bcan(?:not|'t)\b|\bno longer\b", 0.6),
     (r"\b(?:every|each|all|any|everyone|nobody|no one|anything|nothing)\b", 0.5),
+    (
+        (
+            r"^(?:all |any |our |every |each )?(?:[\w-]+ )?[\w-]{3,}s should\b|\bautomatically\b|\b(?:by|on) (?:it"
+            r"|their"
+            r"|its)\b"
+        ),
+        0.6,
+    ),
+    (r"\bnot\b[^,]{3,80}, but\b|(?:\band|,) not (?:the|an?|by|in|from|you|on)\b", 0.6),
     (r"\bby default\b|\bat (?:least|most)\b|\bexactly one\b|\breserved\b|\bguaranteed?\b|\bper [a-z]+\b", 0.8),
 )
 
@@ -33,12 +42,15 @@ OURS = _weighted(
     (
         (
             r"\bwe (?!(?:should|could|can|might|need|want|have to|will|would|are (?:going|finally|done)|just|still|also"
-            r"|only have|get|got|see|saw|did|had|talked|discussed|said|may)\b)(?:\w+ )?\w+"
+            r"|only have|get|got|see|saw|did|had|talked|discussed|said|may|have|do have|haven't|hadn't|didn't|were"
+            r"|was)\b)(?:\w+ )?\w+"
         ),
         1.1,
     ),
     (r"\bwe only (?!have|need|want)\w+|\bwe (?:don't|do not|never|always) (?!need|want|have to)", 0.5),
+    (r"\bwe (?:do |now |already )?have (?!to\b)", 0.5),
     (r"\bour\b|\bours\b", 1.1),
+    (r"^(?:please |always )*(?:keep|store|track|maintain|host) (?:all )?our [\w -]+? (?:in|on|under|at) (?!mind)", 1.0),
     (r"\b(?:in|at|across) (?:our|this|the) (?:company|organi[sz]ation|team|house|codebase|platform|business)\b", 0.8),
     (r"\b(?:the )?(?:customers?|clients?|vendor|partners?|auditors?|legal|finance|compliance|regulators?)\b", 0.5),
 )
@@ -61,7 +73,13 @@ MARKS = _weighted(
 
 #: Saying what a thing is.
 DEFINITIONS = _weighted(
-    (r"\b(?:means|stands for|refers to|is short for|is defined as|(?:is|are) called|(?:is|are) named)\b", 1.5),
+    (
+        (
+            r"\b(?:(?<!this )(?<!that )(?<!it )means|stands for|refers to|is short for|is defined as|(?:is|are) called"
+            r"|(?:is|are) named)\b"
+        ),
+        1.5,
+    ),
     (
         (
             r"\b(?:counts? as|(?:is|are) (?:considered|treated as|known as|owned by|stored in|kept in|booked"
@@ -72,12 +90,21 @@ DEFINITIONS = _weighted(
     (r"[\"'`][\w .-]+[\"'`]\)? (?:is|are|means|=)", 1.2),
     (r"\b(?:(?:is|are) (?:an?|the) |lives? in|belongs? to|consists? of|represents?|contains?|comes? from)\b", 0.6),
     (r"\bstart(?:s|ing)? with\b|\bend(?:s|ing)? with\b|\bprefix(?:ed)?\b|\bsuffix(?:ed)?\b|\bappend[- ]only\b", 0.8),
+    (r"\bwe (?:do |now )?have (?:[\w`-]+ ){1,4}(?:that|which|where)\b", 0.6),
+    (r"\bthere (?:is|are|'s) (?:[\w`'-]+ ){1,6}(?:that|which|used for|only for)\b", 0.9),
+    (r"\b(?:used|meant|intended|reserved|only) for\b", 0.7),
     (r"\b(?:is|are) (?:read[- ]only|immutable|unique|frozen|in utc|append[- ]only|idempotent)\b", 0.9),
 )
 
 #: Why it is so.
 REASONS = _weighted(
-    (r"\bbecause\b|\bsince\b(?! (?:yesterday|today|monday))|\bdue to\b|\botherwise\b|\bso that\b|\bhence\b", 1.0),
+    (
+        (
+            r"\bbecause\b|\bsince\b(?! (?:yesterday|today|monday))|\bdue to\b|\botherwise\b(?!,? (?:all|everything|it's"
+            r"|it is) (?:good|fine|ok))|\bso that\b|\bhence\b"
+        ),
+        1.0,
+    ),
     (
         (
             r"\bin order to\b|\btherefore\b|\bwhich (?:is why|means)\b|\bor else\b|\bto avoid\b|\bas (?:it|they"
@@ -85,7 +112,16 @@ REASONS = _weighted(
         ),
         0.7,
     ),
-    (r",? so (?:the|a|an|it|they|we|you|this|that|nobody|no|any|every|don't|only|q\d)\b", 0.6),
+    (
+        (
+            r"(?:[-=]>|\bsee|\bsource:?|\bcf\.?) <?https?://|\b(?:per|according to|agreed in) (?:the|their"
+            r"|our) (?:docs?|spec\w*|documentation|manual|rfc|contract)\b"
+            r"|\bthe (?:docs?|spec|specification|documentation|manual|rfc|contract) (?:says?|states?|requires?)\b"
+        ),
+        0.8,
+    ),
+    (r"\bthere (?:might|may|can|could) be [^,.]{3,60}\b(?:where|that|when)\b", 0.7),
+    (r",? so (?:the|an?|it|they|we|you|this|nobody|no|any|every|don't|only|q\d)\b", 0.6),
 )
 
 #: A statement about how things are.
@@ -96,6 +132,10 @@ STATEMENTS = _weighted(
             r"|excludes?|needs?|happens?|applies|apply|counts?|expires?|resets?|rotates?|closes?|sends?|stays?|remains?"
             r"|keeps?|loads?|holds?|works?|begins?|starts?|returns?|requires?|expects?|supports?|changes|relies|rely"
             r"|writes|reads|caches|never|always|wins?|lags?|fails over|comes?|covers?)\b"
+            # "Orders carry", "hooks receive": of many things.
+            r"|(?<=[a-z]s )(?:also |only |usually |still )?(?:belong|carry|contain|end|expect|get|go|hold|keep|live"
+            r"|mean"
+            r"|need|receive|require|return|run|send|share|start|stay|support|take|use|work)\b"
         ),
         0.8,
     ),
@@ -140,7 +180,7 @@ _VERBS = (
     "add|adjust|analy[sz]e|apply|ask|bring|build|bump|call|change|check|clean|commit|compare|continue|copy|create|debug"
     "|delete|describe|deploy|do|document|draft|drop|edit|enable|ensure|explain|extend|extract|find|fix|follow|format"
     "|generate|get|give|go|have a look|help|implement|improve|include|inline|inspect|install|investigate"
-    "|keep(?! in mind)|leave"
+    "|keep(?! in mind| (?:all )?our\\b)|leave"
     "|list|look|make|merge|mention|modify|move|open|pick|plan|polish|prepare|proceed|push|put|re-?run|read|rebase"
     "|refactor|release|remove|rename|replace|report|resolve|rerun|restart|retry|return|revert|review|rewrite|run|save"
     "|search|send|set|show|simplify|skip|split|squash|start|stop|summari[sz]e|switch|take|tell|test|try|turn|undo"
@@ -152,7 +192,10 @@ ORDERS = _weighted(
         r"|please"
         r"|pls|hey|hi|alright|right)[,.:!]* )*(?:please |pls |kindly |go and |just )?(?:"
         + _VERBS
-        + r")\b(?! (?:is|are)\b)",
+        + r")\b(?! (?:is|are)\b"
+        # "Squash merge always happens", "check digits are": a noun, not an order.
+        + r"| (?!(?:the|an?|it|this|that|these|those|them|my|our|your|all|if|whether|always|never|only|what|how"
+        r"|which|to)\b)" + r"[a-z-]+ (?:always|never|only|is|are|gets?|has|have|must|should)\b)",
         2.2,
     ),
     (r"\b(?:can|could|would|will) you\b|\bplease\b|\blet'?s\b|\blets\b|\bi(?:'d| would) like\b|\bi want\b", 1.6),
@@ -163,6 +206,17 @@ ORDERS = _weighted(
 #: Words of this hour, this task or this person, that nobody else can use.
 PASSING = _weighted(
     (r"\b(?:for now|not now|this time|yesterday|today|tomorrow|tonight|just now|at the moment|minutes left)\b", 1.6),
+    (r"\balready (?:done|fixed|merged)\b|\b(?:is|all|are) (?:done|good|fine)\b", 1.2),
+    (r"\buntil (?:recently|now)\b|\bpreviously\b|\bback then\b", 2.6),
+    (r"^(?:like|for example|e\.g\.)[ ,:]", 1.6),
+    (
+        (
+            r"^(?:it|this|that|these|those) (?:should|must|has to|needs to)\b|\b(?:should not|shouldn't"
+            r"|don't) \w+ (?:it"
+            r"|this|that)\b"
+        ),
+        1.2,
+    ),
     (r"\b(?:my|this) (?:machine|laptop|computer|screen|terminal|browser|setup|branch|pr|commit|session)\b", 1.2),
     (r"\bagain\b|\byet\b|\bi(?:'m| am) (?:still |currently |now )?\w+ing\b|\bwait\b|\bgo ahead\b|\bnext step\b", 1.0),
     (r"\b(?:the|that|this) (?:other|first|second|third|last|above|previous) (?:one|option|approach|point)\b", 1.2),
@@ -179,14 +233,23 @@ PASSING = _weighted(
 DOUBTS = _weighted(
     (
         (
-            r"\bi wonder\b|\bwondering\b|\bmaybe\b|\bperhaps\b|\bnot sure\b|\bprobably\b|\bmight (?:be|want)\b"
+            r"\bi wonder\b|\bwondering\b|\bmaybe\b|\bperhaps\b|\bnot sure\b|\bprobably\b|(?<!there )\bmight (?:be"
+            r"|want)\b"
             r"|\bi guess\b"
             r"|\bi think\b|\bi suppose\b|\bi feel\b|\bi believe\b|\bpossibly\b|\bwhat if\b|\bam i\b|\bi'm not sure\b"
-            r"|\bseems?\b|\bwould it\b|\bunless i\b|\bif i(?:'m| am) not\b|\bsomehow\b|\bhopefully\b"
+            r"|\bthe question (?:of|is|whether|why|how)\b|\bseems?\b|\bwould it\b|\bunless i\b|\bif i(?:'m"
+            r"| am) not\b|\bsomehow\b|\bhopefully\b"
         ),
         1.8,
     ),
     (r"(?:\?|, (?:right|or|no|correct)\??)[)\"']*$", 2.6),
+    (
+        (
+            r"(?:^|[,;:-] |\bor )(?:and |but |so )?(?:should|could|would|can|does|do|is|are|will)"
+            r" (?:it|this|that|they|we|i|there|the)\b"
+        ),
+        1.6,
+    ),
     (r"\?", 0.8),
     (
         (
@@ -206,7 +269,8 @@ LOOKS = _weighted(
             r"|icons?|modal|tooltip|dropdown|layout|cent(?:er|re)(?:ed)?|left-?aligned|right-?aligned|animations?|hover"
             r"|css|navbar|menu|background colou?r|bigger|smaller|wider|taller|placeholder text|dark mode|light mode"
             r"|column"
-            r" (?:width|must|should)|text[- ]align|scroll(?:bar|s|ing)?|popup|banner|footer|header bar|thumbnails?)\b"
+            r" (?:width|must|should)|text[- ]align|scroll(?:bar|s|ing)?|reads? (?:\w+ ){0,4}(?:as if|like)|(?:on|to"
+            r"|at) the (?:left|right|top|bottom)|in the middle|popup|banner|footer|header bar|thumbnails?)\b"
         ),
         2.2,
     ),
@@ -214,7 +278,8 @@ LOOKS = _weighted(
 FAULTS = _weighted(
     (
         (
-            r"\bstill (?:crash|fail|not|doesn't|get|see|show|happen|the same|broken|wrong|there)\w*|\bcrash(?:es|ed"
+            r"^still \w+s\b|\berror:|\bstill (?:crash|fail|not|doesn't|get|see|show|happen|the same|broken|wrong"
+            r"|there)\w*|\bcrash(?:es|ed"
             r"|ing)?\b"
             r"|\b(?:doesn't|does not|didn't|not|isn't|stopped) (?:work|load|show|appear|open|compile|build"
             r"|pass)(?:ing|s)?\b"
@@ -224,6 +289,11 @@ FAULTS = _weighted(
         ),
         2.0,
     ),
+)
+
+#: An idea that the agent is to judge.
+IDEAS = _weighted(
+    (r"\b(?:this|an|my|the following|another) (?:idea|proposal|thought|suggestion)\b", 2.0),
 )
 
 FOR: tuple[_Weighted, ...] = (RULES, OURS, MARKS, DEFINITIONS, REASONS, STATEMENTS)

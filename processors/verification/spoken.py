@@ -9,6 +9,8 @@ _BLOCKS = re.compile(r"```.*?(?:```|\Z)|\"\"\".*?(?:\"\"\"|\Z)", re.DOTALL)
 _QUOTED_LINE = re.compile(r"(?m)^[ \t]*>.*$")
 # A sentence ends before white space; not after "e.g." and the like, nor after the number of a list's item.
 _END = re.compile(r"(?<=[.!?])(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\betc\.)(?<!\bvs\.)(?<!\bapprox\.)(?<!^\d\.)\s+(?=\S)")
+# A line, or an item of a list that goes on within one.
+_ITEM = re.compile(r"\n|(?<=[.!?:;]) (?=\d{1,2}[.)] [A-Za-z])")
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+")
 _TYPOGRAPHIC = str.maketrans("’‘“”–—", "''\"\"--")
 
@@ -20,6 +22,8 @@ class Sentence:
     text: str
     #: In small letters, with plain quotation marks, without the mark of a list.
     plain: str
+    #: Whether it is an item of a list, or stands in one.
+    listed: bool = False
 
 
 def plain(text: str) -> str:
@@ -35,8 +39,8 @@ def own_words(text: str) -> str:
 def sentences(text: str) -> list[Sentence]:
     """The sentences of a text; none goes over a line's end that ends a paragraph or an item."""
     found = []
-    for line in own_words(text).split("\n"):
-        line = _BULLET.sub("", line).strip()
-        if line:
-            found += [Sentence(part, plain(part)) for part in _END.split(line) if part.strip()]
+    for line in _ITEM.split(own_words(text)):
+        said = _BULLET.sub("", line).strip()
+        listed = _BULLET.match(line) is not None
+        found += [Sentence(part, plain(part), listed) for part in _END.split(said) if part.strip()]
     return found

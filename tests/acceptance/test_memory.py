@@ -152,7 +152,35 @@ def decided(place: Place) -> dict[str, Any]:
     assert unread.returncode == 2 and f"“Trap: {trap}”" in unread.stderr
     keep("unread import", unread.stderr)
     keep("trusted import", place.json("memory", "import", "project/trap.json", "--trusted", "--yes"))
+    keep("resolve each way", settled(place))
     return told
+
+
+def settled(place: Place) -> dict[str, Any]:
+    """Pairs that cannot both hold, each settled in its way: how the older and the newer item stand then."""
+    ways = {
+        "kept_a": "Passport scans are deleted after {} days",
+        "kept_b": "The warehouse reloads raw events {} months back",
+        "both_valid": "Trial accounts may invite {} guests",
+        "merge": "A refund above 500 EUR needs {} approvals",
+    }
+    pairs = [
+        {"title": f"{way} {n}", "content": told.format(n), "domain": "data", "status": "approved"}
+        for way, told in ways.items() for n in (2, 4)
+    ]  # fmt: skip
+    file = {"format": "session-watcher-memory/1", "items": pairs}
+    (place.state.parent / "project" / "pairs.json").write_text(json.dumps(file))
+    place.json("memory", "import", "project/pairs.json", "--trusted")
+    assert place.run("once", "-q").returncode == 0
+    found = {
+        one["b_title"]: one["contradiction_id"] for one in place.json("memory", "contradictions")["contradictions"]
+    }
+    for way in ways:
+        words = ("--title", "Both", "--content", "Two approvals, above 5,000 EUR four") if way == "merge" else ()
+        done = place.json("memory", "resolve", found[f"{way} 2"], way, *words, "--reason", "looked up")
+        assert (done["resolution"], done["reason"], bool(done["merged_item"])) == (way, "looked up", way == "merge")
+    stand = {one["title"]: one["status"] for one in items(place)}
+    return {way: [stand[f"{way} {n}"] for n in (2, 4)] for way in ways} | {"merged": stand["Both"]}
 
 
 def test_commands_do_the_same_with_the_service_and_without(tmp_path: Path) -> None:
@@ -172,6 +200,11 @@ def test_commands_do_the_same_with_the_service_and_without(tmp_path: Path) -> No
     assert running.keys() == stopped.keys()
     for command, told in running.items():
         assert told == stopped[command], command
+    kept, gone = "approved", "superseded"
+    assert json.loads(running["resolve each way"]) == {
+        "kept_a": [gone, kept], "kept_b": [kept, gone], "both_valid": [kept, kept], "merge": [gone, gone],
+        "merged": kept,
+    }  # fmt: skip
     bundle = json.loads(running["bundle"])
     assert [one["status"] for one in bundle["items"]] == ["mandatory", "approved"]
     assert len(json.loads(running["bundle of a group"])["items"]) == 3

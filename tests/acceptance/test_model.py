@@ -107,6 +107,36 @@ def test_without_a_model_it_waits_and_says_so_until_one_is_set(place: Operated, 
     assert noted == [("verification", "ok", 1000, 100)] * 3
 
 
+def test_no_more_calls_at_once_than_is_set(place: Operated, server: ModelServer) -> None:
+    """With `concurrency = 2`, two sessions are asked about, and the others wait; other processors go on."""
+    for n in range(5):
+        (place.sessions / "ann" / f"{n}.jsonl").write_bytes(call(f"m{n}") + say(f"no, plant {n} ships on Mondays", n))
+    go_on, count, under_way, most = threading.Event(), threading.Lock(), 0, 0
+
+    def together(asked: Asked) -> Says:
+        nonlocal under_way, most
+        with count:
+            under_way += 1
+            most = max(most, under_way)
+        assert go_on.wait(60)
+        with count:
+            under_way -= 1
+        return everything(asked)
+
+    server.behaviour = together
+    place.write(processors__verification={**LLM, "concurrency": 2, "quiet": "100ms"}, model=model(server))
+    running = place.start()
+    try:
+        wait_for(lambda: under_way == 2 and place.calls() == 5, "two calls, and all that asks no model", running.log)
+        assert len(server.asked) == 2 and standing(place)["ok"] == 0
+        go_on.set()
+        wait_for(lambda: standing(place)["ok"] == 5, "the others", running.log)
+    finally:
+        go_on.set()
+        assert running.stop() == 0
+    assert (most, len(server.asked)) == (2, 5)
+
+
 def test_killed_in_the_middle_of_a_call(place: Operated, server: ModelServer, tmp_path: Path) -> None:
     """At most one window is paid twice, every call is noted, and the candidates are those of an undisturbed run."""
     rules = [f"Our plant number {n} never ships before noon, because of its contract {n}." for n in range(120)]

@@ -352,6 +352,10 @@ def test_what_is_personal_never_leaves_its_owner(database: Database, tmp_path: P
     assert [one["session_file"] for one in base.item(mine, "ann")["evidence"]] == ["ann/1"]
     base.take(candidate(FACTS[1], "ann/1", title="also mine"))
     base.review.edit(base.named(FACTS[1]), "ann", Edit(owner="ann"))
+    file = {"format": exchange.FORMAT, "items": [{"title": "mine", "content": FACTS[0], "domain": "data"}]}
+    for known in (0, 1):
+        imported = exchange.take_in(base.writer, file, "eva")
+        assert (imported.added, imported.known) == (1 - known, known)
     added = base.review.add("eva", Edit(title="also mine", content=FACTS[1]))
     assert added["status"] == "approved" and len(base.bundle()["items"]) == 1
     taken = base.take(candidate(FACTS[1], "dan/1", title="also mine"))

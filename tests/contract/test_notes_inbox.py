@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.knowledge import made
+from watcher.knowledge.review import Edit
 from watcher.notes.inbox import Inbox
 from watcher.notes.items import Rules, found_in
 from watcher.notes.reading import Note
@@ -38,6 +39,9 @@ def test_a_note_is_replaced_at_once_and_remembered(database: Database, tmp_path:
     assert put("notes:ann/a.md", FIRST, SECOND) == (0, 2) and put("notes:ann/b.md", FIRST) == (0, 1)
     assert inbox.pending() == 3
     assert base.drain().new == 2 and inbox.pending() == 2
+    base.review.edit(base.named(SECOND), "ann", Edit(owner="ann"))
+    assert inbox.pending() == 1, "what is somebody's own is in no count"
+    base.review.edit(base.named(SECOND), "ann", Edit(owner=""), viewer="ann")
     assert put("notes:ann/a.md", SECOND, THIRD) == (1, 1)
     assert waiting() == [("notes:ann/a.md", SECOND), ("notes:ann/b.md", FIRST), ("notes:ann/a.md", THIRD)]
     base.drain()

@@ -319,6 +319,39 @@ def test_a_model_that_cannot_answer_is_asked_later(noted: Noted, server: ModelSe
     noted.run(errors=0, items_new=1, skipped=1)
 
 
+def test_a_part_of_a_note_that_was_paid_is_not_paid_again(noted: Noted, server: ModelServer) -> None:
+    """What was answered stays when a later part fails or the process ends; only what is left is asked; changed, all."""
+    noted.given = {
+        "corporate_memory.extractor": "llm", "model.model": "anthropic:claude-haiku-4-5", "model.base_url": server.url,
+    }  # fmt: skip
+    facts = [f"Plant {n} never ships before noon, as its contract {n} demands. {'So it is. ' * 150}" for n in range(20)]
+    noted.write("- My wife works there\n" + "".join(f"- {fact}\n" for fact in facts))
+
+    def down_at(part: int, says: Says) -> None:
+        server.behaviour = lambda asked: says if len(server.asked) == part else picks(
+            *((fact[:60], fact[:60]) for fact in facts if fact[:60] in asked.text)
+        )  # fmt: skip
+
+    down_at(2, Says(status=529))
+    first = noted.run(errors=1, skipped=0, items_filtered=1, items_preserved=0)
+    noted.job = CorporateMemory(noted.settings, noted.base.writer)
+    down_at(4, Says(text="no", stop="refusal"))
+    second = noted.run(errors=1, items_filtered=0, items_preserved=first["items_new"])
+    noted.base.run("UPDATE knowledge_notes SET after = taken_at WHERE after IS NOT NULL")
+    down_at(0, Says())
+    third = noted.run(errors=0)
+    assert first["items_new"] and second["items_new"] and third["items_new"]
+    assert len(noted.evidence()) == len(facts) == sum(one["items_new"] for one in (first, second, third))
+    asked = [one.text for one in server.asked]
+    assert len(asked) - len(set(asked)) == 2 and asked[1] == asked[2] and asked[3] == asked[4]
+    noted.run(skipped=1, items_preserved=len(facts))
+    before = len(server.asked)
+    noted.write("".join(f"- {fact}\n" for fact in facts[:-1]))
+    noted.run(items_new=0)
+    assert len(server.asked) - before == len(set(asked))
+    assert list(noted.evidence().values()).count(True) == 1
+
+
 def test_blocks_are_bounded() -> None:
     """However much a note holds, so much of it is looked at."""
     assert len(list(blocks("- a fact of four words\n" * 5000))) == 500

@@ -231,6 +231,20 @@ def test_an_operators_variable_wins() -> None:
         assert loaded.settings.processor("usage").sweep_every == Seconds(90)
 
 
+def test_each_of_the_operators_variables_is_a_cadence() -> None:
+    """The five that there are, each of the job that it names."""
+    meant = {
+        "SCHEDULER_VERIFICATION_DETECTOR_INTERVAL": "processors.verification.sweep_every",
+        "SCHEDULER_USAGE_PROCESSOR_INTERVAL": "processors.usage.sweep_every",
+        "SCHEDULER_SESSION_COLLECTOR_INTERVAL": "collector.every",
+        "SCHEDULER_CORPORATE_MEMORY_INTERVAL": "corporate_memory.every",
+        "SCHEDULER_HEALTH_CHECK_INTERVAL": "health.every",
+    }
+    before, after = given("", {}), given("", dict.fromkeys(meant, "77"))
+    changed = {f"{row.table}.{row.key}": row.value for row in rows(after) if row not in rows(before)}
+    assert changed == dict.fromkeys(meant.values(), '"77s"')
+
+
 def test_paths_are_relative_to_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In the file to its folder, in the environment to where the command runs; ~ is somebody's home."""
     (tmp_path / "etc").mkdir()

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from processors.verification.candidates import DETECTION_TYPES, Candidate, stands
+from processors.verification.negatives import LONGEST_TYPED
 from processors.verification.rules import Rules, judge
 from processors.verification.turns import Turn
 from processors.wording import DOMAINS, LONGEST_CONTENT, LONGEST_TITLE, domain_of, entities_of, folded, title_of
@@ -70,6 +71,33 @@ def test_what_it_leaves(agent: str, words: str) -> None:
     assert found(words, agent) is None
 
 
+def test_what_the_agent_said_is_not_the_persons() -> None:
+    """Quoted sentences are not taken; what refutes them is, with what it refutes."""
+    agent = "**The worker** deletes a job when it starts. A job never runs twice, because the `lock` is held."
+    copied = "The worker deletes a job when it starts. A job never runs twice, because the lock is held."
+    assert found(f"{copied} - can you explain this part", agent) is None
+    told = "A job never runs twice on one host. that's not quite true, jobs are only deleted once they are acknowledged"
+    candidate = found(told, agent)
+    assert candidate is not None and candidate.content == told
+    assert candidate.title == "Jobs are only deleted once they are acknowledged"
+
+
+def test_content_can_be_understood_by_itself() -> None:
+    """With what "this" points back to, the rest of a list, and without the order to write it down."""
+    for words, content in {
+        "The exports go to the auditors. They must never hold names, because the law forbids it.": None,
+        "- Invoices never change\n- our credit notes must always name the invoice\n- Our refunds need two people": (
+            "Invoices never change; our credit notes must always name the invoice; Our refunds need two people"
+        ),
+        "Please put into CLAUDE.md that our fixtures must be made with `make seed`": (
+            "Our fixtures must be made with `make seed`"
+        ),
+    }.items():
+        candidate = found(words)
+        assert candidate is not None and candidate.content == (content or words)
+        assert stands(candidate.quote, Turn(True, words))
+
+
 def test_every_candidate_keeps_its_measures() -> None:
     """Its quote stands in the turn, title and content are as long as they may be, kind and domain are known ones."""
     rule = "Our invoices are never sent before the delivery, because the tax office of our country insists on it."
@@ -108,6 +136,14 @@ def test_wording() -> None:
     assert title_of("no, for reference, invoices are final.") == "Invoices are final"
     assert title_of("`ids` are ULIDs") == "`ids` are ULIDs"
     assert len(title_of("word " * 50)) <= LONGEST_TITLE
+    assert title_of("(note the hooks run the latest code)") == "The hooks run the latest code"
+    assert title_of(
+        "This should not change, only the `--local` flag should install the version of the wrapper"
+    ).startswith("Only the `--local` flag")
+    assert title_of("The recovery tool has to walk over the whole tree in any case to get the metadata") == (
+        "The recovery tool has to walk over the whole tree"
+    )
+    assert title_of("For manual commits we use git hooks to also add the trailers there").endswith(" also add…")
     assert domain_of("Invoices are booked without VAT", "") == "finance"
     assert domain_of("Redis and the GPU nodes are in the cluster", "") == "infrastructure"
     assert domain_of("nothing that one would know", "") == "engineering"
@@ -120,11 +156,32 @@ def test_wording() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "'", " ", "the a ", "yes ", "- ", "?", "is not ", "\"'", "<system-reminder ", "we ", "\n", "a.b", "; "],
+    [
+        "a",
+        "'",
+        " ",
+        "the a ",
+        "yes ",
+        "- ",
+        "?",
+        "is not ",
+        "\"'",
+        "<system-reminder ",
+        "we ",
+        "\n",
+        "a.b",
+        "; ",
+        ", why would you a",
+        ", so that argument ",
+        "mention a",
+        "there is a ",
+        "we have a that ",
+    ],
 )
 def test_no_text_takes_long(piece: str) -> None:
     """Whatever is repeated, no expression runs away."""
     words = (piece * 8000)[:8000]
     began = time.monotonic()
     found(words, words)
+    found(words[:LONGEST_TYPED], "I will do that.")  # what is longer is not looked at sentence by sentence
     assert time.monotonic() - began < 2

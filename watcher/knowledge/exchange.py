@@ -77,11 +77,14 @@ def take_in(writer: Writer, given: object, actor: str, trusted: bool = False, co
         raise ReviewRefused(f"more than {MOST_ITEMS} items at once; cut the file into parts")
 
     def put(connection: Connection) -> Imported:
-        known = {str(item) for (item,) in connection.execute("SELECT item_id FROM knowledge_items")}
+        there = connection.execute("SELECT item_id, owner IS NOT NULL FROM knowledge_items")
+        known, own = ({str(item) for item, personal in there if bool(personal) == which} for which in (False, True))
         now, items, proofs = datetime.now(UTC), dict[str, dict[str, Any]](), list[list[Any]]()
         for number, one in enumerate(given["items"], start=1):
             try:
                 item, values = _item(one, trusted)
+                if item in own:  # nobody is told of what somebody keeps for himself
+                    item = name_of(values["title"], f"{values['content']}\0import")
                 if item not in known and item not in items:
                     proofs += _evidence(one, item, now)
                     items[item] = values

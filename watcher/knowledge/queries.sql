@@ -328,7 +328,7 @@ ON CONFLICT (session_file, candidate_id) DO NOTHING;
 
 -- name: count_noted
 -- What people noted and nobody has decided about yet: items that wait for review, and what waits to become one.
-SELECT (SELECT count(*) FROM knowledge_items WHERE status = 'pending' AND source = $1)
+SELECT (SELECT count(*) FROM knowledge_items WHERE status = 'pending' AND source = $1 AND owner IS NULL)
      + (SELECT count(*)
         FROM knowledge_inbox i
         LEFT JOIN knowledge_intake t ON t.session_file = i.session_file AND t.candidate_id = i.candidate_id

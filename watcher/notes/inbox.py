@@ -21,6 +21,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(hours=1), timedelta(days=7)
 class Known:
     """A note as it was last taken, or tried."""
 
+    #: Of its content and the extractor; with ``#`` and a number where so many parts of it are taken and more are not.
     digest: str
     items: int
     filtered: int
@@ -28,6 +29,11 @@ class Known:
     #: When it is tried again; None: it was taken.
     after: datetime | None
     error: str | None
+
+    def parts_of(self, digest: str) -> int | None:
+        """How many parts of a note as it is now were taken; None: it was another then."""
+        whole, _, parts = self.digest.partition("#")
+        return int(parts or 0) if whole == digest else None
 
 
 class Inbox:

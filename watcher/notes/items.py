@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from processors.redaction import redact
-from processors.wording import LONGEST_QUOTE, about_work, content_of, domain_of, entities_of, title_of
+from processors.wording import LONGEST_QUOTE, content_of, domain_of, entities_of, title_of
 from watcher.notes.blocks import Block, blocks
 from watcher.notes.personal import holds_secret, is_personal
+from watcher.notes.work import is_of_work
 
 #: Shorter blocks say nothing by themselves.
 _SHORTEST, _FEWEST_WORDS = 20, 4
@@ -37,13 +38,20 @@ class Item:
 
     def is_ours(self, headings: Sequence[str] = ()) -> bool:
         """Whether it may be told: it is not personal, and holds no secret; ``headings`` stand above it."""
-        texts = (self.title, self.content, self.quote, *self.entities)
-        return not is_personal(texts, headings) and not holds_secret((*texts, *headings))
+        told = (self.content, self.quote)
+        # What is made of the words themselves is judged with them.
+        words = " ".join((self.quote, *headings)).lower()
+        labels = [one for one in (self.title, *self.entities) if not all(_stands(word, words) for word in one.split())]
+        return not is_personal(told, headings, labels) and not holds_secret((*told, *labels, *headings))
 
     @property
     def told_entities(self) -> str:
         """As the inbox has them."""
         return json.dumps(self.entities, ensure_ascii=False)
+
+
+def _stands(word: str, words: str) -> bool:
+    return word.strip(".:,;…*_").lower() in words
 
 
 @dataclass(slots=True)
@@ -64,7 +72,11 @@ class Extractor(Protocol):
     #: Whether it may leave out the next time what it found before and what still stands there.
     forgets: bool
 
-    def find(self, key: str, told: Sequence[Block]) -> Found:
+    def parts(self, told: Sequence[Block]) -> Sequence[Sequence[Block]]:
+        """What is looked at, and remembered, at a time; at least one."""
+        ...
+
+    def find(self, key: str, part: Sequence[Block]) -> Found:
         """The items in these blocks of a note, of which none is personal."""
         ...
 
@@ -72,12 +84,16 @@ class Extractor(Protocol):
 class Rules:
     """Takes every bullet and paragraph that says something."""
 
-    name, version, forgets = "rules", 2, False
+    name, version, forgets = "rules", 3, False
 
-    def find(self, key: str, told: Sequence[Block]) -> Found:
+    def parts(self, told: Sequence[Block]) -> Sequence[Sequence[Block]]:
+        """See `Extractor`: all at once, since it costs nothing."""
+        return [told]
+
+    def find(self, key: str, part: Sequence[Block]) -> Found:
         """See `Extractor`."""
         found = Found()
-        for block in told:
+        for block in part:
             text = _MARKS.sub("", block.text)
             if len(text) < _SHORTEST or len(text.split()) < _FEWEST_WORDS or _TASK.search(text):
                 continue
@@ -102,10 +118,25 @@ def found_in(key: str, text: str, extractor: Extractor) -> Found:
     Raises:
         Exception: what the extractor raises.
     """
+    whole = Found()
+    for found, _ in pieces(key, text, extractor):
+        whole.items += found.items
+        whole.filtered += found.filtered
+    return Found(list({identity(one, extractor): one for one in whole.items}.values()), whole.filtered)
+
+
+def pieces(key: str, text: str, extractor: Extractor, done: int = 0) -> Iterator[tuple[Found, bool]]:
+    """What stands in the parts of a note, without so many that were looked at before, and whether it was the last.
+
+    Raises:
+        Exception: what the extractor raises.
+    """
     # As a whole: a secret may go over more than one line.
     told, personal = _ours(blocks(redact(text)[0]))
-    found = extractor.find(key, told)
-    return Found(list({identity(one, extractor): one for one in found.items}.values()), found.filtered + personal)
+    parts = extractor.parts(told)
+    for number, part in enumerate(parts[done:], done + 1):
+        found = extractor.find(key, part)
+        yield Found(found.items, found.filtered + (personal if number == 1 else 0)), number >= len(parts)
 
 
 def identity(item: Item, extractor: Extractor) -> str:
@@ -120,7 +151,7 @@ def _ours(all_of_them: Iterable[Block]) -> tuple[list[Block], int]:
     for block in all_of_them:
         if is_personal((block.text,), block.headings) or holds_secret((block.text, *block.headings)):
             personal += 1
-        elif about_work(block.text):
+        elif is_of_work(block.text, block.headings):
             ours.append(block)
         else:  # shorter ones say nothing
             personal += len(block.text.split()) >= _FEWEST_WORDS

@@ -63,29 +63,32 @@ class Picks:
 class Llm:
     """Asks a model once for a window of a note (for its halves, where that is too much)."""
 
-    name, version, forgets = "llm", 2, True
+    name, version, forgets = "llm", 3, True
 
     def __init__(self, access: ModelAccess) -> None:
         self._access = access
 
-    def find(self, key: str, told: Sequence[Block]) -> Found:
+    def parts(self, told: Sequence[Block]) -> Sequence[Sequence[Block]]:
+        """See `items.Extractor`: what was answered about one is paid, and not asked again."""
+        return list(_windows(told)) or [[]]
+
+    def find(self, key: str, part: Sequence[Block]) -> Found:
         """See `items.Extractor`.
 
         Raises:
             Transient, Unconfigured, Unanswered: see `processors.asking.ask`.
         """
         found = Found()
-        for window in _windows(told):
-            for one in self._ask(key, window)[:MOST]:
-                quote = folded(one.quote)[:LONGEST_QUOTE]
-                block = next((block for block in window if quote and quote in block.text), None)
-                if block is None:
-                    continue  # nobody wrote that
-                item = _item(one, quote)
-                if item.is_ours(block.headings):
-                    found.items.append(item)
-                else:
-                    found.filtered += 1
+        for one in self._ask(key, part)[:MOST] if part else ():
+            quote = folded(one.quote)[:LONGEST_QUOTE]
+            block = next((block for block in part if quote and quote in block.text), None)
+            if block is None:
+                continue  # nobody wrote that
+            item = _item(one, quote)
+            if item.is_ours(block.headings):
+                found.items.append(item)
+            else:
+                found.filtered += 1
         return found
 
     def _ask(self, key: str, window: Sequence[Block]) -> list[Picked]:

@@ -20,7 +20,7 @@ from watcher.knowledge.writer import Writer
 from watcher.logs import Log
 from watcher.notes.blocks import text_of
 from watcher.notes.inbox import Inbox, Known
-from watcher.notes.items import Extractor, Rules, found_in
+from watcher.notes.items import Extractor, Found, Rules, pieces
 from watcher.notes.llm import Llm
 from watcher.notes.reading import Note, Reader, is_of, key_in_home
 from watcher.settings import Settings, model_access
@@ -55,6 +55,13 @@ class Read:
     errors: int = 0
     #: The first of these refusals and errors: whose, what, why.
     details: list[dict[str, str]] = field(default_factory=list)
+
+    def add(self, found: Found, new: int, stayed: int) -> None:
+        """What a part of a note came to."""
+        self.items_extracted += len(found.items)
+        self.items_filtered += found.filtered
+        self.items_new += new
+        self.items_preserved += stayed
 
 
 class CorporateMemory:
@@ -158,30 +165,33 @@ class CorporateMemory:
             read.skipped += 1
             read.items_preserved += known.items
             return hindered
-        reason = hindered
-        if known is not None and known.digest == digest and known.after is not None and known.after > now:
+        reason, taken = hindered, False
+        done = 0 if known is None else known.parts_of(digest)
+        if known is not None and done is not None and known.after is not None and known.after > now:
             reason = f"{known.error}; it is tried again at {known.after.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         if reason is None:
-            text = text_of(note.content)
+            done, text = done or 0, text_of(note.content)
             try:
-                found = found_in(note.key, text, extractor)
+                for found, last in pieces(note.key, text, extractor, done):
+                    done += 1
+                    stayed, new = self._inbox.put(
+                        note, digest if last else f"{digest}#{done}", text, found, extractor, now
+                    )
+                    read.add(found, new, 0 if taken else stayed)
+                    taken = True
             except Unconfigured as error:
                 raise NotesUnreadable(str(error)) from None
             except Transient as error:  # the same would be said of the next one
                 reason = hindered = str(error)
             except asking.Unanswered as error:
                 reason = str(error)
-                self._inbox.failed(note, digest, known, reason, now)
+                part = f"{digest}#{done}" if done else digest
+                self._inbox.failed(note, part, self._inbox.known().get(note.key), reason, now)
             else:
-                stayed, new = self._inbox.put(note, digest, text, found, extractor, now)
-                read.items_extracted += len(found.items)
-                read.items_filtered += found.filtered
-                read.items_preserved += stayed
-                read.items_new += new
                 return hindered
         read.errors += 1
         total.note(note.username, note.key, reason)
-        if known is not None:
+        if known is not None and not taken:
             read.items_preserved += known.items
         return hindered
 
