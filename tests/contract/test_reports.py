@@ -50,7 +50,8 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
             found[f"together {filters}"] = {name: asdict(report) for name, report in together.items()}
         found["choices"] = reports.choices(query)
         found["days"] = [reports.today(query, NOW), reports.last_day(query), reports.last_day(query, "alice")]
-        found["summaries"] = reports.summaries(query, keys)
+        found["summaries"] = {key: reports.summary(query, key) for key in keys}
+        found["glances"] = reports.glances(query, keys)
         found["courses"] = {key: [asdict(one) for one in reports.timeline(query, key, 500)] for key in keys}
         found["failures"] = {key: errors.of_session(query, key) for key in keys}
         wholes = [standing.whole(query, chosen) for chosen in CHOSEN]

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from watcher.http.gate import UPLOADS
 
 #: An answer stands for so many times as long as it took to make.
-TIMES = 50
+TIMES = 100
 #: So many bytes are kept at most: of one answer, and of all.
 LARGEST, MOST = 4_000_000, 16_000_000
 #: What the request's state names where its answer is for once: it is audited, or tells what is told once.

@@ -198,10 +198,10 @@ class Http(_Table):
         [], description="Names it is asked for by, beside localhost and addresses; behind a proxy the public one."
     )
     answers_stand: Seconds = Field(
-        Seconds(30),
+        Seconds(60),
         ge=0,
-        description="How old an answer may be at most that is given again: it is for 50 times as long as it took to "
-        "make, to who asks the same, unless somebody changes something; 0s: each is made anew.",
+        description="An answer is given again to who asks the same, for 100 times as long as it took to make and at "
+        "most for so long, unless somebody changes something. 0s: each is made anew.",
     )
     max_upload: Bytes = Field(Bytes(500_000_000), gt=0, description="How large a transcript that is sent may be.")
 
