@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -94,6 +95,7 @@ def _plain(value: Any) -> Any:
 
 def main(kind: str) -> int:
     """Be the process that draws."""
+    os.nice(10)  # pictures come after the work
     try:
         # Loaded here alone: an extra, and 80 MB of memory once it has drawn.
         import vl_convert
