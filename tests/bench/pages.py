@@ -49,7 +49,7 @@ def pages(size: Size) -> Iterator[Measure]:
             asked.append((sql, parameters))
             return read(database, sql, parameters)
 
-        with patch("watcher.service.read", reading), served(folder, http__answers_stand="0s") as service:
+        with patch("watcher.service.read", reading), served(folder) as service:
             cookie = signed_in(service)
             some = str(service.live.core.query("SELECT max(session_file) FROM usage_files")[0][0])
             for name, path in PAGES.items():
@@ -88,7 +88,7 @@ def under_requests(size: Size) -> Iterator[Measure]:
     sessions = 50 * size.sessions
     with scratch(size) as folder:
         (folder / "sessions").mkdir()
-        ours = Place(folder / "sessions", folder / "state")
+        ours = Place(folder / "sessions", folder / "state", {"WATCHER_HTTP__ANSWERS_STAND": "1m"})
         large(sessions, ours)
         running = ours.start()
         try:

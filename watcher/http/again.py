@@ -47,7 +47,8 @@ class Again:
         self._app, self._longest, self._clock = app, longest, clock
         self._changes = 0
         self._kept: OrderedDict[Key, Answer] = OrderedDict()
-        self._size = 0
+        #: So many bytes are kept, about.
+        self.bytes_kept = 0
         self._under_way: dict[Key, asyncio.Future[Answer | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,11 +59,18 @@ class Again:
         elif scope["method"] == "GET":
             await self._answer(scope, receive, send)
         else:
+            await self._change(scope, receive, send)
+
+    async def _change(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._drop()  # before who asked for it can ask what is now
+            await send(message)
+
+        try:
+            await self._app(scope, receive, told)
+        finally:
             self._drop()
-            try:
-                await self._app(scope, receive, send)
-            finally:
-                self._drop()  # also what is being made, from the time before or in the midst of it
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         where = scope["client"][0] if scope["client"] else ""
@@ -116,17 +124,18 @@ class Again:
         if key in self._kept:
             self._forget(key)
         self._kept[key] = answer
-        self._size += _size(key, answer)
-        while self._size > MOST or next(iter(self._kept.values())).until < answer.began:
+        self.bytes_kept += _size(key, answer)
+        while self.bytes_kept > MOST or next(iter(self._kept.values())).until < answer.began:
             self._forget(next(iter(self._kept)))
 
     def _forget(self, key: Key) -> None:
-        self._size -= _size(key, self._kept.pop(key))
+        self.bytes_kept -= _size(key, self._kept.pop(key))
 
     def _drop(self) -> None:
+        """What is kept is no more; nor is what is being made, which may be from the time before."""
         self._changes += 1
         self._kept.clear()
-        self._size = 0
+        self.bytes_kept = 0
 
 
 def _size(key: Key, answer: Answer) -> int:
