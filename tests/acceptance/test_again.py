@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -14,7 +15,7 @@ from tests.served import TOKEN, Reply, Served, served
 from watcher.http import again
 
 FORM = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
-ITEM = {"title": "Prices are in cents", "content": "All prices are kept in cents.", "domain": "engineering"}
+ITEM: dict[str, Any] = {"title": "Prices are in cents", "content": "All prices are kept in cents.", "domain": "engineering"}
 
 
 @pytest.fixture(scope="module")

@@ -109,6 +109,16 @@ def test_an_answer_stands_in_proportion_to_what_it_took(door: Door) -> None:
     assert asyncio.run(door.ask()) == (200, b"2", None)
 
 
+def test_waiting_for_a_turn_is_no_work(door: Door) -> None:
+    """What was quickly made after others were served stands no longer for that."""
+    door.takes, door.state = 5.0, {"waited": 4.9}
+    assert door.body() == b"1"
+    door.clock.now += (TIMES - 1) * 0.1 - 0.01
+    assert asyncio.run(door.ask()) == (200, b"1", "9")
+    door.clock.now += 0.02
+    assert door.body() == b"2"
+
+
 def test_no_answer_is_older_than_is_allowed(door: Door) -> None:
     """However long it took."""
     door.takes = 5.0

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from watcher.http.gate import UPLOADS
 
-#: An answer stands for so many times as long as it took to make.
+#: An answer stands for so many times as long as it took to make, without what it waited for its turn.
 TIMES = 100
 #: So many bytes are kept at most: of one answer, and of all.
 LARGEST, MOST = 4_000_000, 16_000_000
@@ -34,8 +34,8 @@ class Answer:
 
     headers: list[tuple[bytes, bytes]]
     body: bytes
-    #: Since when it was made, and until when it stands.
-    began: float
+    #: When it began to be made, and until when it stands.
+    since: float
     until: float
 
 
@@ -85,7 +85,7 @@ class Again:
         if answer is None:
             await self._app(scope, receive, send)
             return
-        age = (b"age", b"%d" % (self._clock() - answer.began))
+        age = (b"age", b"%d" % (self._clock() - answer.since))
         await send({"type": "http.response.start", "status": 200, "headers": [*answer.headers, age]})
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -97,16 +97,18 @@ class Again:
 
         async def noted(message: Message) -> None:
             nonlocal headers, body
+            state = scope.setdefault("state", {})
             if message["type"] == "http.response.start":
-                if message["status"] == 200 and not ONCE & scope.get("state", {}).keys():
+                if message["status"] == 200 and not ONCE & state.keys():
                     headers = message["headers"]
             elif headers is not None:
                 body += message.get("body", b"")
                 if len(body) > LARGEST:
                     headers = None
                 elif not message.get("more_body", False):
-                    until = began + min(self._longest, TIMES * (self._clock() - began))
-                    answer = Answer(headers, body, began, until)
+                    since = began + state.get("waited", 0.0)
+                    until = since + min(self._longest, TIMES * (self._clock() - since))
+                    answer = Answer(headers, body, since, until)
                     self._keep(key, answer)
                     making.set_result(answer)
             await send(message)
@@ -125,7 +127,7 @@ class Again:
             self._forget(key)
         self._kept[key] = answer
         self.bytes_kept += _size(key, answer)
-        while self.bytes_kept > MOST or next(iter(self._kept.values())).until < answer.began:
+        while self.bytes_kept > MOST or next(iter(self._kept.values())).until < answer.since:
             self._forget(next(iter(self._kept)))
 
     def _forget(self, key: Key) -> None:
