@@ -15,7 +15,11 @@ from tests.served import TOKEN, Reply, Served, served
 from watcher.http import again
 
 FORM = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
-ITEM: dict[str, Any] = {"title": "Prices are in cents", "content": "All prices are kept in cents.", "domain": "engineering"}
+ITEM: dict[str, Any] = {
+    "title": "Prices are in cents",
+    "content": "All prices are kept in cents.",
+    "domain": "engineering",
+}
 
 
 @pytest.fixture(scope="module")
