@@ -205,6 +205,7 @@ def test_what_was_begun_before_a_change_is_not_given_after_it(door: Door) -> Non
         assert seen == [b"4", b"5"], "asked by who has only heard the beginning of the answer"
         go.set()
         assert (await early)[1] == b"2"
+        assert not door.again.bytes_kept
         assert [(await door.ask())[1], (await door.ask(query=b"more"))[1]] == [b"6", b"7"]
 
     asyncio.run(ask())
@@ -275,8 +276,10 @@ def test_no_memory_is_filled(door: Door) -> None:
     assert door.made == made + 1
     door.clock.now += LONGEST
     door.padding = b""
-    door.body(query=b"small")
-    assert door.again.bytes_kept < 1000
+    for _ in range(10):
+        door.body(query=b"small")
+        assert door.again.bytes_kept < 1000
+        door.clock.now += LONGEST
     for number in range(100):
         door.body(query=b"%d" % number, method="GET", authorization="x" * 30_000)
     assert 100 * 30_000 < door.again.bytes_kept <= MOST
