@@ -38,6 +38,7 @@ class Place:
             "WATCHER_PATHS__SESSIONS": str(self.sessions),
             "WATCHER_PATHS__STATE": str(self.state),
             "WATCHER_HTTP__PORT": "0",
+            "WATCHER_HTTP__ANSWERS_STAND": "0s",  # what is asked for is as it is now
             "WATCHER_PROCESSORS__USAGE__QUIET": "200ms",
             "WATCHER_PROCESSORS__ERRORS__QUIET": "200ms",
             "WATCHER_PROCESSORS__VERIFICATION__QUIET": "200ms",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -160,6 +161,7 @@ def _plain(value: Any) -> Any:
 
 def main() -> int:
     """Be the process that draws."""
+    os.nice(10)  # pictures come after the work
     try:
         # Loaded here alone: 80 MB of memory once it has drawn.
         import vl_convert

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -47,6 +47,19 @@ _CUTS = {
     "branches": ("project", "git_branch"),
     "daily_models": ("day", "model"),
 }
+#: What is added up of all sessions of a report.
+_SESSION_SUMS = {
+    "active_seconds": "DOUBLE PRECISION",
+    "human_turns": "BIGINT",
+    "assistant_messages": "BIGINT",
+    "tool_calls": "BIGINT",
+    "tool_errors": "BIGINT",
+    "input_tokens": "BIGINT",
+    "output_tokens": "BIGINT",
+    "cache_creation_tokens": "BIGINT",
+    "cache_read_tokens": "BIGINT",
+    "cost_usd": "DOUBLE PRECISION",
+}
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -67,22 +80,31 @@ class Report:
     name: str
     columns: list[str]
     rows: list[tuple[Any, ...]]
+    #: How many rows there are of it: all of them may be more than are above.
+    total_rows: int
     totals: dict[str, Any]
     #: Models without a price, whose cost is missing above.
     unknown_models: list[str]
 
 
-def as_json(report: Report, limit: int | None = None, offset: int = 0) -> dict[str, Any]:
-    """A report as the API gives it; of its rows so many, passing over those before (None: all)."""
-    rows = report.rows if limit is None else report.rows[offset : offset + limit]
+def as_json(report: Report) -> dict[str, Any]:
+    """A report as the API gives it."""
     return {
         "report": report.name,
         "columns": report.columns,
-        "rows": [[_plain(value) for value in row] for row in rows],
+        "rows": [[_plain(value) for value in row] for row in report.rows],
         "totals": {name: _plain(value) for name, value in report.totals.items()},
-        "total_rows": len(report.rows),
+        "total_rows": report.total_rows,
         "unknown_models": report.unknown_models,
     }
+
+
+def part(query: Query, name: str, filters: Filters, limit: int, offset: int) -> Report:
+    """So many rows of a report, passing over those before; its totals are those of all."""
+    if name == "sessions":  # of which there may be very many
+        return sessions(query, filters, limit, offset)
+    found = REPORTS[name](query, filters)
+    return replace(found, rows=found.rows[offset : offset + limit])
 
 
 def spent(query: Query, filters: Filters, names: Sequence[str]) -> dict[str, Report]:
@@ -103,10 +125,9 @@ def spent(query: Query, filters: Filters, names: Sequence[str]) -> dict[str, Rep
         return [(*(row[place] for place in kept), *row[1 + len(keys) :]) for row in rows if row[0] == wanted]
 
     (totals,) = of(())
-    return {
-        name: Report(name, [*cut, *MEASURES], of(cut), dict(zip(MEASURES, totals, strict=True)), unknown)
-        for name, cut in cuts.items()
-    }
+    added = dict(zip(MEASURES, totals, strict=True))
+    found = {name: of(cut) for name, cut in cuts.items()}
+    return {name: Report(name, [*cuts[name], *MEASURES], cut, len(cut), added, unknown) for name, cut in found.items()}
 
 
 def daily(query: Query, filters: Filters) -> Report:
@@ -139,25 +160,25 @@ def branches(query: Query, filters: Filters) -> Report:
     return spent(query, filters, ["branches"])["branches"]
 
 
-def sessions(query: Query, filters: Filters) -> Report:
-    """One row a session file, the latest first."""
+def sessions(query: Query, filters: Filters, limit: int | None = None, offset: int = 0) -> Report:
+    """One row a session file, the latest first: so many of them (None: all), passing over those before."""
     where, values = _where_files(filters)
-    columns = [
-        "session_id", "username", "project", "last_at", "active_seconds", "human_turns", "assistant_messages",
-        "tool_calls", "tool_errors", "input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens",
-        "cost_usd", "primary_model",
-    ]  # fmt: skip
-    rows = query(
-        f"SELECT {', '.join(columns)} FROM usage_sessions f WHERE {where}"
-        " ORDER BY last_at DESC NULLS LAST, session_file",
+    sums = ", ".join(f"CAST(sum({name}) AS {kind}) AS {name}" for name, kind in _SESSION_SUMS.items())
+    columns = ["session_id", "username", "project", "last_at", *_SESSION_SUMS, "primary_model"]
+    shown = ", ".join(columns)
+    part = "" if limit is None else f" LIMIT {limit:d} OFFSET {offset:d}"
+    # They are added up once, for the rows and for what all of them come to, which stands first.
+    (_, count, *whole), *rows = query(
+        f"WITH found AS MATERIALIZED (SELECT session_file, {shown} FROM usage_sessions f WHERE {where})"
+        f" SELECT '' AS session_file, count(*) AS found, NULL AS session_id, NULL AS username, NULL AS project,"
+        f" NULL AS last_at, {sums}, NULL AS primary_model FROM found"
+        f" UNION ALL SELECT * FROM (SELECT session_file, CAST(NULL AS BIGINT) AS found, {shown} FROM found"
+        f" ORDER BY last_at DESC NULLS LAST, session_file{part}) AS part"
+        " ORDER BY found NULLS LAST, last_at DESC NULLS LAST, session_file",
         values,
     )
-    totals = {
-        name: _sum(row[at] for row in rows)
-        for at, name in enumerate(columns)
-        if name not in ("session_id", "username", "project", "last_at", "primary_model")
-    }
-    return Report("sessions", columns, rows, totals, unknown_models(query, filters.user))
+    totals = dict(zip(_SESSION_SUMS, whole[4:], strict=False))
+    return Report("sessions", columns, [row[2:] for row in rows], count, totals, unknown_models(query, filters.user))
 
 
 def tools(query: Query, filters: Filters) -> Report:
@@ -233,20 +254,32 @@ def choices(query: Query) -> tuple[list[str], list[str]]:
     return [name for (name,) in users], [name for (name,) in models]
 
 
-#: What is told of a session file in `summaries`.
+#: What is told of a session file in `summary`, and in a list of them.
 SUMMARY = (
     "session_file", "session_id", "username", "project", "version", "first_at", "last_at", "wall_seconds",
     "active_seconds", "human_turns", "assistant_messages", "tool_calls", "tool_errors", "input_tokens",
     "output_tokens", "cache_creation_tokens", "cache_read_tokens", "cost_usd", "primary_model",
 )  # fmt: skip
+GLANCE = ("session_file", "project", "human_turns", "assistant_messages", "cost_usd")
 
 
-def summaries(query: Query, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What some session files add up to, by their key; those without any usage are left out."""
-    # One value is looked for in each table that the view is made of; several only in what was made of them.
-    which, value = ("session_file = $1", keys[0]) if len(keys) == 1 else ("session_file = ANY($1)", list(keys))
-    rows = query(f"SELECT {', '.join(SUMMARY)} FROM usage_sessions WHERE {which}", [value])
-    return {row[0]: dict(zip(SUMMARY, row, strict=True)) for row in rows}
+def summary(query: Query, key: str) -> dict[str, Any] | None:
+    """What a session file adds up to; None if it has no usage."""
+    rows = query(f"SELECT {', '.join(SUMMARY)} FROM usage_sessions WHERE session_file = $1", [key])
+    return dict(zip(SUMMARY, rows[0], strict=True)) if rows else None
+
+
+def glances(query: Query, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Some session files at a glance, by their key; those without any usage are left out."""
+    # Not from the view: asked for several, it first adds up all that there are.
+    rows = query(
+        "SELECT f.session_file, f.project, f.human_turns, coalesce(c.calls, 0), c.cost_usd FROM usage_files f"
+        " LEFT JOIN (SELECT session_file, count(*) AS calls, sum(cost_usd) AS cost_usd FROM usage_calls"
+        " WHERE counted AND session_file = ANY($1) GROUP BY session_file) c ON c.session_file = f.session_file"
+        " WHERE f.session_file = ANY($1)",
+        [list(keys)],
+    )
+    return {row[0]: dict(zip(GLANCE, row, strict=True)) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +355,7 @@ def _uses(query: Query, filters: Filters, name: str, keys: list[str], which: str
         values,
     )
     totals = {name: _sum(row[len(keys) + at] for row in rows) for at, name in enumerate(("calls", "errors"))}
-    return Report(name, [*keys, "calls", "errors", "sessions"], rows, totals, [])
+    return Report(name, [*keys, "calls", "errors", "sessions"], rows, len(rows), totals, [])
 
 
 def _where_files(filters: Filters) -> tuple[str, list[Any]]:

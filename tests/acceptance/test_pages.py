@@ -44,6 +44,7 @@ sessions = {sessions}
 state = {state}
 [http]
 port = 0
+answers_stand = "0s"
 [health]
 min_free_disk = "1KB"
 [retry]

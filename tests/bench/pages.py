@@ -88,7 +88,7 @@ def under_requests(size: Size) -> Iterator[Measure]:
     sessions = 50 * size.sessions
     with scratch(size) as folder:
         (folder / "sessions").mkdir()
-        ours = Place(folder / "sessions", folder / "state")
+        ours = Place(folder / "sessions", folder / "state", {"WATCHER_HTTP__ANSWERS_STAND": "1m"})
         large(sessions, ours)
         running = ours.start()
         try:

@@ -25,6 +25,8 @@ FILTERS = (
     Filters(date(2025, 1, 1), date(2027, 1, 1), "alice", "claude-opus-4-6"),
     Filters(user="nobody"),
 )
+#: How many rows of a report, and how many before them are passed over.
+PARTS = ((3, 0), (3, 2), (10_000, 0), (5, 10_000))
 OF_CALLS = ("daily", "daily_models", "monthly", "models", "users", "projects", "branches")
 CHOSEN = (Chosen(limit=1000), Chosen("usage", "ok", "alice", ".jsonl", 1000), Chosen(status="gone"), Chosen(text="%"))
 NOW = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
@@ -42,6 +44,12 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
             for name, report in reports.REPORTS.items()
             for filters in FILTERS
         }
+        found |= {
+            f"part of {name} {filters} {limit} {offset}": asdict(reports.part(query, name, filters, limit, offset))
+            for name in ("sessions", "daily")
+            for filters in FILTERS
+            for limit, offset in PARTS
+        }
         for filters in FILTERS:
             found[f"by day {filters}"] = [
                 sorted(read(query, filters), key=str) for read in (reports.uses_by_day, reports.active_by_day)
@@ -50,7 +58,8 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
             found[f"together {filters}"] = {name: asdict(report) for name, report in together.items()}
         found["choices"] = reports.choices(query)
         found["days"] = [reports.today(query, NOW), reports.last_day(query), reports.last_day(query, "alice")]
-        found["summaries"] = reports.summaries(query, keys)
+        found["summaries"] = {key: reports.summary(query, key) for key in keys}
+        found["glances"] = reports.glances(query, keys)
         found["courses"] = {key: [asdict(one) for one in reports.timeline(query, key, 500)] for key in keys}
         found["failures"] = {key: errors.of_session(query, key) for key in keys}
         wholes = [standing.whole(query, chosen) for chosen in CHOSEN]
@@ -86,6 +95,16 @@ def test_both_databases_give_the_faces_the_same(tmp_path: Path, postgres_url: st
             report = duck[f"{name} {filters}"]
             calls = report["columns"].index("calls")
             assert sum(row[calls] for row in report["rows"]) == totals["calls"], (name, filters)
+        for name in ("sessions", "daily"):
+            whole = duck[f"{name} {filters}"]
+            assert whole["total_rows"] == len(whole["rows"])
+            for limit, offset in PARTS:
+                rows = whole["rows"][offset : offset + limit]
+                assert duck[f"part of {name} {filters} {limit} {offset}"] == {**whole, "rows": rows}, filters
+    assert len(duck[f"sessions {FILTERS[0]}"]["rows"]) > 5
+    assert any(duck["glances"].values()) and all(
+        glance == {name: duck["summaries"][key][name] for name in glance} for key, glance in duck["glances"].items()
+    )
     assert duck["audit retry  0"] == duck["audit a.js  0"] == ["sessions_retry"]
     assert duck["audit  bob 0"] == duck["audit   400"] == ["run_job:x"] and duck["actors"] == ["ann", "bob"]
     assert duck["runs  failed"] == duck["runs one "] == ["one"] and duck["runs two failed"] == []

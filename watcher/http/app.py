@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from watcher.http import admin, memory, metrics, pages, reports, sessions, uploads
+from watcher.http.again import Again
 from watcher.http.answers import problems
 from watcher.http.audit import Audited
 from watcher.http.auth import Doorkeeper
@@ -53,6 +54,8 @@ def build(service: LiveService, token: str) -> FastAPI:
 
     host = service.core.settings.http
     app.add_middleware(Audited, ledger=service.core.ledger)
+    if host.answers_stand:
+        app.add_middleware(Again, longest=float(host.answers_stand))
     app.add_middleware(Gate, names=[host.host, *host.names], guesses=keeper.guesses)
     pages.install(app, service, keeper)  # last: what its middleware says is said of every answer
     return app

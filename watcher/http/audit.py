@@ -31,8 +31,6 @@ class Audited:
         answered = False
 
         def note(status: int) -> None:
-            nonlocal answered
-            answered = True
             if "action" in state and "caller" in state:
                 params = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
                 self._ledger.audit(
@@ -46,8 +44,11 @@ class Audited:
                 )
 
         async def noted(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
-                await run_in_threadpool(note, message["status"])
+                answered = True
+                if "action" in state:
+                    await run_in_threadpool(note, message["status"])
             await send(message)
 
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from fastapi import HTTPException, Request
@@ -39,9 +40,11 @@ class Doorkeeper:
         self._query = query
         self._reading = asyncio.Semaphore(READING_AT_ONCE)
 
-    async def in_turn(self) -> AsyncIterator[None]:
+    async def in_turn(self, request: Request) -> AsyncIterator[None]:
         """Wait until fewer others read much; who waits holds no thread, so that all else is answered meanwhile."""
+        began = time.monotonic()
         async with self._reading:
+            request.state.waited = time.monotonic() - began
             yield
 
     def known(self, request: Request) -> Caller:

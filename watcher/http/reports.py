@@ -93,7 +93,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         if only and user not in (None, only):
             raise HTTPException(403, NOT_THEIRS)
         filters = usage.Filters(since, until, only or user, model)
-        return usage.as_json(usage.REPORTS[report](core.query, filters), limit, offset)
+        return usage.as_json(usage.part(core.query, report, filters, limit, offset))
 
     @routes.get("/jobs", dependencies=reader, response_model=answers.Jobs, responses=refused)
     def jobs() -> dict[str, Any]:

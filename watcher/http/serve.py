@@ -28,7 +28,9 @@ def bind(host: str, port: int) -> socket.socket:
         SettingsError: the address cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named, since asyncio sends at once only where it reads that this is TCP: else every answer on a connection that is
+    # kept waits for the other side's delayed word that it has the head.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -14,9 +14,8 @@ from watcher.knowledge.editing import BLANK, Edit, edited, listed, moment
 from watcher.knowledge.intake import Standing, standing_of
 from watcher.knowledge.naming import evidence_of, name_of
 from watcher.knowledge.shelf import SERVED
-from watcher.knowledge.writer import ITEM, QUERIES, Writer, noted, put_many
+from watcher.knowledge.writer import QUERIES, Writer, noted, put_many
 from watcher.store.database import Connection
-from watcher.store.sql import named
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
@@ -38,10 +37,10 @@ class Imported:
 
 def export(query: Query) -> dict[str, Any]:
     """Every item that is not somebody's own, with its evidence; ready for JSON."""
+    every = [reading.item_of(row) for row in query(QUERIES["exported"], [datetime.now(UTC).timestamp()])]
+    proof = reading.evidence(query, [told["item_id"] for told in every])
     items = []
-    for row in query(QUERIES["exported"], [datetime.now(UTC).timestamp()]):
-        told = reading.item_of(row[: len(ITEM) + 1])
-        proof = [named(reading.EVIDENCE, one) for one in query(QUERIES["evidence"], [told["item_id"]])]
+    for told in every:
         kept = (
             "title",
             "content",
@@ -56,7 +55,7 @@ def export(query: Query) -> dict[str, Any]:
         items.append(
             {
                 **{key: told[key] for key in kept},
-                "evidence": [{key: one[key] for key in _EVIDENCE} for one in proof],
+                "evidence": [{key: one[key] for key in _EVIDENCE} for one in proof[told["item_id"]]],
             }
         )
     return {"format": FORMAT, "items": items}

@@ -153,10 +153,10 @@ FROM fitting JOIN knowledge_items ON item_id = fits
 ORDER BY (stands = 'pending') DESC, sure DESC, came DESC, fits;
 
 -- name: evidence
-SELECT evidence_id, username, session_file, session_id, turn_id, occurred_at, detection_type, user_quote, source,
-       extractor, source_gone
+SELECT item_id, evidence_id, username, session_file, session_id, turn_id, occurred_at, detection_type, user_quote,
+       source, extractor, source_gone
 FROM verification_evidence
-WHERE item_id = $1
+WHERE item_id = ANY($1)
 ORDER BY coalesce(occurred_at, added_at), evidence_id;
 
 -- name: history

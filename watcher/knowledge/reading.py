@@ -75,24 +75,45 @@ def item(query: Query, which: str, viewer: str | None = None, served: bool = Fal
     told = found(query, which, viewer)
     if served and told["owner"] is None and told["status"] not in SERVED:
         raise NoSuchItem(which)
-    evidence = [named(EVIDENCE, row) for row in query(QUERIES["evidence"], [which])]
+    (shown,) = with_proof(query, [told])
     related = query(QUERIES["relations"], [which])
-    visible = {one: _visible(query, one, viewer) for one, _, _ in related}
+    others = [one for one, _, _ in related]
+    said = query(QUERIES["said_by"], [others]) if others else []
+    visible = {one: title for one, title, _, _, owner, _ in said if owner in (None, viewer)}
     return {
-        **told,
-        "text": rule.rule(told["title"], told["content"]),
-        "digest": rule.digest(told["title"], told["content"]),
-        "warnings": rule.warnings(told["title"], told["content"]),
-        "evidence": evidence,
+        **shown,
         "history": [named(_HISTORY, row) for row in query(QUERIES["history"], [which])],
         "relations": [
             {"item_id": one, "kind": kind, "score": round(score, 3), "title": visible[one]}
             for one, kind, score in related
-            if visible[one] is not None
+            if one in visible
         ],
         "contradictions": contradictions(query, item=which, resolved=True),
         "votes": [named(("username", "vote", "voted_at"), row) for row in query(QUERIES["votes"], [which])],
     }
+
+
+def with_proof(query: Query, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Items with the text that agents read, what is to be minded in it, and the sentences that prove them."""
+    proof = evidence(query, [one["item_id"] for one in items])
+    return [
+        {
+            **one,
+            "text": rule.rule(one["title"], one["content"]),
+            "digest": rule.digest(one["title"], one["content"]),
+            "warnings": rule.warnings(one["title"], one["content"]),
+            "evidence": proof[one["item_id"]],
+        }
+        for one in items
+    ]
+
+
+def evidence(query: Query, items: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """What proves items, by item, in the order in which it was said."""
+    proof: dict[str, list[dict[str, Any]]] = {one: [] for one in items}
+    for which, *row in query(QUERIES["evidence"], [list(items)]) if items else []:
+        proof[which].append(named(EVIDENCE, row))
+    return proof
 
 
 def found(query: Query, which: str, viewer: str | None = None) -> dict[str, Any]:
@@ -126,13 +147,6 @@ def counts(query: Query) -> dict[str, Any]:
         "checks_owed": int(owed),
         "check_error": error if attempts else None,
     }
-
-
-def _visible(query: Query, which: str, viewer: str | None) -> str | None:
-    try:
-        return str(found(query, which, viewer)["title"])
-    except NoSuchItem:
-        return None
 
 
 def item_of(row: Sequence[Any]) -> dict[str, Any]:

@@ -197,6 +197,12 @@ class Http(_Table):
     names: list[str] = Field(
         [], description="Names it is asked for by, beside localhost and addresses; behind a proxy the public one."
     )
+    answers_stand: Seconds = Field(
+        Seconds(60),
+        ge=0,
+        description="An answer is given again to who asks the same, for 100 times as long as it took to make and at "
+        "most for so long, unless somebody changes something. 0s: each is made anew.",
+    )
     max_upload: Bytes = Field(Bytes(500_000_000), gt=0, description="How large a transcript that is sent may be.")
 
 

@@ -81,6 +81,13 @@ UPDATE job_runs SET outcome = 'interrupted', error = 'the service ended while it
 -- When each job last began.
 SELECT name, max(started_at) FROM job_runs GROUP BY name;
 
+-- name: latest_of_jobs
+-- The last run of each of some jobs.
+SELECT run_id, name, trigger, started_at, finished_at, outcome, stats, error
+FROM job_runs
+WHERE name = ANY($1) AND (name, started_at) IN (SELECT name, max(started_at) FROM job_runs GROUP BY name)
+ORDER BY run_id DESC;
+
 -- name: job_ends
 -- When each job last ended in each way.
 SELECT name, outcome, max(finished_at) FROM job_runs WHERE finished_at IS NOT NULL GROUP BY name, outcome;

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from processors.verification.reports import around
-from watcher.errors import NoSuchItem
 from watcher.http.pages.forms import fields
 from watcher.http.pages.frame import Frame, Visitor, inside
 from watcher.http.refusals import answered
@@ -48,7 +47,7 @@ def router(frame: Frame) -> APIRouter:
             request,
             "memory.html",
             visitor,
-            items=[item for one in found["items"] if (item := whole(visitor, one["item_id"])) is not None],
+            items=reading.with_proof(core.query, found["items"]),
             total=found["total"],
             chosen=wanted,
             narrowed=any(words.values()),
@@ -61,13 +60,6 @@ def router(frame: Frame) -> APIRouter:
             bundle=bundle(core.query),
             blank=BLANK,
         )
-
-    def whole(visitor: Visitor, which: str) -> dict[str, Any] | None:
-        """All of an item; None if it is gone, or no longer theirs to see, since it was listed."""
-        try:
-            return reading.item(core.query, which, visitor.caller.username, visitor.only is not None)
-        except NoSuchItem:
-            return None
 
     @routes.get("/memory/item")
     def _one(request: Request, item: Name) -> Response:

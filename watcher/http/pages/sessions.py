@@ -67,7 +67,7 @@ def router(frame: Frame) -> APIRouter:
             words=urlencode({name: value for name, value in words.items() if value}),
             processors=sorted({*core.pipelines, *([processor] if processor else [])}),
             statuses=standing.STATUSES,
-            summaries=usage.summaries(core.query, keys) if keys and "usage" in core.pipelines else {},
+            glances=usage.glances(core.query, keys) if keys and "usage" in core.pipelines else {},
             root=core.tree.root,
         )
 
@@ -83,7 +83,7 @@ def router(frame: Frame) -> APIRouter:
             "session.html",
             visitor,
             found=found,
-            summary=usage.summaries(core.query, [session]).get(session) if counted else None,
+            summary=usage.summary(core.query, session) if counted else None,
             course=_course(moments[:most]),
             left_out=len(moments) > most,
             most=most,
