@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from processors.errors import reports as errors
-from processors.usage import reports
+from processors.usage import course, reports
 from processors.usage.reports import Filters
 from tests.corpus import plant
 from tests.harness import Subject
@@ -58,9 +58,9 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
             found[f"together {filters}"] = {name: asdict(report) for name, report in together.items()}
         found["choices"] = reports.choices(query)
         found["days"] = [reports.today(query, NOW), reports.last_day(query), reports.last_day(query, "alice")]
-        found["summaries"] = {key: reports.summary(query, key) for key in keys}
-        found["glances"] = reports.glances(query, keys)
-        found["courses"] = {key: [asdict(one) for one in reports.timeline(query, key, 500)] for key in keys}
+        found["summaries"] = {key: course.summary(query, key) for key in keys}
+        found["glances"] = course.glances(query, keys)
+        found["courses"] = {key: [asdict(one) for one in course.timeline(query, key, 500)] for key in keys}
         found["failures"] = {key: errors.of_session(query, key) for key in keys}
         wholes = [standing.whole(query, chosen) for chosen in CHOSEN]
         found["sessions"] = [(one["total"], sorted(each["session"] for each in one["sessions"])) for one in wholes]
@@ -114,9 +114,9 @@ def test_both_databases_give_the_faces_the_same(tmp_path: Path, postgres_url: st
     tools = duck[f"tools {FILTERS[0]}"]["totals"]
     uses = [one for one in courses if one["kind"] not in ("call", "slash_command")]
     assert (len(uses), sum(one["is_error"] is True for one in uses)) == (tools["calls"], tools["errors"])
-    for course in duck["courses"].values():
-        times = [one["at"] for one in course if one["at"] is not None]
-        assert times == sorted(times) and all(one["at"] is None for one in course[len(times) :])
+    for moments in duck["courses"].values():
+        times = [one["at"] for one in moments if one["at"] is not None]
+        assert times == sorted(times) and all(one["at"] is None for one in moments[len(times) :])
 
 
 def normal(value: Any) -> Any:

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from processors.errors import reports as errors
-from processors.usage import reports as usage
-from processors.usage.reports import Moment
+from processors.usage import course
+from processors.usage.course import Moment
 from watcher import orders, standing
 from watcher.errors import NoSuchSession
 from watcher.http.pages import drawing
@@ -67,7 +67,7 @@ def router(frame: Frame) -> APIRouter:
             words=urlencode({name: value for name, value in words.items() if value}),
             processors=sorted({*core.pipelines, *([processor] if processor else [])}),
             statuses=standing.STATUSES,
-            glances=usage.glances(core.query, keys) if keys and "usage" in core.pipelines else {},
+            glances=course.glances(core.query, keys) if keys and "usage" in core.pipelines else {},
             root=core.tree.root,
         )
 
@@ -77,13 +77,13 @@ def router(frame: Frame) -> APIRouter:
         found = known(visitor, session)
         most = ALL if whole else SOME
         counted = "usage" in core.pipelines
-        moments = usage.timeline(core.query, session, most + 1) if counted else []
+        moments = course.timeline(core.query, session, most + 1) if counted else []
         return frame.show(
             request,
             "session.html",
             visitor,
             found=found,
-            summary=usage.summary(core.query, session) if counted else None,
+            summary=course.summary(core.query, session) if counted else None,
             course=_course(moments[:most]),
             left_out=len(moments) > most,
             most=most,
