@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from processors.errors import reports as errors
-from processors.usage import course, reports
-from processors.usage.reports import Filters
+from processors.usage import reports
+from processors.usage.reports import Filters, course
 from tests.corpus import plant
 from tests.harness import Subject
 from watcher import standing

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import Request
 from markupsafe import Markup
 
-from processors.usage.course import Moment
+from processors.usage.reports.course import Moment
 from watcher import charts
 from watcher.errors import ChartTrouble
 from watcher.http.pages.frame import REFRESHING, Frame

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from processors.errors import reports as errors
-from processors.usage import course
-from processors.usage.course import Moment
+from processors.usage.reports import course
+from processors.usage.reports.course import Moment
 from watcher import orders, standing
 from watcher.errors import NoSuchSession
 from watcher.http.pages import drawing
