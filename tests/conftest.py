@@ -1,10 +1,10 @@
-"""What every test has: quiet logs, and skips that can be made failures."""
+"""What every test has: quiet logs, the folder it was started in, and skips that can be made failures."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 import structlog
@@ -41,3 +41,12 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and here that is a failure: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _home() -> Iterator[None]:
+    """A test that goes elsewhere comes back: those after it would read another settings file."""
+    home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    yield
+    os.fchdir(home)
+    os.close(home)
