@@ -20,7 +20,8 @@ from watcher.store.database import Database, read
 
 Asked = list[tuple[str, Sequence[Any]]]
 
-#: What people look at, by what it is called.
+#: What people look at, by what it is called. (Under requests it is one person, who has signed in anew, and one program
+#: that ask: what is answered to several is made for each of them.)
 PAGES = {
     "overview": "/",
     "usage": "/usage",
@@ -88,6 +89,7 @@ def under_requests(size: Size) -> Iterator[Measure]:
     sessions = 50 * size.sessions
     with scratch(size) as folder:
         (folder / "sessions").mkdir()
+        # Answers stand as they do where nobody sets it; in a test they do not.
         ours = Place(folder / "sessions", folder / "state", {"WATCHER_HTTP__ANSWERS_STAND": "1m"})
         large(sessions, ours)
         running = ours.start()
