@@ -131,32 +131,7 @@ def spent(query: Query, filters: Filters, names: Sequence[str]) -> dict[str, Rep
 
 def daily(query: Query, filters: Filters) -> Report:
     """One row a day."""
-    return spent(query, filters, ["daily"])["daily"]
-
-
-def monthly(query: Query, filters: Filters) -> Report:
-    """One row a month, dated by its first day."""
-    return spent(query, filters, ["monthly"])["monthly"]
-
-
-def models(query: Query, filters: Filters) -> Report:
-    """One row a model, the dearest first."""
-    return spent(query, filters, ["models"])["models"]
-
-
-def users(query: Query, filters: Filters) -> Report:
-    """One row a user, the dearest first."""
-    return spent(query, filters, ["users"])["users"]
-
-
-def projects(query: Query, filters: Filters) -> Report:
-    """One row a project, the dearest first."""
-    return spent(query, filters, ["projects"])["projects"]
-
-
-def branches(query: Query, filters: Filters) -> Report:
-    """One row a branch of a project, the dearest first."""
-    return spent(query, filters, ["branches"])["branches"]
+    return _of_calls("daily")(query, filters)
 
 
 def sessions(query: Query, filters: Filters, limit: int | None = None, offset: int = 0) -> Report:
@@ -200,14 +175,19 @@ def mcp_servers(query: Query, filters: Filters) -> Report:
     return _uses(query, filters, "mcp_servers", ["mcp_server"], "mcp_server IS NOT NULL")
 
 
+def _of_calls(name: str) -> Callable[[Query, Filters], Report]:
+    """A report of calls alone."""
+    return lambda query, filters: spent(query, filters, [name])[name]
+
+
 REPORTS: dict[str, Callable[[Query, Filters], Report]] = {
     "daily": daily,
-    "monthly": monthly,
+    "monthly": _of_calls("monthly"),
     "sessions": sessions,
-    "models": models,
-    "users": users,
-    "projects": projects,
-    "branches": branches,
+    "models": _of_calls("models"),
+    "users": _of_calls("users"),
+    "projects": _of_calls("projects"),
+    "branches": _of_calls("branches"),
     "tools": tools,
     "skills": skills,
     "subagents": subagents,
