@@ -13,6 +13,7 @@ from tests.listener import until
 from tests.processes import call
 from tests.served import TOKEN, Reply, Served, served
 from watcher.http import again
+from watcher.http.client import Client
 
 FORM = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
 ITEM: dict[str, Any] = {
@@ -77,6 +78,7 @@ def test_what_comes_in_by_itself_is_seen_later(service: Served) -> None:
     taken = "SELECT 1 FROM session_processor_state WHERE session_file = 'ann/late.jsonl'"
     until(lambda: service.live.core.query(taken), "it to be taken")
     assert stands(service.ask("GET", "/api/sessions", text="late.jsonl"))
+    assert Client(service.url, TOKEN).get("/api/sessions", text="late.jsonl")["total"] > 0, "commands see what is now"
     service.ask("POST", "/api/sessions/retry", session="ann/late.jsonl")
     assert service.ask("GET", "/api/sessions", text="late.jsonl").json["total"] > 0
 

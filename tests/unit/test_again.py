@@ -76,7 +76,8 @@ class Door:
         async def receive() -> Message:
             return {"type": "http.request"}
 
-        given = [(name.encode(), value.encode()) for name, value in {"host": "here", **headers}.items()]
+        named = {"host": "here", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        given = [(name.encode(), value.encode()) for name, value in named.items()]
         scope: Scope = {
             "type": "http",
             "method": method,
@@ -150,6 +151,15 @@ def test_nobody_is_given_what_was_made_for_another_request(door: Door, other: di
     assert door.body(**same) == b"1"
     assert door.body(**{**same, **other}) == b"2"
     assert [door.body(**same), door.body(**{**same, **other})] == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("said", ["no-cache", "max-age=0", "no-store", "No-Cache", "private, no-cache", "max-age=00"])
+def test_who_wants_an_answer_of_now_has_one_made(door: Door, said: str) -> None:
+    """As a command does, or a browser that reloads; other words of that header are answers' business."""
+    anew = said != "max-age=00"
+    asyncio.run(door.ask(cache_control=said))
+    asyncio.run(door.ask(cache_control=said))
+    assert door.made == 1 + anew
 
 
 def test_those_who_ask_at_once_get_one_answer(door: Door) -> None:

@@ -2,7 +2,7 @@
 
 However often something is asked for, it is made only a small part of the time, and the work goes on beside it.
 Two requests ask the same where every byte of them is the same and they come from one address: nobody is given what
-was made for somebody else. Whatever changes something drops all answers.
+was made for somebody else. Whatever changes something drops all answers; who says so has one made anew.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ TIMES = 100
 LARGEST, MOST = 4_000_000, 16_000_000
 #: What the request's state names where its answer is for once: it is audited, or tells what is told once.
 ONCE = frozenset({"action", "once"})
+
+#: What a request's ``Cache-Control`` says that wants no earlier answer: a command does, and a browser that reloads.
+ANEW = frozenset({b"no-cache", b"no-store", b"max-age=0"})
 
 #: How many changes there were before it, where it comes from, and all of its head.
 Key = tuple[int, str, bytes, bytes, tuple[tuple[bytes, bytes], ...]]
@@ -54,7 +57,7 @@ class Again:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Give a request its answer."""
         # What is uploaded is no answer's business before a processor has taken it.
-        if scope["type"] != "http" or scope["method"] == "HEAD" or scope["path"].startswith(UPLOADS):
+        if scope["type"] != "http" or scope["method"] == "HEAD" or scope["path"].startswith(UPLOADS) or _anew(scope):
             await self._app(scope, receive, send)
         elif scope["method"] == "GET":
             await self._answer(scope, receive, send)
@@ -138,6 +141,14 @@ class Again:
         self._changes += 1
         self._kept.clear()
         self.bytes_kept = 0
+
+
+def _anew(scope: Scope) -> bool:
+    """Whether a GET wants an answer of its own."""
+    if scope["method"] != "GET":
+        return False
+    said = (value.lower().split(b",") for name, value in scope["headers"] if name == b"cache-control")
+    return any(word.strip() in ANEW for words in said for word in words)
 
 
 def _size(key: Key, answer: Answer) -> int:
