@@ -180,7 +180,7 @@ def test_a_file_that_cannot_be_changes_nothing(place: Operated, service: Running
         place.file.rmdir()
     place.write(processors__usage={"quiet": "150ms"})
     wait_for(lambda: in_force(place, "processors.usage", "quiet") == '"150ms"', "the good file", service.log)
-    assert not place.said("settings_refused")
+    wait_for(lambda: not place.said("settings_refused"), "health to say no more of it", service.log)
     (place.sessions / "ann" / "a.jsonl").write_bytes(call("m1"))
     wait_for(lambda: place.calls() == 1, "work to go on", service.log)
 

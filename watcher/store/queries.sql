@@ -20,10 +20,12 @@ WHERE processor_name = $1 AND session_file = $2;
 SELECT coalesce(tree.session_file, taken.session_file), tree.file_mtime_ns
 FROM tree
 FULL JOIN (
-    SELECT session_file, file_inode, file_size, file_mtime_ns, file_ctime_ns, processor_version, status, next_attempt_at
-    FROM session_processor_state
-    WHERE processor_name = $1
-      AND CASE WHEN $4 = '' THEN strpos(session_file, ':') = 0 ELSE starts_with(session_file, concat($4, ':')) END
+    -- Each named in full: where one was missing, the tree's of the same name would be meant.
+    SELECT s.session_file, s.file_inode, s.file_size, s.file_mtime_ns, s.file_ctime_ns, s.processor_version, s.status,
+           s.next_attempt_at
+    FROM session_processor_state AS s
+    WHERE s.processor_name = $1
+      AND CASE WHEN $4 = '' THEN strpos(s.session_file, ':') = 0 ELSE starts_with(s.session_file, concat($4, ':')) END
 ) AS taken ON taken.session_file = tree.session_file
 WHERE CASE
     WHEN taken.session_file IS NULL THEN true
@@ -160,7 +162,7 @@ FROM (
            ) < $4, false) AS never
     FROM tree
     LEFT JOIN (
-        SELECT session_file, status, processed_at FROM session_processor_state WHERE processor_name = $1
+        SELECT s.session_file, s.status, s.processed_at FROM session_processor_state AS s WHERE s.processor_name = $1
     ) AS taken ON taken.session_file = tree.session_file
 ) AS files;
 
