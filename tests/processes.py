@@ -80,7 +80,8 @@ class Place:
         """What the running service's API answers; nothing while it cannot."""
         try:
             token = (self.state / "token").read_text().strip()
-            request = urllib.request.Request(f"{self._url()}{path}", headers={"Authorization": f"Bearer {token}"})
+            headers = {"Authorization": f"Bearer {token}", "Cache-Control": "no-cache"}
+            request = urllib.request.Request(f"{self._url()}{path}", headers=headers)
             with urllib.request.urlopen(request, timeout=10) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found

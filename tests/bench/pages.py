@@ -13,9 +13,10 @@ from unittest.mock import patch
 
 from tests.bench.generate import corpus
 from tests.bench.large import LINES, large
-from tests.bench.measures import Measure, Size, scratch, took
+from tests.bench.measures import Measure, Size, scratch
 from tests.processes import Place
 from tests.served import TOKEN, Served, served
+from watcher.registry import discover
 from watcher.store.database import Database, read
 
 Asked = list[tuple[str, Sequence[Any]]]
@@ -85,7 +86,7 @@ def compared(service: Served, name: str, path: str, headers: dict[str, str], ask
 
 
 def under_requests(size: Size) -> Iterator[Measure]:
-    """A cold pass over new sessions by the running service, while another process asks a lot."""
+    """How long the running service is at new sessions that appear, while another process asks a lot."""
     sessions = 50 * size.sessions
     with scratch(size) as folder:
         (folder / "sessions").mkdir()
@@ -98,15 +99,22 @@ def under_requests(size: Size) -> Iterator[Measure]:
             for turn in range(2 * size.turns):
                 new = folder / "new"
                 corpus(new, size.bytes // 5, size.sessions // 5, seed=100 + turn)
+                owed = taken(ours) + len(discover()) * sum(1 for _ in new.rglob("*.jsonl"))
                 with asking(ours) if turn % 2 else nullcontext():
                     began = time.perf_counter()
                     os.rename(new, ours.sessions / f"new{turn}")
-                    took(ours.command("once"), ours.surroundings())
+                    while taken(ours) < owed:
+                        time.sleep(0.1)
                     pace[turn % 2 == 1].append(time.perf_counter() - began)
         finally:
             assert running.stop() == 0
     name = f"a pass with {RATE} requests a second, {sessions * LINES:,} events"
     yield Measure(name, min(pace[True]), min(pace[False]), "s", 1.1)
+
+
+def taken(place: Place) -> int:
+    """How many sessions the processors of a running service have taken, added up."""
+    return sum(int(one["since_start"]["processed"]) for one in place.health()["processors"])
 
 
 @contextmanager
