@@ -37,6 +37,8 @@ PAGES = {
 POLLED = {"health": "/api/health", "status": "/api/status", "sessions": "/api/sessions", "metrics": "/metrics"}
 #: Requests a second; every so many of them is for a page, the others are what programs ask for.
 RATE, A_PAGE_IN = 50, 25
+#: Who asks has done so for so many seconds before the pace is measured.
+WARM = 15.0
 
 
 def pages(size: Size) -> Iterator[Measure]:
@@ -98,7 +100,7 @@ def under_requests(size: Size) -> Iterator[Measure]:
             pace: dict[bool, list[float]] = {False: [], True: []}
             for turn in range(2 * size.turns):
                 new = folder / "new"
-                corpus(new, size.bytes // 5, size.sessions // 5, seed=100 + turn)
+                corpus(new, size.bytes // 2, size.sessions // 2, seed=100 + turn)
                 owed = taken(ours) + len(discover()) * sum(1 for _ in new.rglob("*.jsonl"))
                 with asking(ours) if turn % 2 else nullcontext():
                     began = time.perf_counter()
@@ -113,8 +115,11 @@ def under_requests(size: Size) -> Iterator[Measure]:
 
 
 def taken(place: Place) -> int:
-    """How many sessions the processors of a running service have taken, added up."""
-    return sum(int(one["since_start"]["processed"]) for one in place.health()["processors"])
+    """How many passes the processors of a running service have made, added up; 0 while any is owed or under way."""
+    found = place.health()["processors"]
+    if any(one["waiting"] or one["running"] for one in found):
+        return 0
+    return sum(int(one["since_start"]["processed"]) for one in found)
 
 
 @contextmanager
@@ -125,6 +130,7 @@ def asking(place: Place) -> Iterator[None]:
     with subprocess.Popen(command, env=place.surroundings(), stdin=pipe, stdout=pipe) as process:
         assert process.stdin is not None and process.stdout is not None
         assert process.stdout.readline(), "it is asked from now on"
+        time.sleep(WARM)
         yield
         process.stdin.close()
     assert process.returncode == 0
