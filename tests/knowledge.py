@@ -15,6 +15,7 @@ from watcher.knowledge.judge import Judge, Verdict, Words
 from watcher.knowledge.review import Review
 from watcher.knowledge.shelf import Entry
 from watcher.knowledge.writer import Writer
+from watcher.notes.items import Found, Rules, pieces
 from watcher.store.database import Database
 from watcher.store.migrations import migrate
 
@@ -200,3 +201,10 @@ def made(database: Database, backups: Any, judge: Judge | None = None) -> Base:
     """A knowledge base with all of its tables."""
     migrate(database, backups)
     return Base(database, judge if judge is not None else Words())
+
+
+def found_in(text: str) -> Found:
+    """What the rules make of a note."""
+    ((found, last),) = pieces("notes:ann/CLAUDE.local.md", text, Rules())
+    assert last
+    return found

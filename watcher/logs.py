@@ -8,6 +8,14 @@ from typing import Any, Literal
 
 Level = Literal["debug", "info", "warning", "error", "exception"]
 
+_NUMBERS: dict[Level, int] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "exception": logging.ERROR,
+}
+
 #: Whether it is for a terminal, as long as that is still to be set up, and the least that is said at all.
 _owed: bool | None = None
 _least = logging.NOTSET
@@ -40,11 +48,11 @@ class Log:
         _say("exception", event, details)
 
 
-def configure(format: Literal["auto", "console", "json"], level: str) -> None:
+def configure(format: Literal["auto", "console", "json"], level: Level) -> None:
     """Set up logging for a command's lifetime."""
     global _owed, _least
     _owed = format == "console" or (format == "auto" and sys.stderr.isatty())
-    _least = logging.getLevelNamesMapping()[level.upper()]
+    _least = _NUMBERS[level]
     # Libraries log through the standard module; theirs come out the same way.
     logging.basicConfig(level=max(_least, logging.WARNING), handlers=[_Libraries()], force=True)
 
@@ -64,7 +72,7 @@ class _Libraries(logging.Handler):
 
 
 def _say(level: Level, event: str, details: dict[str, Any]) -> None:
-    if logging.getLevelNamesMapping()["ERROR" if level == "exception" else level.upper()] < _least:
+    if _NUMBERS[level] < _least:
         return
     begin()
     # Loaded when used: it is a seventh of what a command that only reads needs to start.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.knowledge import made
+from tests.knowledge import found_in, made
 from watcher.knowledge.review import Edit
 from watcher.notes.inbox import Inbox
-from watcher.notes.items import Rules, found_in
+from watcher.notes.items import Rules
 from watcher.notes.reading import Note
 from watcher.store.database import Database
 
@@ -28,7 +28,7 @@ def test_a_note_is_replaced_at_once_and_remembered(database: Database, tmp_path:
     def put(key: str, *facts: str) -> tuple[int, int]:
         text = "".join(f"- {fact}\n" for fact in facts)
         note = Note(key, "ann", text.encode(), NOW)
-        return inbox.put(note, f"digest of {len(facts)}", text, found_in(key, text, Rules()), Rules(), NOW)
+        return inbox.put(note, f"digest of {len(facts)}", text, found_in(text), Rules(), NOW)
 
     def waiting() -> list[tuple[str, str]]:
         return [

@@ -17,8 +17,7 @@ from processors.verification.candidates import Candidate
 from processors.verification.memory import without_secrets
 from processors.verification.rules import Rules
 from processors.verification.turns import Reader, Turn
-from watcher.notes.items import Rules as NoteRules
-from watcher.notes.items import found_in
+from tests.knowledge import found_in
 
 HERE = Path(__file__).parent
 #: Written beside the rules, before they were widened, and by another hand, whom the rules have not seen.
@@ -183,7 +182,7 @@ def filtered(path: Path) -> Filtered:
 def is_kept_back(text: str, headings: Sequence[str]) -> bool:
     """Whether the job keeps a line under these headings to itself."""
     note = "".join(f"{'#' * depth} {one}\n" for depth, one in enumerate(headings, 1)) + f"- {text}\n"
-    return not found_in("notes:ann/CLAUDE.local.md", note, NoteRules()).items
+    return not found_in(note).items
 
 
 def dialogues(folder: Path) -> Score:

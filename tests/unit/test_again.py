@@ -10,18 +10,11 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from tests.clock import Clock
 from watcher.http.again import LARGEST, MOST, TIMES, Again
 
 Reply = tuple[int, bytes, str | None]
 LONGEST = 30.0
-
-
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

@@ -6,15 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.clock import Clock
 from watcher.http.guesses import FREE, LONGEST_WAIT, MOST, STEP, Guesses
-
-
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

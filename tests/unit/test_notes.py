@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.knowledge import Base, made
+from tests.knowledge import Base, found_in, made
 from watcher.collector.homes import users
 from watcher.errors import NotesUnreadable
 from watcher.notes.blocks import blocks
-from watcher.notes.items import Rules, found_in
 from watcher.notes.memory import CorporateMemory
 from watcher.notes.personal import is_personal
 from watcher.settings import Settings, load
@@ -83,7 +82,7 @@ def test_rules_make_items_of_it() -> None:
         "- The deploy key is ghp_0123456789abcdefghijABCDEFGHIJ012345\n"
         "## Personal\n- The blue bicycle stands in the cellar\n"
     )
-    found = found_in("notes:ann/x.md", told, Rules())
+    found = found_in(told)
     (item,) = found.items
     assert item.title == "Billing: Invoices are always sent in the `customer` currency"
     assert item.content == "Invoices are always sent in the `customer` currency"
@@ -91,10 +90,15 @@ def test_rules_make_items_of_it() -> None:
     assert item.domain == "finance" and "customer" in item.entities and found.filtered == 2
 
 
+def test_what_is_said_twice_is_one_item() -> None:
+    """And is counted once."""
+    assert len(found_in("- Releases happen on Tuesdays only.\n- Releases happen on Tuesdays only.\n").items) == 1
+
+
 def test_a_secret_over_several_lines_is_no_item() -> None:
     """Nothing of a key is taken, however the note is laid out."""
     key = "-----BEGIN RSA PRIVATE KEY-----\n\nabcd efgh ijkl mnop\n\nqrst uvwx yzab\n-----END RSA PRIVATE KEY-----\n"
-    found = found_in("notes:ann/x.md", f"{key}\nReleases happen on Tuesdays only.\n", Rules())
+    found = found_in(f"{key}\nReleases happen on Tuesdays only.\n")
     assert [one.quote for one in found.items] == ["Releases happen on Tuesdays only."] and found.filtered == 1
 
 

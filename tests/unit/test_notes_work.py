@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from watcher.notes.items import Rules, found_in
+from tests.knowledge import found_in
 from watcher.notes.work import is_of_things, is_of_work
 
 TOPIC = re.compile(r"\b(?:sick|wedding|therapy)\b")
@@ -80,4 +80,4 @@ def test_words_of_peoples_lives_name_things_too(text: str, things: bool) -> None
 )
 def test_who_reviews_or_wrote_something_is_no_secret(text: str, taken: bool) -> None:
     """Nor is the number that everybody calls; whatever else is said of somebody by name is."""
-    assert bool(found_in("notes:ann/CLAUDE.local.md", f"- {text}\n", Rules()).items) is taken
+    assert bool(found_in(f"- {text}\n").items) is taken

@@ -6,19 +6,10 @@ import random
 
 import pytest
 
+from tests.clock import Clock
 from watcher.http.pages.frame import inside
 from watcher.http.signin import LASTS, MOST, Visits
 from watcher.store.tokens import Caller
-
-
-class Clock:
-    """Time that passes when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_visit_ends_by_itself_by_signing_out_and_when_its_token_is_revoked() -> None:

@@ -112,21 +112,8 @@ class Rules:
         return found
 
 
-def found_in(key: str, text: str, extractor: Extractor) -> Found:
-    """The items of a note, each once.
-
-    Raises:
-        Exception: what the extractor raises.
-    """
-    whole = Found()
-    for found, _ in pieces(key, text, extractor):
-        whole.items += found.items
-        whole.filtered += found.filtered
-    return Found(list({identity(one, extractor): one for one in whole.items}.values()), whole.filtered)
-
-
 def pieces(key: str, text: str, extractor: Extractor, done: int = 0) -> Iterator[tuple[Found, bool]]:
-    """What stands in the parts of a note, without so many that were looked at before, and whether it was the last.
+    """What stands in the parts of a note, each item once, and whether it was the last; without so many done before.
 
     Raises:
         Exception: what the extractor raises.
@@ -136,7 +123,8 @@ def pieces(key: str, text: str, extractor: Extractor, done: int = 0) -> Iterator
     parts = extractor.parts(told)
     for number, part in enumerate(parts[done:], done + 1):
         found = extractor.find(key, part)
-        yield Found(found.items, found.filtered + (personal if number == 1 else 0)), number >= len(parts)
+        items = list({identity(one, extractor): one for one in found.items}.values())
+        yield Found(items, found.filtered + (personal if number == 1 else 0)), number >= len(parts)
 
 
 def identity(item: Item, extractor: Extractor) -> str:
