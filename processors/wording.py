@@ -115,8 +115,9 @@ def title_of(text: str) -> str:
 def content_of(parts: Sequence[str]) -> str:
     """What is to be known, at most 500 characters."""
     # Items of a list end without a sign.
-    joined = [part if part.rstrip().endswith(_ENDS) else f"{part.rstrip()};" for part in parts[:-1]]
-    text = " ".join([_start((*joined, *parts[-1:])[0]), *(*joined, *parts[-1:])[1:]])
+    ended = [part if part.rstrip().endswith(_ENDS) else f"{part.rstrip()};" for part in parts[:-1]]
+    first, *rest = [*ended, *parts[-1:]]
+    text = " ".join([_start(first), *rest])
     return text if len(text) <= LONGEST_CONTENT else text[: LONGEST_CONTENT - 1].rstrip() + "…"
 
 
