@@ -22,6 +22,7 @@ from watcher.logs import Log
 from watcher.memory import give_back
 from watcher.store.database import SQL_TYPES, Blame, read
 from watcher.store.sql import quoted, text
+from watcher.store.wal import hidden_commits, kept_beside, place_beside
 
 log = Log()
 
@@ -317,6 +318,10 @@ class DuckDatabase:
             if self._read_only or not wal.exists() or "No space left" in str(error):
                 raise DatabaseTrouble(f"{self.path} cannot be opened: {first_line(error)}") from None
             root = self._without(wal, error)
+        else:
+            # The log is as it was found until something is written.
+            if not self._read_only and (end := hidden_commits(self._wal)) is not None:
+                self._notice(kept_beside(self._wal, end))
         root.execute("SET TimeZone = 'UTC'")
         return root
 
@@ -325,20 +330,20 @@ class DuckDatabase:
 
     def _without(self, wal: Path, error: duckdb.Error) -> duckdb.DuckDBPyConnection:
         """Open at the last checkpoint, with a damaged write-ahead log set aside by name."""
-        aside = wal.with_name(f"{wal.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
+        aside = place_beside(wal)
         os.replace(wal, aside)
         try:
             root = self._connect()
         except duckdb.Error as worse:
             os.replace(aside, wal)  # it was not the log: leave everything as it was found
             raise DatabaseTrouble(f"{self.path} cannot be opened: {first_line(worse)}") from None
-        notice = (
-            f"The write-ahead log was damaged and is set aside as {aside.name} ({first_line(error)}); "
-            "the database stands at its last checkpoint, and sweeps make good what the transcripts still hold."
-        )
-        self.notices.append(notice)
-        log.error("damaged write-ahead log set aside", path=str(aside), error=first_line(error))
+        self._notice(f"is set aside as {aside.name} ({first_line(error)}); the database stands at its last checkpoint")
         return root
+
+    def _notice(self, what: str) -> None:
+        notice = f"The write-ahead log was damaged and {what}, and sweeps make good what the transcripts still hold."
+        self.notices.append(notice)
+        log.error("damaged write-ahead log", path=str(self._wal), notice=notice)
 
 
 def write_parquet(columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]], path: Path) -> None:
