@@ -26,8 +26,8 @@ from watcher.knowledge.review import Edit
 from watcher.knowledge.shelf import Entry
 from watcher.knowledge.writer import Writer
 from watcher.service import Core
+from watcher.store.cursor import DuckConnection
 from watcher.store.database import Connection
-from watcher.store.duck import DuckConnection
 
 T = TypeVar("T")
 

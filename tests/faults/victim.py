@@ -26,7 +26,8 @@ import structlog
 from tests.harness import Subject
 from watcher.child import Child
 from watcher.store import migrations
-from watcher.store.duck import DuckConnection, DuckDatabase
+from watcher.store.cursor import DuckConnection
+from watcher.store.duck import DuckDatabase
 from watcher.store.passes import Outcome, Pass, PassStore
 
 

@@ -302,7 +302,7 @@ def test_stopping_waits_no_longer_than_it_may(house: House) -> None:
     pipeline = house.pipeline()
     pipeline.queue.offer(key, time.monotonic())
     until(lambda: pipeline.workers[0]._child.pid is not None, "it to be looked at")
-    with house.database._gate.held():  # as by a disk that does not answer
+    with house.database.gate.held():  # as by a disk that does not answer
         house.gate.touch()
         until(lambda: pipeline.door._busy, "its rows to be with the door")
         began = time.monotonic()

@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from watcher.store import duck
-from watcher.store.duck import DuckConnection, DuckDatabase
+from watcher.store.cursor import DuckConnection
+from watcher.store.duck import DuckDatabase
 
 
 class Short:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import itertools
 import os
-import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
 
-from processors.contract import ColumnType
 from watcher.errors import DatabaseTrouble, StateInUse, first_line
 from watcher.logs import Log
 from watcher.memory import give_back
-from watcher.store.database import SQL_TYPES, Blame, read
+from watcher.store.cursor import PATIENCE, DuckConnection, Gate, is_poison, object_size, readable
+from watcher.store.database import Blame, read
 from watcher.store.sql import quoted, text
 from watcher.store.wal import hidden_commits, kept_beside, place_beside
 
@@ -49,131 +47,17 @@ _ROWS = (
 )
 
 
-#: A row may be this long as JSON, in bytes.
-LONGEST_ROW = 64 << 20
-#: Of more lines than so many bytes it is worth knowing the longest.
-FEW_LINES = 1 << 20
-
-
 #: At rest, a write-ahead log longer than this is brought into the file: what is in it is held in memory too.
 LONG_LOG = 4 << 20
-#: A checkpoint, and the end, wait so long for single statements to end; seconds.
-PATIENCE = 10.0
-
-
-class _Gate:
-    """Where transactions pass, and a checkpoint holds them up: the database refuses one beside a transaction."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._inside = 0
-        self._held = False
-
-    @contextmanager
-    def passing(self) -> Iterator[None]:
-        """A transaction goes on inside."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._held)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """No transaction goes on, and none begins."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._held)
-            self._held = True
-            self._changed.wait_for(lambda: not self._inside)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._held = False
-                self._changed.notify_all()
-
-
-class DuckConnection:
-    """A cursor of the database, for one thread."""
-
-    def __init__(
-        self, another: Callable[[], duckdb.DuckDBPyConnection], gate: _Gate, poisoned: Callable[[], None]
-    ) -> None:
-        self._cursor = another()
-        self._another = another
-        self._gate = gate
-        self._poisoned = poisoned
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement; all of its rows (an unfinished result would block checkpoints)."""
-        try:
-            cursor = self._cursor.execute(sql, parameters) if parameters else self._cursor.execute(sql)
-            return cursor.fetchall()
-        except duckdb.Error as error:
-            if _is_poison(error):
-                self._poisoned()
-            raise
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit what is done inside, or none of it."""
-        with self._gate.passing():
-            try:
-                self.execute("BEGIN")
-                yield
-                self.execute("COMMIT")
-            except BaseException:
-                self._roll_back()
-                raise
-
-    def _roll_back(self) -> None:
-        try:
-            self._cursor.execute("ROLLBACK")
-        except duckdb.Error as error:
-            if "no transaction is active" in str(error):
-                return  # neither is one after a COMMIT that failed
-            # Without memory even this fails, and a cursor that is left in its transaction refuses everything for ever.
-            self._cursor.close()
-            self._cursor = self._another()
-
-    @contextmanager
-    def rows(self, columns: Mapping[str, ColumnType], lines: bytes) -> Iterator[str]:
-        """JSON lines as a table function: parsed by the database, outside the interpreter's lock."""
-        types = ", ".join(f"{name}: '{SQL_TYPES[kind]}'" for name, kind in columns.items())
-        with _readable(lines) as path:
-            yield (
-                f"read_json('{path}', format = 'newline_delimited', columns = {{{types}}},"
-                f" maximum_object_size = {_object_size(lines)})"
-            )
-
-    def to_parquet(self, select: str, path: Path) -> None:
-        """Write what a query gives into a Parquet file, outside the interpreter's lock."""
-        self.execute(f"COPY ({select}) TO {text(path)} (FORMAT parquet)")
-
-    def close(self) -> None:
-        """Give the cursor back. Idempotent."""
-        self._cursor.close()
-
-    def end(self) -> None:
-        """The same, though another thread is at it: what that runs is broken off. Idempotent."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self._cursor.close()
-                return
-            except duckdb.ResourceInUseException:
-                if time.monotonic() > deadline:
-                    raise
-            self._cursor.interrupt()
-            time.sleep(0.005)
+#: At rest, the file is opened anew after more transactions than this. (A first pass over 300,000 sessions takes some
+#: thousand, after which the process is a third smaller for it; opening takes a fifth of a second.)
+MANY = 500
+#: So long is waited for a moment in which nobody is at it; seconds.
+MOMENT = 1.0
 
 
 class DuckDatabase:
-    """The database file and every cursor into it."""
+    """The database file and every connection to it."""
 
     row_id = "rowid"
     collate = ""
@@ -192,42 +76,52 @@ class DuckDatabase:
         self.notices: list[str] = []
         self._read_only = read_only
         self._config = _CONFIG if threads is None else {**_CONFIG, "threads": threads}
-        self._lock, self._gate = threading.Lock(), _Gate()
+        self._lock, self.gate = threading.Lock(), Gate()
         self._copying = threading.Lock()
         self._cursors: weakref.WeakSet[DuckConnection] = weakref.WeakSet()
         #: How often it was opened, and the last opening that a failed checkpoint has poisoned.
         self._opening = 0
         self._poisoned = -1
         self._closed = False
+        #: How many transactions there had been when it was last opened.
+        self._passed = 0
         # None after an opening that failed: the next connection tries again.
         self._root: duckdb.DuckDBPyConnection | None = self._open()
 
     def connect(self) -> DuckConnection:
-        """A cursor for one thread.
+        """A connection for one thread.
 
         Raises:
             DatabaseTrouble: it was closed, or has to be opened anew and cannot be.
         """
         with self._lock:
-            if self._closed:
-                raise DatabaseTrouble(f"{self.path} is closed")
-            if self._poisoned == self._opening:  # it is freed only when every cursor is closed
-                self._close_all()
-                self._opening += 1
-                log.warning("database opened anew", path=str(self.path))
-            if self._root is None:
-                self._root = self._open()
-            opening = self._opening
-            connection = DuckConnection(self._root.cursor, self._gate, lambda: self._poison(opening))
+            connection = DuckConnection(self, *self._cursor())
             self._cursors.add(connection)
             return connection
 
-    def _poison(self, opening: int) -> None:
+    def cursor(self) -> tuple[duckdb.DuckDBPyConnection, int]:
+        """A cursor for a connection that has lost its own, and the number of the opening it belongs to."""
+        with self._lock:
+            return self._cursor()
+
+    def _cursor(self) -> tuple[duckdb.DuckDBPyConnection, int]:
+        if self._closed:
+            raise DatabaseTrouble(f"{self.path} is closed")
+        if self._poisoned == self._opening:  # it is freed only when every cursor is closed
+            self._close_all()
+            self._opening += 1
+            log.warning("database opened anew", path=str(self.path))
+        if self._root is None:
+            self._root = self._open()
+        return self._root.cursor(), self._opening
+
+    def poisoned(self, opening: int) -> None:
+        """Nothing works any more in this opening of the file: the next connection opens it anew."""
         self._poisoned = max(self._poisoned, opening)
 
     def blame(self, error: Exception) -> Blame:
         """Whose trouble an error is, by its class and, for the poisoned database, by its words."""
-        if _is_poison(error) or isinstance(error, duckdb.ConnectionException):
+        if is_poison(error) or isinstance(error, duckdb.ConnectionException):
             return "broken"
         return "rows" if isinstance(error, _ROWS) and "No space left" not in str(error) else "ours"
 
@@ -236,7 +130,7 @@ class DuckDatabase:
         deadline = time.monotonic() + PATIENCE
         connection = self.connect()
         try:
-            with self._gate.held():
+            with self.gate.held():
                 while True:
                     try:
                         connection.execute("CHECKPOINT")
@@ -249,19 +143,46 @@ class DuckDatabase:
             connection.close()
 
     def rest(self) -> None:
-        """Give back what memory nobody needs while nothing is written: what is only in the log, and what is freed."""
-        if self._wal.exists() and self._wal.stat().st_size > LONG_LOG:
+        """Give back what memory nobody needs while nothing is written: what is only in the log, and what is freed.
+
+        After many transactions the file is opened anew, in the next moment in which nobody is at it: the database holds
+        on to some memory for each of them, which nothing else has it give back.
+        """
+        many = self.gate.passed - self._passed > MANY
+        if self._wal.exists() and (many or self._wal.stat().st_size > LONG_LOG):
             self.checkpoint()
-        # The same limit again: setting it has the database hand over what it keeps for the next burst.
-        read(self, f"SET memory_limit = {text(self._config['memory_limit'])}")
+        if not many or not self._open_anew(time.monotonic() + MOMENT):
+            # The same limit again: setting it has the database hand over what it keeps for the next burst.
+            read(self, f"SET memory_limit = {text(self._config['memory_limit'])}")
         give_back()
+
+    def _open_anew(self, deadline: float) -> bool:
+        while not self._opened_anew():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.002)
+        log.debug("database opened anew, at rest", path=str(self.path))
+        return True
+
+    def _opened_anew(self) -> bool:
+        with self.gate.shut() as free, self._lock:
+            if not free or self._closed or self._root is None or self._poisoned == self._opening:
+                return False
+            for connection in list(self._cursors):
+                connection.let_go()
+            self._root.close()
+            self._root = None
+            self._opening += 1
+            self._passed = self.gate.passed
+            self._root = self._open()
+            return True
 
     def keep_copy(self, folder: Path, name: str) -> Path | None:
         """Copy the database as it is committed at this moment, whoever writes meanwhile; it takes its place at once.
 
         One copy at a time, and none in an earlier one's place: the second of a moment is ``name-2``.
         """
-        with self._copying:
+        with self._copying, self.gate.statement():  # what is attached is attached to this opening of the file
             return self._copy(folder, name)
 
     def _copy(self, folder: Path, name: str) -> Path:
@@ -350,42 +271,12 @@ def write_parquet(columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]], p
     """The same for rows from another database; ``columns``: name to type."""
     lines = msgspec.json.Encoder().encode_lines([dict(zip(columns, row, strict=True)) for row in rows])
     types = ", ".join(f"{text(name)}: {text(kind)}" for name, kind in columns.items())
-    with duckdb.connect(config=_CONFIG) as memory, _readable(lines) as source:
+    with duckdb.connect(config=_CONFIG) as memory, readable(lines) as source:
         memory.execute("SET TimeZone = 'UTC'")
         memory.execute(
             f"COPY (SELECT * FROM read_json({text(source)}, format = 'newline_delimited', columns = {{{types}}},"
-            f" maximum_object_size = {_object_size(lines)})) TO {text(path)} (FORMAT parquet)"
+            f" maximum_object_size = {object_size(lines)})) TO {text(path)} (FORMAT parquet)"
         )
-
-
-def _object_size(lines: bytes) -> int:
-    """The longest row to be ready for; each thread of a scan takes twice of it, and that counts as memory in use."""
-    longest = len(lines) if len(lines) <= FEW_LINES else max(map(len, lines.split(b"\n")))
-    return min(LONGEST_ROW, max(longest + 1, 4096))
-
-
-def _is_poison(error: BaseException) -> bool:
-    """Whether nothing works any more until the database is opened anew."""
-    return isinstance(error, (duckdb.FatalException, duckdb.InternalException)) or "has been invalidated" in str(error)
-
-
-@contextmanager
-def _readable(lines: bytes) -> Iterator[str]:
-    """A path under which the bytes can be read; in memory where the system can do that."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("rows")
-        try:
-            view = memoryview(lines)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            yield f"/proc/self/fd/{descriptor}"
-        finally:
-            os.close(descriptor)
-    else:
-        with tempfile.NamedTemporaryFile(prefix="session-watcher-rows-") as file:
-            file.write(lines)
-            file.flush()
-            yield file.name
 
 
 def _holder(message: str) -> int | None:
