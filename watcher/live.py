@@ -27,7 +27,7 @@ log = Log()
 TICK = 1.0
 #: The database is put to rest when nothing was committed, and no tree compared, for so long, in seconds.
 REST = 20.0
-#: So far apart do jobs begin after a start.
+#: So far apart do jobs that are no sweeps begin after a start.
 APART = 10.0
 #: Tables that a running service cannot take up: they are in force from the next start.
 FIXED = ("paths", "node", "database", "observer", "http", "log")
@@ -60,17 +60,19 @@ class LiveService:
         self._told: dict[tuple[str, str], str] = {}
         #: How many commits there were when this was last looked at, since when, and whether it was put to rest since.
         self._commits, self._looks, self._since, self._rested = 0, 0, time.monotonic(), False
+        self._started = time.monotonic()
         self.core.jobs.add(HEALTH_CHECK, self.check)
 
     def start(self) -> None:
         """Listen first, then work, then look at everything once: nothing falls between."""
         self.core.ledger.interrupt()
         last = self.core.ledger.last_runs()
+        self._started = time.monotonic()
         self.observer.start()
         self.core.start()
         self.core.knowledge.start()
-        for number, pipeline in enumerate(self.core.pipelines.values()):
-            self._sweep_by_the_clock(pipeline, number * APART)
+        for pipeline in self.core.pipelines.values():
+            self._sweep_by_the_clock(pipeline)
             self._sweep_soon(pipeline, "start")
         for number, (name, every) in enumerate(_cadences(self.core.settings).items(), start=1):
             first = first_run(datetime.now(UTC), last.get(name), every, min(number * APART, every))
@@ -130,7 +132,7 @@ class LiveService:
             self._sweep_no_more(name)
         for name, pipeline in self.core.pipelines.items():
             if name not in pipelines or before.processor(name).sweep_every != after.processor(name).sweep_every:
-                self._sweep_by_the_clock(pipeline, 0.0)
+                self._sweep_by_the_clock(pipeline)
             if name not in pipelines:
                 self._sweep_soon(pipeline, "enabled")
             elif name in unconfigured and pipeline.unconfigured is None:
@@ -144,9 +146,11 @@ class LiveService:
                 self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name), first)
         log.info("settings taken up", wait_for_the_next_start=self.waiting_settings)
 
-    def _sweep_by_the_clock(self, pipeline: Pipeline, offset: float) -> None:
-        name, every = job_of(pipeline.name), float(pipeline.plan.settings.sweep_every)
-        self.schedule.every(name, every, partial(self._sweep, pipeline, "clock"), every + min(offset, every))
+    def _sweep_by_the_clock(self, pipeline: Pipeline) -> None:
+        # From one start on: those that fall on the same moment share a look at the tree, which costs most of a sweep.
+        every, at = float(pipeline.plan.settings.sweep_every), self._started
+        late = (time.monotonic() - at) % every
+        self.schedule.every(job_of(pipeline.name), every, partial(self._sweep, pipeline, "clock"), every - late)
 
     def _sweep_soon(self, pipeline: Pipeline, trigger: str) -> None:
         self.schedule.soon(f"{job_of(pipeline.name)}:{trigger}", partial(self._sweep, pipeline, trigger))

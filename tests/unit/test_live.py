@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +92,18 @@ def test_when_jobs_run_changes_at_once(live: Live) -> None:
     assert 190 < (live.turn(HEALTH_CHECK) or 0) <= 200
     for gone in (COLLECTOR, CORPORATE_MEMORY, job_of("usage")):
         assert live.turn(gone) is None, gone
+
+
+def test_sweeps_fall_on_the_same_moments(live: Live) -> None:
+    """Whenever each got its interval: sweeps that begin together share a look at the tree."""
+    faster: dict[str, str] = {}
+    for name in live.service.core.pipelines:
+        faster[f"processors__{name}__sweep_every"] = "100s"
+        live.service.take(live.loaded(**faster))
+        time.sleep(0.01)
+    turns = [live.service.schedule.next_run(job_of(name)) for name in live.service.core.pipelines]
+    times = [at.timestamp() for at in turns if at is not None]
+    assert len(times) == 3 and max(times) - min(times) < 0.003
 
 
 def test_what_waits_for_the_next_start_is_named(live: Live) -> None:

@@ -31,7 +31,7 @@ def once(settings: Settings, names: list[str], quiet: bool) -> dict[str, Any]:
         if settings.collector.enabled:
             collected = _collected(lambda: dict(_posted(service, PATH, PATIENCE)["details"]))
         wanted = names or [entry["processor"] for entry in service.get("/api/health/detailed")["processors"]]
-        answers = [_asked(service, name, settings.service.time_budget + 30.0) for name in wanted]
+        answers = _side_by_side(service, wanted, settings.service.time_budget + 30.0)
         noted = {}
         if settings.corporate_memory.enabled:
             noted = _collected(lambda: dict(_posted(service, NOTES, PATIENCE)["details"]))
@@ -106,6 +106,31 @@ def _asked(service: Client, name: str, patience: float) -> dict[str, Any]:
         if details["capped"] == 0 or (details["errors"] and not details["processed"]):
             return details
         _line(f"{name}: {details['processed']} sessions, {details['capped']} to go")
+
+
+def _side_by_side(service: Client, names: list[str], patience: float) -> list[dict[str, Any]]:
+    """Every processor's run: together they take as long as the slowest, and look at the tree once."""
+    found: dict[str, dict[str, Any] | ServiceTrouble] = {}
+
+    def ask(name: str) -> None:
+        try:
+            found[name] = _asked(service, name, patience)
+        except ServiceTrouble as error:
+            found[name] = error
+
+    # Daemons: an interrupt ends the command, whatever the service still does.
+    threads = [threading.Thread(target=ask, args=(name,), name=f"ask:{name}", daemon=True) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answers: list[dict[str, Any]] = []
+    for name in names:
+        answer = found[name]
+        if isinstance(answer, ServiceTrouble):
+            raise answer
+        answers.append(answer)
+    return answers
 
 
 def _take_in(service: Client) -> None:
