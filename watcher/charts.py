@@ -24,8 +24,8 @@ _MONTHS = timedelta(150)
 _CLOCK = {
     "year": "%Y", "month": "%b %-d", "date": "%b %-d", "hours": "%H:%M", "minutes": "%H:%M", "seconds": "%H:%M:%S",
 }  # fmt: skip
-#: Labels of a time axis do not touch one another, in a reader's wider letters either.
-_APART = {"labelSeparation": 18, "labelOverlap": "greedy"}
+#: Labels of a time axis do not touch one another, in a reader's wider letters either, nor the other axis's lowest one.
+_APART = {"labelSeparation": 18, "labelOverlap": "greedy", "labelPadding": 7}
 #: Text from transcripts is cut at this many characters in a chart.
 _LONGEST = 28
 

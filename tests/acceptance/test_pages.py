@@ -12,7 +12,7 @@ import signal
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,6 +26,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from playwright.sync_api import Response as PlaywrightResponse
 
 from tests.processes import Place, Running, wait_for
+from watcher.charts import over_moments
+from watcher.draw import Easel
 
 #: The browser that is driven.
 CHROMIUM = os.environ.get("SESSION_WATCHER_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -589,23 +591,50 @@ def test_it_fits_a_phone(browser: Browser, site: Site, signed_in: Any) -> None:
                 assert hidden <= 0, (width, path, "a page cannot be seen in the navigation")
 
 
+#: Of each chart the size of its smallest text, in pixels, and the texts that are cut off or lie on others.
+LOOK = """charts => charts.map(chart => {
+    const seen = text => text.textContent.trim() && getComputedStyle(text).opacity !== "0";
+    const texts = [...chart.querySelectorAll("text")].filter(seen), scale = chart.getScreenCTM().a;
+    const boxes = [chart, ...texts].map(one => one.getBoundingClientRect()), edge = boxes.shift();
+    const cut = box => box.left < edge.left - 1 || box.right > edge.right + 1;
+    const meet = (a, b) => a.left < b.right && b.left < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom;
+    const wrong = (box, at) => cut(box) || boxes.some((other, place) => place !== at && meet(box, other));
+    return [Math.min(...texts.map(text => parseFloat(getComputedStyle(text).fontSize) * scale)),
+            texts.filter((text, at) => wrong(boxes[at], at)).map(text => text.textContent)];
+})"""
+PHONE: Any = {"width": 390, "height": 800}
+
+
 def test_charts_can_be_read_on_a_phone(browser: Browser, site: Site, signed_in: Any) -> None:
     """Their text is as large there as a page's small print; none of it is cut off, or lies on another."""
-    look = """charts => charts.map(chart => {
-        const seen = text => text.textContent.trim() && getComputedStyle(text).opacity !== "0";
-        const texts = [...chart.querySelectorAll("text")].filter(seen), scale = chart.getScreenCTM().a;
-        const boxes = [chart, ...texts].map(one => one.getBoundingClientRect()), edge = boxes.shift();
-        const cut = box => box.left < edge.left - 1 || box.right > edge.right + 1;
-        const meet = (a, b) => a.left < b.right && b.left < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom;
-        const wrong = (box, at) => cut(box) || boxes.some((other, place) => place !== at && meet(box, other));
-        return [Math.min(...texts.map(text => parseFloat(getComputedStyle(text).fontSize) * scale)),
-                texts.filter((text, at) => wrong(boxes[at], at)).map(text => text.textContent)];
-    })"""
-    with opened(browser, site, storage_state=signed_in, viewport={"width": 390, "height": 800}) as page:
+    with opened(browser, site, storage_state=signed_in, viewport=PHONE) as page:
         for path, charts in (("/", 2), ("/usage", 6), ("/usage?since=", 6), (ONE, 2)):
             page.goto(path)
-            found = page.locator(".chart svg").evaluate_all(look)
+            found = page.locator(".chart svg").evaluate_all(LOOK)
             assert len(found) == charts and all(size >= 12 and not wrong for size, wrong in found), (path, found)
+
+
+def test_whenever_a_session_began_its_course_can_be_read(browser: Browser) -> None:
+    """Also where the first moment is one that the clock's axis names: no text lies on another."""
+    begins = [datetime(2026, 3, 1, 21, minute, second) for minute in (0, 59) for second in (0, 1, 59)]
+    lengths = [timedelta(seconds=5), timedelta(seconds=40), timedelta(minutes=20), timedelta(hours=3), timedelta(3)]
+    specs = [
+        over_moments(
+            [{"at": (begin + part * length / 4).isoformat() + "Z", "value": part} for part in range(5)],
+            unit="tokens a call",
+            ink="black",
+        )
+        for begin in begins
+        for length in lengths
+    ]
+    with closing(Easel()) as easel, closing(browser.new_page(viewport=PHONE)) as page:
+        drawn = [
+            picture.decode().replace("<svg ", '<svg style="width:100%;height:auto" ', 1)
+            for picture in easel.draw(specs)
+        ]
+        page.set_content("".join(drawn))
+        found = page.locator("svg").evaluate_all(LOOK)
+    assert len(found) == len(specs) and not [wrong for _, wrong in found if wrong], found
 
 
 def test_it_works_without_a_script(browser: Browser, site: Site) -> None:

@@ -47,6 +47,8 @@ def test_an_appended_line_is_in_usage_a_moment_after_quiet(service: Place) -> No
     folder.mkdir(parents=True)
     (folder / "b.jsonl").write_bytes(call("m4"))
     wait_for(lambda: calls(service) == 4, "a file in a new folder", patience=10)
+    # A processor that had not taken it under its first name would never know that it is gone.
+    wait_for(lambda: {entry["ok"] for entry in service.json("status")["processors"]} == {2}, "it in all processors")
     (folder / "b.jsonl").rename(folder / "c.jsonl")
     wait_for(
         lambda: {entry["gone"] for entry in service.json("status")["processors"]} == {1}, "the rename", patience=20
