@@ -94,10 +94,19 @@ def test_not_beside_a_statement(database: DuckDatabase, opened: list[str]) -> No
     assert found == [(299_999_995,)]
 
 
-def test_an_opening_that_fails_is_tried_again(database: DuckDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("IO Error: Could not read from file", "Could not read"),
+        ("IO Error: Could not set lock on file: Conflicting lock is held in /usr/bin/duckdb (PID 77)", "process 77"),
+    ],
+)
+def test_an_opening_that_fails_is_tried_again(
+    database: DuckDatabase, monkeypatch: pytest.MonkeyPatch, error: str, said: str
+) -> None:
     say(database, 0, FEW + 1)
     held = database.connect()
-    connect, failures = duckdb.connect, ["IO Error: Could not read from file"]
+    connect, failures = duckdb.connect, [error] * 2
 
     def failing(*given: object, **options: object) -> duckdb.DuckDBPyConnection:
         if failures:
@@ -105,8 +114,11 @@ def test_an_opening_that_fails_is_tried_again(database: DuckDatabase, monkeypatc
         return connect(*given, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("watcher.store.duck.duckdb.connect", failing)
-    with pytest.raises(DatabaseTrouble, match="Could not read"):
+    with pytest.raises(DatabaseTrouble, match=said):
         database.rest()
+    with pytest.raises(DatabaseTrouble, match=said) as trouble:
+        held.execute("SELECT 1")
+    assert database.blame(trouble.value) == "ours", "nobody's rows are to blame"
     assert held.execute("SELECT count(*) FROM said") == [(FEW + 1,)]
     assert read(database, "SELECT count(*) FROM said") == [(FEW + 1,)]
 

@@ -112,8 +112,14 @@ class DuckDatabase:
             self._opening += 1
             log.warning("database opened anew", path=str(self.path))
         if self._root is None:
-            self._root = self._open()
+            self._root = self._open_again()
         return self._root.cursor(), self._opening
+
+    def _open_again(self) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._open()
+        except StateInUse as error:  # somebody who does not go by our lock got between; when they leave, it goes on
+            raise DatabaseTrouble(str(error)) from None
 
     def poisoned(self, opening: int) -> None:
         """Nothing works any more in this opening of the file: the next connection opens it anew."""
@@ -174,7 +180,7 @@ class DuckDatabase:
             self._root = None
             self._opening += 1
             self._passed = self.gate.passed
-            self._root = self._open()
+            self._root = self._open_again()
             return True
 
     def keep_copy(self, folder: Path, name: str) -> Path | None:
