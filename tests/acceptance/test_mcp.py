@@ -63,6 +63,8 @@ def place(tmp_path: Path) -> Place:
     (tmp_path / "sessions" / "ann").mkdir(parents=True)
     session = talk(AGENT, CORRECTION, "Thanks, noted.", DEFINITION)
     (tmp_path / "sessions" / "ann" / "s.jsonl").write_bytes(session + call("m1", 1000))
+    (tmp_path / "sessions" / "bob").mkdir()
+    (tmp_path / "sessions" / "bob" / "s.jsonl").write_bytes(call("m2", 10))
     place = Place(tmp_path / "sessions", tmp_path / "state")
     assert place.run("once", "-q").returncode == 0
     (approved,) = [one["item_id"] for one in items(place) if "reduced rate" in one["content"]]
@@ -81,6 +83,7 @@ def asked_of(place: Place) -> tuple[Asked, str]:
         ("read_item", {"item": by_status["pending"]}),
         ("fetch_bundle", {}),
         ("report_usage", {"report": "users"}),
+        ("report_usage", {"report": "users", "limit": 1}),
         ("report_usage", {"report": "nonsense"}),
         ("report_usage", {"since": "yesterday"}),
         ("search_memory", {"text": ""}),
@@ -90,7 +93,7 @@ def asked_of(place: Place) -> tuple[Asked, str]:
 
 def check(answers: list[Any], approved: str) -> None:
     """What every agent gets, by whatever way it asks."""
-    found, not_yet, wild, item, hidden, bundle, usage, nonsense, no_day, empty, sly = answers
+    found, not_yet, wild, item, hidden, bundle, usage, first, nonsense, no_day, empty, sly = answers
     assert [one["item_id"] for one in found["items"]] == [approved] and found["total"] == 1
     assert not_yet["items"] == [], "what nobody approved is not for agents"
     assert wild["items"] == []
@@ -98,6 +101,8 @@ def check(answers: list[Any], approved: str) -> None:
     assert "there is no item" in hidden and "there is no item" in sly
     assert [one["item_id"] for one in bundle["items"]] == [approved]
     assert usage["columns"][0] == "username" and usage["rows"][0][0] == "ann"
+    assert usage["total_rows"] == len(usage["rows"]) == 2
+    assert first == {**usage, "rows": usage["rows"][:1]}, "no more than an agent has room for, and totals of all"
     assert "daily" in nonsense and "YYYY-MM-DD" in no_day and "Error" in empty
 
 
@@ -164,7 +169,7 @@ def test_over_http_with_a_token_of_ones_own(place: Place, served: str) -> None:
     check(answers, approved)
     own = place.json("tokens", "create", "bob", "--role", "user", "--user", "bob")["token"]
     _, usage, bundle = over_http(served, own, [("report_usage", {"report": "users"}), ("fetch_bundle", {})])
-    assert usage["rows"] == [], "a user's token sees only what is its user's"
+    assert [row[0] for row in usage["rows"]] == ["bob"], "a user's token sees only what is its user's"
     assert [one["item_id"] for one in bundle["items"]] == [approved]
     assert code_of(served) == 401 and code_of(served, Authorization="Bearer nonsense") == 401
     assert code_of(served, Authorization=f"Bearer {token}", Host="evil.example:80") in (403, 421)

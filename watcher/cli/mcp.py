@@ -93,14 +93,16 @@ def server_of(asking: Asking) -> MCPServer:
         until: Day = None,
         user: str | None = None,
         model: str | None = None,
+        limit: Annotated[int, Field(ge=1, le=1000)] = 100,
     ) -> dict[str, Any]:
-        """Report tokens, cost and tools: by day, month, session, model, user or tool."""
+        """Report tokens, cost and tools: by day, month, session, model, user or tool; the first rows, totals of all."""
         if report not in reports.REPORTS:
             raise ToolError(f"there is no report {report[:100]!r}; there are {', '.join(reports.REPORTS)}")
         chosen = reports.Filters(_day("since", since), _day("until", until), user, model)
         return told(
-            context, f"/api/usage/{report}", lambda query: reports.as_json(reports.REPORTS[report](query, chosen)),
-            since=since, until=until, user=user, model=model,
+            context, f"/api/usage/{report}",
+            lambda query: reports.as_json(reports.part(query, report, chosen, limit, 0)),
+            since=since, until=until, user=user, model=model, limit=limit,
         )  # fmt: skip
 
     return server
