@@ -27,8 +27,8 @@ log = Log()
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # The default would let the cache grow to most of the machine.
     "memory_limit": "512MB",
-    # A larger write-ahead log makes for fewer checkpoints under load; it is replayed at 50 MB/s and more.
-    "checkpoint_threshold": "64MB",
+    # A larger write-ahead log makes for fewer checkpoints under load; what is in it is held in memory too.
+    "checkpoint_threshold": "24MB",
     # Rows come in through descriptors whose names are used again.
     "enable_external_file_cache": False,
     "autoinstall_known_extensions": False,
