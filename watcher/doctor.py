@@ -224,6 +224,8 @@ def _database(settings: Settings) -> Iterator[Check]:
         yield Check("database", "unhealthy", f"{error}; {remedy}.")
         return
     try:
+        for notice in database.notices:
+            yield Check("wal_damaged", "warning", notice)
         if not is_current(database):
             yield Check("database", "info", "It is of an earlier version; the next start brings it up to date.")
             return

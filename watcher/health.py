@@ -146,9 +146,9 @@ def of_disk(state: Path, min_free: int) -> list[Finding]:
     ]
 
 
-def of_damage(state: Path) -> list[Finding]:
-    """Write-ahead logs that were set aside."""
-    return [
+def of_damage(state: Path, notices: Sequence[str] = ()) -> list[Finding]:
+    """Write-ahead logs that were set aside, and what else there was to say when the database was opened."""
+    return [Finding("warning", "wal_damaged", notice) for notice in notices] + [
         Finding(
             "warning",
             "wal_set_aside",

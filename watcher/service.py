@@ -316,7 +316,7 @@ class Core:
             for r in self.refused
         ]
         found += health.of_disk(self.settings.paths.state, self.settings.health.min_free_disk)
-        found += health.of_damage(self.settings.paths.state)
+        found += health.of_damage(self.settings.paths.state, self.database.notices)
         try:
             tallies = self.query(QUERIES["tallies"])
             found += health.of_sessions(tallies) + health.of_clock(tallies, time.time())

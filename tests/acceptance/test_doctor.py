@@ -23,6 +23,7 @@ from tests.stranger import install
 from watcher.cli.doctor import examine
 from watcher.lock import Holder, StateLock
 from watcher.settings.follow import Sources
+from watcher.store.wal import COMMIT
 
 #: Words with which a person is told what to do, or that nothing is to be done.
 WHAT_TO_DO = re.compile(
@@ -164,6 +165,31 @@ def log_set_aside(patient: Patient) -> None:
     (patient.state / "watcher.duckdb.wal.damaged-20260301T000000").write_text("x")
 
 
+def with_a_log(patient: Patient) -> bytearray:
+    """As it is when nobody closed it; what its write-ahead log holds."""
+    patient.fill()
+    log = patient.state / "watcher.duckdb.wal"
+    with duckdb.connect(str(patient.database)) as live:
+        for _ in range(3):
+            live.execute("UPDATE session_processor_state SET processed_at = processed_at - INTERVAL 1 SECOND")
+        kept = {path: path.read_bytes() for path in (patient.database, log)}
+    for path, data in kept.items():
+        path.write_bytes(data)
+    return bytearray(kept[log])
+
+
+def log_refused(patient: Patient) -> None:
+    data = with_a_log(patient)
+    data[data.index(COMMIT) + len(COMMIT) + 20] ^= 0xFF
+    (patient.state / "watcher.duckdb.wal").write_bytes(data)
+
+
+def log_played_in_part(patient: Patient) -> None:
+    data = with_a_log(patient)
+    data[:8] = b"\xff" * 8
+    (patient.state / "watcher.duckdb.wal").write_bytes(data)
+
+
 def open_token(patient: Patient) -> None:
     patient.fill()
     (patient.state / "token").write_text("sesame")
@@ -190,6 +216,8 @@ FAULTS: list[tuple[Callable[[Patient], None], str, str, str]] = [
     (a_folder, "unhealthy", "database", "cannot be opened"),
     (full, "degraded", "low_disk", "make room"),
     (log_set_aside, "degraded", "wal_set_aside", "damaged-20260301T000000"),
+    (log_refused, "unhealthy", "database", "a start of the service sets that aside"),
+    (log_played_in_part, "degraded", "wal_damaged", "at byte 0"),
     (open_token, "degraded", "token", "chmod 600"),
     (dated_ahead, "degraded", "dated_ahead", "NTP"),
     (put_aside, "degraded", "quarantined", "sessions retry"),

@@ -207,6 +207,7 @@ def test_disk_and_damage_are_named(tmp_path: Path) -> None:
     aside.touch()
     said = one(health.of_damage(tmp_path), "wal_set_aside")
     assert said.level == "warning" and aside.name in said.message
+    assert one(health.of_damage(tmp_path, ["Look at the disk."]), "wal_damaged").message == "Look at the disk."
     aside.unlink()
     assert health.of_damage(tmp_path) == []
 

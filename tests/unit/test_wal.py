@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import structlog
 
 from watcher.store.duck import DuckDatabase
 from watcher.store.wal import hidden_commits
@@ -91,12 +92,16 @@ def test_what_is_left_out_is_kept_and_said(place: Path, where: str) -> None:
     wal.write_bytes(data)
     before = played(place)
     assert before is not None and (0 < before < COMMITS if where == "a length" else before == 0)
-    database = DuckDatabase(place / "watcher.duckdb")
+    looked = DuckDatabase(place / "watcher.duckdb", read_only=True)
+    assert f"at byte {at}" in looked.notices[0] and wal.read_bytes() == data
+    looked.close()
+    with structlog.testing.capture_logs() as said:
+        database = DuckDatabase(place / "watcher.duckdb")
     try:
-        (notice,) = database.notices
+        assert database.notices == [], "health finds the file"
         (kept,) = place.glob("*.wal.damaged-*")
         assert kept.read_bytes() == data
-        assert kept.name in notice and f"at byte {at}" in notice
+        assert [one["kept"] for one in said] == [str(kept)] and f"at byte {at}" in said[0]["error"]
         connection = database.connect()
         connection.execute("INSERT INTO said VALUES (1000, 'after')")
         # As it is on the disk now, if it is killed here.
@@ -109,7 +114,7 @@ def test_what_is_left_out_is_kept_and_said(place: Path, where: str) -> None:
     assert played(later) == before + 1
     again = DuckDatabase(place / "watcher.duckdb")
     try:
-        assert again.notices == []
+        assert again.notices == [] and [*place.glob("*.damaged-*")] == [kept]
     finally:
         again.close()
 
@@ -122,7 +127,7 @@ def test_no_room_to_keep_it_is_said_too(place: Path, monkeypatch: pytest.MonkeyP
         target.write_bytes(b"a part")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("watcher.store.wal.shutil.copyfile", full)
+    monkeypatch.setattr("watcher.store.duck.shutil.copyfile", full)
     database = DuckDatabase(place / "watcher.duckdb")
     try:
         assert "could not be kept ([Errno 28] No space left on device)" in database.notices[0]

@@ -58,7 +58,7 @@ class Database(Protocol):
     row_hash: str
     #: The errors that everything the database says is a kind of.
     Error: tuple[type[Exception], ...]
-    #: Trouble met while opening that a person should know of.
+    #: What a person should know of that was met while opening, and is shown by nothing else.
     notices: list[str]
 
     def connect(self) -> Connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import threading
 import time
 import weakref
@@ -20,7 +21,7 @@ from watcher.memory import give_back
 from watcher.store.cursor import PATIENCE, DuckConnection, Gate, is_poison, object_size, readable
 from watcher.store.database import Blame, read
 from watcher.store.sql import quoted, text
-from watcher.store.wal import hidden_commits, kept_beside, place_beside
+from watcher.store.wal import hidden_commits, place_beside
 
 log = Log()
 
@@ -243,12 +244,13 @@ class DuckDatabase:
             if "Could not set lock" in str(error):
                 raise StateInUse(str(self.path), _holder(str(error))) from None
             if self._read_only or not wal.exists() or "No space left" in str(error):
-                raise DatabaseTrouble(f"{self.path} cannot be opened: {first_line(error)}") from None
+                said = f"{self.path} cannot be opened: {first_line(error)}"
+                if self._read_only and wal.exists():
+                    said += "; where its log is damaged, a start of the service sets that aside and goes on"
+                raise DatabaseTrouble(said) from None
             root = self._without(wal, error)
         else:
-            # The log is as it was found until something is written.
-            if not self._read_only and (end := hidden_commits(self._wal)) is not None:
-                self._notice(kept_beside(self._wal, end))
+            self._look_behind(self._wal)
         root.execute("SET TimeZone = 'UTC'")
         return root
 
@@ -264,13 +266,31 @@ class DuckDatabase:
         except duckdb.Error as worse:
             os.replace(aside, wal)  # it was not the log: leave everything as it was found
             raise DatabaseTrouble(f"{self.path} cannot be opened: {first_line(worse)}") from None
-        self._notice(f"is set aside as {aside.name} ({first_line(error)}); the database stands at its last checkpoint")
+        log.error("damaged write-ahead log set aside", path=str(aside), error=first_line(error))
         return root
 
-    def _notice(self, what: str) -> None:
-        notice = f"The write-ahead log was damaged and {what}, and sweeps make good what the transcripts still hold."
-        self.notices.append(notice)
-        log.error("damaged write-ahead log", path=str(self._wal), notice=notice)
+    def _look_behind(self, wal: Path) -> None:
+        """Find out whether a log was played in part, and keep it: it is as it was until something is written."""
+        end = hidden_commits(wal)
+        if end is None:
+            return
+        where = f"commits follow an entry that is not whole, at byte {end}"
+        if self._read_only:
+            self.notices.append(
+                f"The write-ahead log is damaged ({where}), and what is shown stands before it. A start of the service "
+                "keeps the log beside it, and sweeps make good what the transcripts still hold."
+            )
+            return
+        aside = place_beside(wal)
+        try:
+            shutil.copyfile(wal, aside)
+        except OSError as error:  # no room: what can be played is not held up by it
+            aside.unlink(missing_ok=True)
+            self.notices.append(
+                f"The write-ahead log was damaged ({where}) and could not be kept ({first_line(error)}); the database "
+                "stands before it, and sweeps make good what the transcripts still hold. Look at the disk."
+            )
+        log.error("damaged write-ahead log", path=str(wal), kept=str(aside) if aside.exists() else None, error=where)
 
 
 def write_parquet(columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]], path: Path) -> None:

@@ -9,12 +9,9 @@ and stop the opening.)
 from __future__ import annotations
 
 import mmap
-import shutil
 import struct
 import time
 from pathlib import Path
-
-from watcher.errors import first_line
 
 #: The last entry of each commit: its length, its checksum, and what it is.
 COMMIT = bytes.fromhex("0500000000000000e7fe7d722fed3d5e640064ffff")
@@ -39,20 +36,8 @@ def hidden_commits(log: Path) -> int | None:
 
 
 def place_beside(log: Path) -> Path:
-    """Where a damaged log goes: beside its place, with the moment in its name."""
+    """Where a damaged log goes: beside its place, with the moment in its name; health looks for it there."""
     return log.with_name(f"{log.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
-
-
-def kept_beside(log: Path, end: int) -> str:
-    """Keep a copy of a log that was played up to ``end`` only; what became of it, for a sentence."""
-    aside = place_beside(log)
-    try:
-        shutil.copyfile(log, aside)
-        kept = f"is kept as {aside.name}"
-    except OSError as error:  # no room: what can be played is not held up by it
-        aside.unlink(missing_ok=True)
-        kept = f"could not be kept ({first_line(error)})"
-    return f"{kept} (commits follow an entry that is not whole, at byte {end}); the database stands before it"
 
 
 def _first_not_whole(data: mmap.mmap) -> int:
