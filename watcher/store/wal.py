@@ -8,10 +8,11 @@ and stop the opening.)
 
 from __future__ import annotations
 
-import mmap
+import os
 import struct
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 #: The last entry of each commit: its length, its checksum, and what it is.
 COMMIT = bytes.fromhex("0500000000000000e7fe7d722fed3d5e640064ffff")
@@ -19,6 +20,9 @@ COMMIT = bytes.fromhex("0500000000000000e7fe7d722fed3d5e640064ffff")
 HEAD = bytes.fromhex("640062650002")
 #: Numbers that say which database a log belongs to.
 IDENTIFIER = 16
+#: No head is longer than this: the numbers in it have ten bytes at most.
+_HEAD_AT_MOST = 256
+_PIECE = 1 << 20
 _ENTRY = struct.Struct("<QQ")  # the length and the checksum of what follows
 
 
@@ -28,11 +32,17 @@ class _NotWhole(Exception):
 
 def hidden_commits(log: Path) -> int | None:
     """Where DuckDB would stop playing a log although whole commits follow, an offset in bytes; else None."""
-    if not log.exists() or not log.stat().st_size:
+    if not log.exists():
         return None
-    with log.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        end = _first_not_whole(data)
-        return end if data.find(COMMIT, end) >= 0 else None
+    with log.open("rb") as file:
+        end = _first_not_whole(file, os.fstat(file.fileno()).st_size)
+        file.seek(end)
+        behind = b""
+        while piece := file.read(_PIECE):
+            behind = behind[-len(COMMIT) :] + piece
+            if COMMIT in behind:
+                return end
+    return None
 
 
 def place_beside(log: Path) -> Path:
@@ -40,21 +50,22 @@ def place_beside(log: Path) -> Path:
     return log.with_name(f"{log.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
 
 
-def _first_not_whole(data: mmap.mmap) -> int:
+def _first_not_whole(file: BinaryIO, size: int) -> int:
     """The offset of the first entry that runs over the end; the end, where none does."""
     try:
-        end = _past_head(data)
+        end = _past_head(file.read(_HEAD_AT_MOST))
     except _NotWhole:
         return 0
-    while end + _ENTRY.size <= len(data):
-        after = end + _ENTRY.size + _ENTRY.unpack_from(data, end)[0]
-        if after > len(data):
+    while end + _ENTRY.size <= size:
+        file.seek(end)
+        after = end + _ENTRY.size + _ENTRY.unpack(file.read(_ENTRY.size))[0]
+        if after > size:
             break
         end = after
     return end
 
 
-def _past_head(data: mmap.mmap) -> int:
+def _past_head(data: bytes) -> int:
     """The offset of the first entry."""
     at = _expect(data, 0, HEAD)
     count, at = _number(data, _expect(data, at, b"\x66\x00"))
@@ -66,13 +77,13 @@ def _past_head(data: mmap.mmap) -> int:
     return _expect(data, at, b"\xff\xff")
 
 
-def _expect(data: mmap.mmap, at: int, what: bytes) -> int:
+def _expect(data: bytes, at: int, what: bytes) -> int:
     if data[at : at + len(what)] != what:
         raise _NotWhole
     return at + len(what)
 
 
-def _number(data: mmap.mmap, at: int) -> tuple[int, int]:
+def _number(data: bytes, at: int) -> tuple[int, int]:
     """A number of seven bits a byte, and the offset after it."""
     value = shift = 0
     while at < len(data) and shift < 64:
