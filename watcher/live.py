@@ -25,7 +25,7 @@ log = Log()
 
 #: How often an owed sweep is looked for, and the settings file looked at, in seconds.
 TICK = 1.0
-#: The database is put to rest when nothing was committed, and no tree compared, for so long, in seconds.
+#: The database is put to rest when it was not written to, and no tree compared, for so long, in seconds.
 REST = 20.0
 #: So far apart do jobs that are no sweeps begin after a start.
 APART = 10.0
@@ -58,8 +58,10 @@ class LiveService:
         #: Settings that were changed, and take effect at the next start.
         self.waiting_settings: list[str] = []
         self._told: dict[tuple[str, str], str] = {}
-        #: How many commits there were when this was last looked at, since when, and whether it was put to rest since.
-        self._commits, self._looks, self._since, self._rested = 0, 0, time.monotonic(), False
+        #: How many commits of rows there were when this was last looked at.
+        self._commits = 0
+        #: The same of all that the database has had to do, since when, and whether it was put to rest since.
+        self._done, self._since, self._rested = (0, 0), time.monotonic(), False
         self._started = time.monotonic()
         self.core.jobs.add(HEALTH_CHECK, self.check)
 
@@ -181,11 +183,11 @@ class LiveService:
     def _tick(self) -> None:
         """One small look at everything that may have come up: a busy schedule is a core that is never at rest."""
         commits = sum(pipeline.door.commits for pipeline in self.core.pipelines.values())
-        looks = self.core.look.made
         if commits != self._commits:  # one of them may have brought candidates
+            self._commits = commits
             self.core.knowledge.wake()
-        if (commits, looks) != (self._commits, self._looks):
-            self._commits, self._looks, self._since, self._rested = commits, looks, time.monotonic(), False
+        if (done := (self.core.database.transactions, self.core.look.made)) != self._done:
+            self._done, self._since, self._rested = done, time.monotonic(), False
         elif not self._rested and time.monotonic() - self._since > REST:
             self._rested = True
             self.schedule.soon("rest", self.core.database.rest)

@@ -61,6 +61,11 @@ class Database(Protocol):
     #: What a person should know of that was met while opening, and is shown by nothing else.
     notices: list[str]
 
+    @property
+    def transactions(self) -> int:
+        """How many have begun so far; always 0 where that makes no difference to `rest`."""
+        ...
+
     def connect(self) -> Connection:
         """A connection for one thread."""
         ...

@@ -89,6 +89,11 @@ class DuckDatabase:
         # None after an opening that failed: the next connection tries again.
         self._root: duckdb.DuckDBPyConnection | None = self._open()
 
+    @property
+    def transactions(self) -> int:
+        """How many have begun so far."""
+        return self.gate.passed
+
     def connect(self) -> DuckConnection:
         """A connection for one thread.
 
@@ -155,7 +160,7 @@ class DuckDatabase:
         After many transactions the file is opened anew, in the next moment in which nobody is at it: the database holds
         on to some memory for each of them, which nothing else has it give back.
         """
-        many = self.gate.passed - self._passed > MANY
+        many = self.transactions - self._passed > MANY
         if self._wal.exists() and (many or self._wal.stat().st_size > LONG_LOG):
             self.checkpoint()
         if not many or not self._open_anew(time.monotonic() + MOMENT):
@@ -180,7 +185,7 @@ class DuckDatabase:
             self._root.close()
             self._root = None
             self._opening += 1
-            self._passed = self.gate.passed
+            self._passed = self.transactions
             self._root = self._open_again()
             return True
 

@@ -69,6 +69,7 @@ class PostgresDatabase:
     # A database's own order of text may follow a language; ours is by code point.
     collate = ' COLLATE "C"'
     row_hash = "hashtextextended(CAST(t AS text), 0)"
+    transactions = 0
     Error: tuple[type[Exception], ...] = (psycopg.Error,)
 
     def __init__(self, url: str) -> None:
