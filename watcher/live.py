@@ -62,14 +62,14 @@ class LiveService:
         self._commits = 0
         #: The same of all that the database has had to do, since when, and whether it was put to rest since.
         self._done, self._since, self._rested = (0, 0), time.monotonic(), False
-        self._started = time.monotonic()
+        self._started = datetime.now(UTC)
         self.core.jobs.add(HEALTH_CHECK, self.check)
 
     def start(self) -> None:
         """Listen first, then work, then look at everything once: nothing falls between."""
         self.core.ledger.interrupt()
         last = self.core.ledger.last_runs()
-        self._started = time.monotonic()
+        self._started = datetime.now(UTC)
         self.observer.start()
         self.core.start()
         self.core.knowledge.start()
@@ -150,9 +150,9 @@ class LiveService:
 
     def _sweep_by_the_clock(self, pipeline: Pipeline) -> None:
         # From one start on: those that fall on the same moment share a look at the tree, which costs most of a sweep.
-        every, at = float(pipeline.plan.settings.sweep_every), self._started
-        late = (time.monotonic() - at) % every
-        self.schedule.every(job_of(pipeline.name), every, partial(self._sweep, pipeline, "clock"), every - late)
+        every = float(pipeline.plan.settings.sweep_every)
+        run = partial(self._sweep, pipeline, "clock")
+        self.schedule.every(job_of(pipeline.name), every, run, since=self._started)
 
     def _sweep_soon(self, pipeline: Pipeline, trigger: str) -> None:
         self.schedule.soon(f"{job_of(pipeline.name)}:{trigger}", partial(self._sweep, pipeline, trigger))

@@ -59,9 +59,22 @@ class Schedule:
         self._beat = time.monotonic()
         self.every(_HEARTBEAT, HEARTBEAT, self._live, first=0.0)
 
-    def every(self, name: str, seconds: float, run: Callable[[], object], first: float | None = None) -> None:
-        """Run something at an interval, for the first time after ``first`` seconds (default: one interval)."""
-        at = datetime.now(UTC) + timedelta(seconds=seconds if first is None else first)
+    def every(
+        self,
+        name: str,
+        seconds: float,
+        run: Callable[[], object],
+        first: float | None = None,
+        since: datetime | None = None,
+    ) -> None:
+        """Run something at an interval, for the first time after ``first`` seconds (default: one interval).
+
+        ``since``: at whole intervals after that moment, which is past.
+        """
+        now, interval = datetime.now(UTC), timedelta(seconds=seconds)
+        at = now + (interval if first is None else timedelta(seconds=first))
+        if since is not None and interval:  # none is left of less than a microsecond
+            at = since + ((now - since) // interval + 1) * interval
         self._scheduler.add_job(
             run, "interval", seconds=seconds, id=name, name=name, next_run_time=at, replace_existing=True
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,20 +79,24 @@ def test_not_beside_a_transaction(database: DuckDatabase, opened: list[str]) -> 
     assert opened == [] and read(database, "SELECT count(*) FROM said") == [(FEW + 2,)]
 
 
-def test_not_beside_a_statement(database: DuckDatabase, opened: list[str]) -> None:
+def test_not_beside_a_statement(database: DuckDatabase, opened: list[str], tmp_path: Path) -> None:
+    """However long it takes: this one reads what is only written later."""
     say(database, 0, FEW + 1)
-    read(database, "CREATE SEQUENCE seen")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
     found: list[object] = []
     connection = database.connect()
-    asked = threading.Thread(
-        target=lambda: found.extend(connection.execute("SELECT sum(a.range % 7) FROM range(100_000_000) a"))
-    )
+    sql = f"SELECT count(*) FROM read_csv('{pipe}', header = false, auto_detect = false, columns = {{a: 'VARCHAR'}})"
+    asked = threading.Thread(target=lambda: found.extend(connection.execute(sql)))
     asked.start()
-    until(lambda: database.gate._statements == 1, "the question to be asked")
-    database.rest()
-    assert opened == []
+    with pipe.open("w") as file:  # as soon as it reads
+        database.rest()
+        assert opened == []
+        file.write("one\ntwo\n")
     asked.join()
-    assert found == [(299_999_995,)]
+    assert found == [(2,)]
+    database.rest()
+    assert len(opened) == 1
 
 
 @pytest.mark.parametrize(
