@@ -29,7 +29,7 @@ from watcher.notes.reading import PREFIX as NOTES
 from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails, children
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
-from watcher.sessions import Looks, Tree, node_of
+from watcher.sessions import TOGETHER, TOGETHER_AT_LEISURE, Looks, Tree, node_of
 from watcher.settings import Settings, model_access, own
 from watcher.store.database import Database, read
 from watcher.store.ledger import Ledger
@@ -71,7 +71,7 @@ class Core:
         self.started_at = time.time()
         self.tree = Tree(settings.paths.sessions.resolve(), settings.paths.layout, settings.node.name)
         #: The tree as it is now.
-        self.look = Looks(self.tree.list)
+        self.look = Looks(self.tree.list, TOGETHER_AT_LEISURE if live else TOGETHER)
         self.refused: list[Refused] = []
         #: Replaced as a whole when one comes or goes: whoever reads it needs no lock.
         self.pipelines: dict[str, Pipeline] = {}

@@ -23,8 +23,8 @@ Layout = Literal["auto", "users", "projects"]
 
 SUFFIX = b".jsonl"
 
-#: Who asks for a look within so many seconds of another shares it.
-TOGETHER = 0.005
+#: Who asks for a look so soon after another shares it, in seconds: in a command, and in a service, which has time.
+TOGETHER, TOGETHER_AT_LEISURE = 0.005, 0.05
 
 #: A line that is read for people comes in pieces of at most so many bytes.
 _LONGEST_PIECE = 1_000_000
@@ -200,8 +200,8 @@ class Looks:
     A look shows everything that was there when it was asked for, so one that has begun already is nobody else's.
     """
 
-    def __init__(self, look: Callable[[], Listing]) -> None:
-        self._look = look
+    def __init__(self, look: Callable[[], Listing], together: float = TOGETHER) -> None:
+        self._look, self._together = look, together
         self._lock, self._one_at_a_time = threading.Lock(), threading.Lock()
         self._owed: Future[Listing] | None = None
         #: How many were made.
@@ -218,7 +218,7 @@ class Looks:
             owed = self._owed = self._owed or Future()
         if mine:
             with self._one_at_a_time:
-                time.sleep(TOGETHER)
+                time.sleep(self._together)
                 with self._lock:
                     self._owed = None
                 self.made += 1
