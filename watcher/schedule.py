@@ -42,7 +42,9 @@ class _Steady(BackgroundScheduler):  # type: ignore[misc]
             now = datetime.now(UTC)
             for job in self.get_jobs():
                 job.modify(next_run_time=max(now, job.next_run_time + timedelta(seconds=min(0.0, jump))))
-        return super()._process_jobs()
+        wait = super()._process_jobs()
+        # What is changed between the two lines above is only seen by the next look: that one comes soon.
+        return HEARTBEAT if wait is None else min(wait, HEARTBEAT)
 
 
 class Schedule:

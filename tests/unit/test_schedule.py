@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from apscheduler.schedulers import base
+from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from tests.listener import until
@@ -230,6 +231,27 @@ def test_turns_come_though_the_time_of_day_is_changed(schedule: Schedule, clock:
     assert rarely.runs == 0
     clock.now += 2 * room.DEAD
     until(schedule.alive, "the next heartbeat")
+
+
+def test_a_time_that_changes_while_turns_are_looked_for(
+    schedule: Schedule, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day back in the very moment between seeing no change and going by the time: nothing sleeps for that day."""
+    monkeypatch.setattr(room, "HEARTBEAT", OFTEN)
+    look = BackgroundScheduler._process_jobs
+
+    def changed(self: BackgroundScheduler) -> Any:
+        if often.runs:
+            clock.off = -86_400.0
+        return look(self)
+
+    monkeypatch.setattr(BackgroundScheduler, "_process_jobs", changed)
+    often = Count()
+    schedule.every("often", OFTEN, often)
+    schedule.start()
+    often.until()
+    assert clock.off < 0
+    often.until()
 
 
 def test_stopping_waits_for_nobody(schedule: Schedule) -> None:
