@@ -137,7 +137,11 @@ def daily(query: Query, filters: Filters) -> Report:
 def sessions(query: Query, filters: Filters, limit: int | None = None, offset: int = 0) -> Report:
     """One row a session file, the latest first: so many of them (None: all), passing over those before."""
     where, values = _where_files(filters)
-    sums = ", ".join(f"CAST(sum({name}) AS {kind}) AS {name}" for name, kind in _SESSION_SUMS.items())
+    # What is no whole number is added up in whichever order the database has it: its last digits are cut off.
+    exact = {"BIGINT": "sum({name})", "DOUBLE PRECISION": "CAST(sum({name}) AS DECIMAL(38, 9))"}
+    sums = ", ".join(
+        f"CAST({exact[kind].format(name=name)} AS {kind}) AS {name}" for name, kind in _SESSION_SUMS.items()
+    )
     columns = ["session_id", "username", "project", "last_at", *_SESSION_SUMS, "primary_model"]
     shown = ", ".join(columns)
     part = "" if limit is None else f" LIMIT {limit:d} OFFSET {offset:d}"
