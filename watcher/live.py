@@ -62,6 +62,7 @@ class LiveService:
         self._commits = 0
         #: The same of all that the database has had to do, since when, and whether it was put to rest since.
         self._done, self._since, self._rested = (0, 0), time.monotonic(), False
+        #: From this moment on the clock's sweeps are reckoned.
         self._started = datetime.now(UTC)
         self.core.jobs.add(HEALTH_CHECK, self.check)
 
@@ -69,7 +70,6 @@ class LiveService:
         """Listen first, then work, then look at everything once: nothing falls between."""
         self.core.ledger.interrupt()
         last = self.core.ledger.last_runs()
-        self._started = datetime.now(UTC)
         self.observer.start()
         self.core.start()
         self.core.knowledge.start()

@@ -21,9 +21,14 @@ MEASURES = (
     "web_search_requests",
     "cost_usd",
 )
-# To a billionth of a dollar: sums of fractions differ in their last digits with the order in which they are made.
-_COST = "CAST(CAST(sum(cost_usd) AS DECIMAL(38, 9)) AS DOUBLE PRECISION)"
-_SUMS = ", ".join(f"CAST(sum({name}) AS BIGINT) AS {name}" for name in MEASURES[2:-1])
+# How a column is added up, by its type. To a billionth (of a dollar, a second): sums of fractions differ in their last
+# digits with the order in which they are made.
+_EXACT = {
+    "BIGINT": "CAST(sum({}) AS BIGINT)",
+    "DOUBLE PRECISION": "CAST(CAST(sum({}) AS DECIMAL(38, 9)) AS DOUBLE PRECISION)",
+}
+_COST = _EXACT["DOUBLE PRECISION"].format("cost_usd")
+_SUMS = ", ".join(f"{_EXACT['BIGINT'].format(name)} AS {name}" for name in MEASURES[2:-1])
 _ZONE = "AT TIME ZONE (SELECT timezone FROM usage_zone)"
 # The day that usage_daily has, by the same zone: its view holds the setting.
 _DAY = f"CAST(m.occurred_at {_ZONE} AS DATE)"
@@ -137,11 +142,7 @@ def daily(query: Query, filters: Filters) -> Report:
 def sessions(query: Query, filters: Filters, limit: int | None = None, offset: int = 0) -> Report:
     """One row a session file, the latest first: so many of them (None: all), passing over those before."""
     where, values = _where_files(filters)
-    # What is no whole number is added up in whichever order the database has it: its last digits are cut off.
-    exact = {"BIGINT": "sum({name})", "DOUBLE PRECISION": "CAST(sum({name}) AS DECIMAL(38, 9))"}
-    sums = ", ".join(
-        f"CAST({exact[kind].format(name=name)} AS {kind}) AS {name}" for name, kind in _SESSION_SUMS.items()
-    )
+    sums = ", ".join(f"{_EXACT[kind].format(name)} AS {name}" for name, kind in _SESSION_SUMS.items())
     columns = ["session_id", "username", "project", "last_at", *_SESSION_SUMS, "primary_model"]
     shown = ", ".join(columns)
     part = "" if limit is None else f" LIMIT {limit:d} OFFSET {offset:d}"
