@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from processors.contract import Extraction, ProcessorSettings, Work, setting
 from processors.usage.extract import extract
 from processors.usage.prices import PriceList
-from processors.usage.rows import SCHEMA
+from processors.usage.schema import SCHEMA
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Usage:
     """The processor."""
 
     name = "usage"
-    version = 1
+    version = 2
     settings = UsageSettings
     schema = SCHEMA
 
@@ -48,4 +48,4 @@ class Usage:
         if self._prices is None or self._priced_by is not work.settings:
             self._priced_by = work.settings
             self._prices = PriceList(work.settings.prices)
-        return extract(work, self._prices.of)
+        return extract(work, lambda call, context: self._prices.of(call), 0)
