@@ -152,9 +152,7 @@ class Turns:
         mark = str(micros(at)) if at is not None else record.uuid
         if mark is None:
             return
-        use = Use(
-            clean(f"command:{name}:{mark}"), False, at, False, context, next(self._positions), "slash_command"
-        )
+        use = Use(clean(f"command:{name}:{mark}"), False, at, False, context, next(self._positions), "slash_command")
         use.command_name = name
         self._commands[use.position] = use
         if self._open:
