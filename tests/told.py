@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.oracle import COLUMNS, Oracle
-from tests.transcript_lines import Object, Talk, line, text, usage
+from tests.transcript_lines import OPUS, Object, Talk, line, text, usage
 
 TALK = Talk("s1", "/home/ann/shop")
 NEW = Talk("s1", "/home/ann/shop", "2.1.332")
@@ -42,9 +42,12 @@ def only(name: str, **sessions: list[Object]) -> Row:
     return row
 
 
-def spoke(minute: float, output: int, name: str = "a", talk: Talk = TALK, **more: Any) -> Object:
-    """A line of a call."""
-    return talk.assistant(at(minute), name, text("x"), usage(0, output), label=f"{name} {minute} {output}", **more)
+def spoke(
+    minute: float, output: int, name: str = "a", talk: Talk = TALK, model: str = OPUS, request: bool = True, **more: Any
+) -> Object:
+    """A line of a call, some of its fields replaced."""
+    label = f"{name} {minute} {output}"
+    return {**talk.assistant(at(minute), name, text("x"), usage(0, output), model, request, label), **more}
 
 
 def used(minute: float, block: Object, **more: Any) -> Object:
