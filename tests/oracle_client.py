@@ -40,6 +40,9 @@ class Client:
         main = self.sessions.main.get(session_id)
         if main is None or main.forked_from is None:
             return stated.models, None
+        begun = main.last_copied_call is not None and stated.started is not None
+        if begun and stated.started > main.last_copied_call:  # type: ignore[operator]
+            return stated.models, None
         if not self.sessions.of(main.forked_from):
             return None, "parent unknown"
         copied = main.last_copied_call
@@ -76,11 +79,11 @@ class Client:
             stated = self.stated(session_id)
             own, reason = self.own(session_id)
             calls = [call for call in self.calls if call["session_id"] == session_id]
-            models = {call["model"] for call in calls}
+            models = {_asked_for(call) for call in calls}
             if stated is not None:
                 models |= set(own if own is not None else stated.models)
             for model in models:
-                same = [call for call in calls if call["model"] == model]
+                same = [call for call in calls if _asked_for(call) == model]
                 row = {**self._named(session_id), "model": model, "reason": reason}
                 for column in RECONCILED_COLUMNS:
                     counted = _added(call[column] for call in same if stated is not None and states(stated, call))
@@ -97,25 +100,27 @@ class Client:
         stated = self.stated(session_id)
         main = self.sessions.main.get(session_id)
         own = self.sessions.of(session_id)
+        username: str | None
         if main is not None:
             username = main.username
         elif own:
             username = own[0].username
         else:
-            username = self._smallest(session_id)
+            username = None
         return {"session_id": session_id, "username": username, "stated_at": stated.at if stated else None}
-
-    def _smallest(self, session_id: str) -> str:
-        """The user of the smallest file in which something of a session stands that no file is of."""
-        keys = [one.session_file for one in self.statements if one.session_id == session_id]
-        keys += [call["session_file"] for call in self.calls if call["session_id"] == session_id]
-        return next(found.username for found in self.sessions.files if found.session_file == min(keys))
 
 
 def _weight(statement: Statement) -> tuple[int, float, datetime]:
     tokens = sum(total.tokens for total in statement.models.values())
     cost = math.fsum(total.cost_usd for total in statement.models.values())
     return (tokens, cost, statement.at or _LONG_AGO)
+
+
+def _asked_for(call: Row) -> str | None:
+    """The model of a row as the client names it."""
+    asked = call["requested_model"] if call["iteration"] == -1 else None
+    model: str | None = asked if asked is not None else call["model"]
+    return model
 
 
 def _less(one: ModelTotal, other: ModelTotal) -> ModelTotal:

@@ -30,10 +30,15 @@ def is_foreign(record: Object) -> bool:
 def find(session_file: str, username: str, records: list[Record], known: Known) -> Found:
     """What stands in a session's records, in the order of the file."""
     found = Found(session_file, username, records)
+    copied_at = []
     for record in records:
         if is_foreign(record.fields):
             found.copied_until = record.place
             found.forked_from = stored(record.fields.get("requestSessionId"))
+            copied_at.append(instant_of(record.fields))
+        elif any(is_call(part) and not part.embedded for part in parts_of(record.fields)):
+            break
+    found.last_copied_call = max((at for at in copied_at if at is not None), default=None)
     find_session(found)
     find_turns(found)
     find_links(found)
@@ -60,8 +65,6 @@ def find(session_file: str, username: str, records: list[Record], known: Known) 
                 if result is not None:
                     found.results.append(result)
                     open_uses.pop(result.tool_use_id, None)
-    copied = [call.at for call in found.calls if call.is_copy and call.at is not None]
-    found.last_copied_call = max(copied, default=None)
     return found
 
 
@@ -85,6 +88,9 @@ def _call(found: Found, record: Record, part: Part, number: int, spent: Object, 
     lifetimes = an_object(spent, "cache_creation")
     five_minutes = a_count(lifetimes, "ephemeral_5m_input_tokens") or 0
     one_hour = a_count(lifetimes, "ephemeral_1h_input_tokens") or 0
+    counts = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    if not any(a_count(spent, count) for count in counts):
+        five_minutes = one_hour = 0
     return Call(
         message_id=stored(name if name is not None else part.uuid) or "",
         iteration=number,
@@ -114,7 +120,6 @@ def _call(found: Found, record: Record, part: Part, number: int, spent: Object, 
         is_sidechain=part.embedded or bool(outer.get("isSidechain")),
         is_copy=is_foreign(outer),
         agent_id=stored(part.agent_id),
-        whole_cwd=outer.get("cwd"),
         cwd=stored(outer.get("cwd")),
         git_branch=stored(outer.get("gitBranch")),
         version=stored(outer.get("version")),
@@ -217,7 +222,7 @@ def _result(found: Found, part: Part, block: Object, open_uses: dict[str, str]) 
         denial=stored(said.get("toolDenialKind")),
         decided_by=stored(an_object(said, "permissionDecision").get("source")),
         search_count=a_count(of_tool, "searchCount"),
-        lines_added=None if lines is None else len([line for line in lines if line.startswith("+")]),
+        lines_added=_added(of_tool, lines),
         lines_removed=None if lines is None else len([line for line in lines if line.startswith("-")]),
         tool=open_uses.get(identity, "unknown"),
         kind=error_kind(text),
@@ -227,6 +232,15 @@ def _result(found: Found, part: Part, block: Object, open_uses: dict[str, str]) 
         username=found.username,
         place=len(found.results),
     )
+
+
+def _added(of_tool: Object, lines: list[str] | None) -> int | None:
+    """How many lines a tool added."""
+    added = None if lines is None else len([line for line in lines if line.startswith("+")])
+    content = a_string(of_tool, "content")
+    if a_string(of_tool, "type") == "create" and content is not None:
+        added = max(added or 0, len(content.split("\n")) - (content.endswith("\n") or content == ""))
+    return added
 
 
 def _patched(of_tool: Object) -> list[str] | None:

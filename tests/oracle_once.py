@@ -48,7 +48,7 @@ def counted_calls(
         row: Row = dict(vars(best))
         row["tokens"] = best.tokens
         row["occurred_at"] = min((call.at for call in same if call.at), default=None)
-        row["repository"], row["project"] = sessions.place_of(found, best.whole_cwd)
+        row["repository"], row["project"] = sessions.place_of_file(found)
         row["asked_by"] = sessions.asked_by(found, best.record)
         row["cost_usd"] = price(best.model, best)
         row["rules_version"] = RULES_VERSION

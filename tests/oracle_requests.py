@@ -15,9 +15,9 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 def pull_request_rows(files: list[Found]) -> list[Row]:
     """The rows of ``usage_pull_requests``."""
-    links: dict[tuple[str | None, str | None, str, datetime], Link] = {}
+    links: dict[tuple[str | None, str], Link] = {}
     for link in sorted((one for found in files for one in found.links), key=_order):
-        links.setdefault((link.session_id, link.git_branch, link.pull_request, link.at), link)
+        links.setdefault((link.session_id, link.pull_request), link)
     rows = []
     for link in links.values():
         earlier = [one for one in links.values() if one.session_id == link.session_id and _order(one) < _order(link)]

@@ -40,8 +40,6 @@ class Call:
     is_sidechain: bool
     is_copy: bool
     agent_id: str | None
-    #: As it stands in the line, for its repository.
-    whole_cwd: str | None
     cwd: str | None
     git_branch: str | None
     version: str | None
@@ -151,6 +149,8 @@ class Statement:
 
     models: dict[str, ModelTotal]
     at: datetime | None
+    #: When the client began to add up.
+    started: datetime | None
     session_file: str
     session_id: str | None
     record: int
@@ -190,6 +190,8 @@ class Found:
     events: list[Event] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
+    #: The same with those that were queued and came as a prompt later.
+    heard: list[Turn] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
@@ -206,6 +208,11 @@ class Found:
     #: ``owner/name`` of its pull requests.
     remotes: list[str] = field(default_factory=list)
     last_copied_call: datetime | None = None
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its folder and ``.jsonl``."""
+        return self.session_file.rpartition("/")[2].removesuffix(".jsonl")
 
     @property
     def is_subagents(self) -> bool:

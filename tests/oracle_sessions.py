@@ -47,9 +47,9 @@ def title_of(found: Found) -> str | None:
         named = [folded(clean(title)) for title in titles if title is not None and folded(clean(title))]
         if named:
             return named[-1][:200]
-    for turn in found.turns:
+    for turn in found.heard:
         if turn.kind in ("prompt", "queued") and turn.asked_by == "person":
-            return folded(turn.words[:80])
+            return folded(turn.words)[:80]
     return None
 
 
@@ -77,7 +77,7 @@ class Sessions:
         if not found.is_subagents:
             return found.asked_by[place]
         main = self.main_of(found)
-        return main.turns[0].asked_by if main is not None and main.turns else "unknown"
+        return main.heard[0].asked_by if main is not None and main.heard else "unknown"
 
     def place_of(self, found: Found, cwd: str | None) -> tuple[str | None, str | None]:
         """Repository and project of a working folder in a file."""
@@ -85,6 +85,12 @@ class Sessions:
         repository = repository_of(cwd, found.username)
         project = project_of(repository, main.remotes if main is not None else (), self.projects)
         return stored(clean(repository) if repository is not None else None), stored(project)
+
+    def place_of_file(self, found: Found) -> tuple[str | None, str | None]:
+        """Repository and project of a file: a subagent's are its session's."""
+        main = self.main_of(found)
+        placed = main if found.is_subagents and main is not None and main.cwd is not None else found
+        return self.place_of(placed, placed.cwd)
 
     def rows(self, calls: list[Row], events: list[Row], turns: list[Row]) -> list[Row]:
         """The rows of ``usage_sessions``."""
@@ -99,8 +105,7 @@ class Sessions:
         ]
         said = [turn for turn in turns if turn["session_file"] == found.session_file]
         main = self.main_of(found)
-        placed = main if found.is_subagents and main is not None and main.cwd is not None else found
-        repository, project = self.place_of(placed, placed.cwd)
+        repository, project = self.place_of_file(found)
         subagents: list[Row] = []
         if main is found:
             files = [one.session_file for one in self.of(found.session_id) if one.is_subagents]
@@ -119,7 +124,7 @@ class Sessions:
             "project": project,
             "repository": repository,
             "version": found.version,
-            "asked_by": found.turns[0].asked_by if found.turns else None,
+            "asked_by": found.heard[0].asked_by if found.heard else None,
             "first_at": times[0] if times else None,
             "last_at": times[-1] if times else None,
             "wall_seconds": (times[-1] - times[0]).total_seconds() if times else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from tests.oracle_lenient import a_count, a_number, a_string
 from tests.oracle_reading import instant_of
@@ -25,7 +25,7 @@ def find_links(found: Found) -> None:
         repository, number = a_string(fields, "prRepository"), a_count(fields, "prNumber")
         if fields.get("type") == "pr-link" and repository is not None:
             found.remotes.append(repository)
-            if number is not None and dated is not None and record.place > found.copied_until:
+            if number is not None and dated is not None:
                 session_id = stored(fields.get("sessionId"))
                 found.links.append(
                     Link(
@@ -33,7 +33,7 @@ def find_links(found: Found) -> None:
                         at=dated,
                         git_branch=stored(branch),
                         session_file=found.session_file,
-                        session_id=session_id if session_id is not None else found.session_id,
+                        session_id=session_id if session_id is not None else found.stem,
                         record=record.place,
                     )
                 )
@@ -61,13 +61,25 @@ def find_statements(found: Found) -> None:
                         cost_usd=a_number(said, "costUSD") or 0.0,
                     )
             session_id = stored(fields.get("sessionId"))
+            if not models:
+                before = _latest(before, instant_of(fields))
+                continue
+            began = fields.get("startTime")
             found.statements.append(
                 Statement(
                     models=models,
                     at=before,
+                    started=_moment(began),
                     session_file=found.session_file,
-                    session_id=session_id if session_id is not None else found.session_id,
+                    session_id=session_id if session_id is not None else found.stem,
                     record=record.place,
                 )
             )
         before = _latest(before, instant_of(fields))
+
+
+def _moment(millis: object) -> datetime | None:
+    """So many milliseconds after the beginning of 1970."""
+    if type(millis) is not int or not 0 <= millis <= 253_000_000_000_000:
+        return None
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=millis)

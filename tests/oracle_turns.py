@@ -11,7 +11,7 @@ from tests.oracle_lenient import a_string, an_object, objects
 from tests.oracle_reading import Object, blocks_of, instant_of
 from tests.oracle_rows import Found, Turn
 from tests.oracle_text import clean, stored
-from tests.oracle_words import asked_by, folded, origin_of, words_in, words_of
+from tests.oracle_words import asked_by, folded, joined, origin_of, words_in, words_of
 
 MOST_WAITING = 50
 #: From this version on a sentence that was queued stands where it is delivered.
@@ -32,6 +32,7 @@ def find_turns(found: Found) -> None:
             kind, _, words = said
             turn = _turn(found, record.place, fields, said, part)
             turns.append(turn)
+            found.heard.append(turn)
             if kind == "prompt":
                 came = next((one for one in waiting if _same(one.words, words)), None)
                 if came is not None:
@@ -42,7 +43,7 @@ def find_turns(found: Found) -> None:
                 waiting = waiting[-MOST_WAITING:]
         version = fields.get("version") or version
     found.turns = turns
-    whose, coming = "unknown", list(turns)
+    whose, coming = "unknown", list(found.heard)
     for record in found.records:
         while coming and coming[0].record < record.place:
             whose = coming.pop(0).asked_by
@@ -72,15 +73,20 @@ def _same(one: str, other: str) -> bool:
 
 def said_in(record: Object, version: str | None) -> Iterator[_Said]:
     """What is said in a record: prompt, refusals, answers, or what was queued."""
-    if any(record.get(flag) for flag in ("isSidechain", "isMeta", "isCompactSummary")):
+    given = a_string(record, "turnOrigin") in ("scheduled", "peer")
+    if record.get("isSidechain") or record.get("isCompactSummary") or (record.get("isMeta") and not given):
         return
     kind = record.get("type")
     if kind == "user":
         message = record.get("message") or {}
         words = words_of(message)
         if words is not None:
+            plan = a_string(record, "planContent") is not None or words.startswith("Implement the following plan:")
             whose = asked_by(record, origin_of(record), words)
-            if whose is not None:
+            if plan:
+                _, found, added = words.rpartition("\nUser feedback on this plan: ")
+                words, whose = words_in(added) if found else None, "person"
+            if words is not None and whose is not None:
                 yield "prompt", whose, words
         for text in (*refusals(record, message), *answers(record)):
             words = words_in(text[1])
@@ -89,7 +95,7 @@ def said_in(record: Object, version: str | None) -> Iterator[_Said]:
     elif kind == "attachment":
         attachment = an_object(record, "attachment")
         if attachment.get("type") == "queued_command":
-            words = words_in(_prompt(attachment.get("prompt")))
+            words = joined(words_in(text) for text in _prompt(attachment.get("prompt")))
             whose = asked_by(record, origin_of(record), words) if words is not None else None
             if words is not None and whose is not None:
                 yield "queued", whose, words
@@ -99,12 +105,12 @@ def said_in(record: Object, version: str | None) -> Iterator[_Said]:
             yield "queued", "person", words
 
 
-def _prompt(prompt: Any) -> str:
+def _prompt(prompt: Any) -> list[str]:
     if isinstance(prompt, str):
-        return prompt
-    blocks = objects({"prompt": prompt}, "prompt") or []
-    texts = [block["text"] for block in blocks if block.get("type") == "text" and isinstance(block.get("text"), str)]
-    return "\n".join(texts)
+        return [prompt]
+    blocks = prompt if isinstance(prompt, list) else []
+    texts = [block for block in blocks if isinstance(block, dict) and block.get("type") == "text"]
+    return [block["text"] for block in texts if isinstance(block.get("text"), str)]
 
 
 def is_old(version: str | None) -> bool:
@@ -131,7 +137,7 @@ def refusals(record: Object, message: Object) -> Iterator[tuple[str, str]]:
     for block in results:
         text = _result_words(block)
         if block.get("is_error") is True and "the user said:" in text:
-            first, *lines = text.rpartition("the user said:")[2].split("\n")
+            first, *lines = text.partition("the user said:")[2].split("\n")
             kept = [first]
             for line in lines:
                 if line.startswith(_ENDS_FEEDBACK):
@@ -157,9 +163,17 @@ def answers(record: Object) -> Iterator[tuple[str, str]]:
             for name in ("label", "description"):
                 offered.add(folded(clean(a_string(option, name) or "")).lower())
     offered.discard("")
+    said = []
     for answer in an_object(given, "answers").values():
-        if isinstance(answer, str) and not is_pick(folded(clean(answer)).lower(), offered):
-            yield "answer", answer
+        if isinstance(answer, list):
+            answer = ", ".join(one for one in answer if isinstance(one, str))
+        said.append(answer)
+    for note in an_object(given, "annotations").values():
+        said.append(note.get("notes") if isinstance(note, dict) else note)
+    for answer in said:
+        words = words_in(answer) if isinstance(answer, str) else None
+        if words is not None and not is_pick(folded(words).lower(), offered):
+            yield "answer", words
 
 
 def is_pick(answer: str, offered: set[str]) -> bool:

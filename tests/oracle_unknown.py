@@ -114,7 +114,7 @@ def unknown_rows(files: Iterable[Found]) -> list[dict[str, Any]]:
     for name, same in requests.items():
         if len({request.request_id for _, request in same}) > 1:
             for found, request in same:
-                places.setdefault(("several_requests", name, request.version), []).append((found, request.at))
+                places.setdefault(("several_requests", name, ""), []).append((found, request.at))
     rows = []
     for (kind, name, version), where in places.items():
         times = [at for _, at in where if at is not None]
@@ -125,7 +125,7 @@ def unknown_rows(files: Iterable[Found]) -> list[dict[str, Any]]:
                 "version": version,
                 "sessions": len({found.session_id for found, _ in where}),
                 "first_at": min(times, default=None),
-                "last_at": max(times, default=None),
+                "last_at": (min if kind == "several_requests" else max)(times, default=None),
             }
         )
     return rows

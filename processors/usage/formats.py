@@ -50,7 +50,8 @@ class Formats:
         if kind == "attachment" and attached is not None:
             if attached.type is not None and attached.type not in ATTACHMENT_TYPES:
                 self.note("attachment", attached.type, version, record.timestamp)
-            self.origin(attached.origin.kind if attached.origin is not None else None, version, record.timestamp)
+            if attached.type == "queued_command" and attached.origin is not None:
+                self.origin(attached.origin.kind, version, record.timestamp)
 
     def origin(self, kind: str | None, version: str | None, at: datetime | None) -> None:
         """Note an origin that is not known."""

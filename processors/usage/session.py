@@ -120,7 +120,7 @@ class SessionFacts:
 
     def opened(self, words: str | None) -> None:
         """The words of a person's first prompt, which name a session that nothing else names."""
-        if words and "opening" not in self._titles and not is_subagent(self._session.key):
+        if words and "opening" not in self._titles:
             self._titles["opening"] = _title(words, LONGEST_OPENING)
 
     def name(self, record: Record) -> None:
@@ -154,14 +154,14 @@ class SessionFacts:
         for model, said in spent.items():
             if isinstance(said, dict):
                 cost = said.get("costUSD")
-                known = isinstance(cost, (int, float)) and not isinstance(cost, bool) and 0 <= cost < 1e12
+                known = type(cost) in (int, float) and 0 <= cost < 1e12
                 self.statements.append(
                     Statement(
                         self._of(record),
                         span.moment(self._latest),
                         clean(model),
                         *(_count(said.get(name)) for name in _STATED),
-                        float(cost) if known else None,  # type: ignore[arg-type]
+                        float(cost) if known else 0.0,
                         span.moment(record.startTime * 1000) if record.startTime is not None else None,
                         position,
                     )

@@ -138,7 +138,7 @@ class Turns:
 
     def _deliver(self, words: str) -> None:
         """A prompt has the words of a sentence that was queued: it is the turn, and the queued one is none."""
-        number = _number(words.casefold())
+        number = _number(words.lower())
         position = next((place for queued, place in self._queued if queued == number), None)
         if position is None:
             return

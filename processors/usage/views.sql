@@ -32,7 +32,11 @@ FROM (
            lead(linked_at) OVER (PARTITION BY session_id, git_branch ORDER BY linked_at, session_file, position)
                AS next_of_branch_at,
            lag(linked_at) OVER (PARTITION BY session_id ORDER BY linked_at, session_file, position) AS previous_at
-    FROM usage_links WHERE linked_at IS NOT NULL
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY session_id, pull_request
+                                     ORDER BY linked_at, session_file, position) AS nth
+        FROM usage_links WHERE linked_at IS NOT NULL
+    ) every WHERE nth = 1
 ) l;
 
 CREATE OR REPLACE VIEW usage_messages AS
@@ -46,7 +50,7 @@ FROM usage_calls c
 JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
 LEFT JOIN usage_places p ON p.session_file = c.session_file
 LEFT JOIN usage_pull_requests r
-    ON r.session_id = x.session_id AND COALESCE(r.git_branch, '') = COALESCE(x.git_branch, '')
+    ON r.session_id = x.session_id AND r.git_branch IS NOT DISTINCT FROM x.git_branch
     AND (r.from_at IS NULL OR c.occurred_at >= r.from_at) AND (r.until_at IS NULL OR c.occurred_at < r.until_at)
 WHERE c.counted;
 
@@ -71,6 +75,7 @@ CREATE OR REPLACE VIEW usage_file_sums AS
 SELECT session_file, count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+       CAST(COALESCE(sum(thinking_tokens), 0) AS BIGINT) AS thinking_tokens,
        CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
        CAST(sum(cache_creation_1h_tokens) AS BIGINT) AS cache_creation_1h_tokens,
        CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
@@ -90,6 +95,7 @@ SELECT f.session_file, f.session_id, f.parent_session, f.forked_from, f.username
        COALESCE(u.tool_errors, 0) AS tool_errors,
        COALESCE(c.input_tokens, 0) AS input_tokens,
        COALESCE(c.output_tokens, 0) AS output_tokens,
+       COALESCE(c.thinking_tokens, 0) AS thinking_tokens,
        COALESCE(c.cache_creation_tokens, 0) AS cache_creation_tokens,
        COALESCE(c.cache_creation_1h_tokens, 0) AS cache_creation_1h_tokens,
        COALESCE(c.cache_read_tokens, 0) AS cache_read_tokens,
@@ -122,7 +128,8 @@ LEFT JOIN (
 -- Every counted call, with what reports add up by: without what needs the other tables.
 CREATE OR REPLACE VIEW usage_added AS
 SELECT c.iteration, x.session_id, x.username, c.occurred_at, c.model, c.input_tokens, c.output_tokens,
-       c.cache_creation_tokens, c.cache_creation_1h_tokens, c.cache_read_tokens, c.web_search_requests, c.cost_usd
+       c.thinking_tokens, c.cache_creation_tokens, c.cache_creation_1h_tokens, c.cache_read_tokens,
+       c.web_search_requests, c.cost_usd
 FROM usage_calls c
 JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
 WHERE c.counted;
@@ -132,6 +139,7 @@ SELECT CAST(occurred_at AT TIME ZONE {timezone} AS DATE) AS day, count(DISTINCT 
        count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+       CAST(COALESCE(sum(thinking_tokens), 0) AS BIGINT) AS thinking_tokens,
        CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
        CAST(sum(cache_creation_1h_tokens) AS BIGINT) AS cache_creation_1h_tokens,
        CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
@@ -143,6 +151,7 @@ CREATE OR REPLACE VIEW usage_by_model AS
 SELECT model, count(DISTINCT session_id) AS sessions, count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+       CAST(COALESCE(sum(thinking_tokens), 0) AS BIGINT) AS thinking_tokens,
        CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
        CAST(sum(cache_creation_1h_tokens) AS BIGINT) AS cache_creation_1h_tokens,
        CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
@@ -154,6 +163,7 @@ CREATE OR REPLACE VIEW usage_by_user AS
 SELECT username, count(DISTINCT session_id) AS sessions, count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+       CAST(COALESCE(sum(thinking_tokens), 0) AS BIGINT) AS thinking_tokens,
        CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
        CAST(sum(cache_creation_1h_tokens) AS BIGINT) AS cache_creation_1h_tokens,
        CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
@@ -312,10 +322,9 @@ FROM usage_unknown u
 JOIN usage_files f ON f.session_file = u.session_file
 GROUP BY u.kind, u.name, u.version
 UNION ALL
-SELECT 'several_requests', c.message_id, COALESCE(min(x.version), ''), count(DISTINCT x.session_id),
-       min(c.seen_at), max(c.seen_at)
+SELECT 'several_requests', c.message_id, '', count(DISTINCT f.session_id), min(c.first_at), min(c.first_at)
 FROM usage_calls c
-JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
+JOIN usage_files f ON f.session_file = c.session_file
 WHERE c.iteration = -1 AND c.precedence < 2 AND c.request_id <> ''
   AND c.message_id IN (SELECT message_id FROM usage_calls
                        WHERE NOT counted AND iteration = -1 AND precedence < 2 AND request_id <> '')

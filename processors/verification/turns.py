@@ -12,7 +12,8 @@ import xxhash
 
 from processors.contract import Lines
 from processors.records import Block, Message, Record
-from processors.transcript import SYNTHETIC, is_person, read, text_of
+from processors.speech import words_of as is_person
+from processors.transcript import SYNTHETIC, read, text_of
 from processors.verification.places import Extra, answers, extras, feedback, fold, queued
 
 #: Of one turn no more than this is looked at: nobody says that much, it is pasted.
