@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +35,14 @@ def call(model: str | None, at: datetime | None, **counts: int) -> Call:
         **counts,
     }
     return Call("m", "r", at, at, model, **given, tokens=sum(given.values()), context=0, position=0)
+
+
+def said(model: str, at: datetime | None = None, **fields: str) -> Call:
+    """A call with a million fresh tokens and two searches, and what the server said of it."""
+    made = call(model, at, input_tokens=1_000_000, web_search_requests=2)
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -100,3 +110,129 @@ def test_a_price_that_cannot_be_one_is_refused(wrong: dict[str, dict[str, float]
     """One sentence that names the model."""
     with pytest.raises(ValueError, match=r"prices: m: "):
         PriceList(wrong)
+
+
+def test_a_settings_price_is_found_by_the_most_exact_name() -> None:
+    """The spelling itself, then the canonical name, then the model without its release; never the other way."""
+    exact = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+    prices = PriceList(
+        {exact: {"input": 7.0}, "claude-haiku-4-5-20251001": {"input": 8.0}, "claude-haiku-4-5": {"input": 9.0}}
+    )
+    assert prices.of(said(exact)) == pytest.approx(7.0)
+    assert prices.of(said("claude-haiku-4-5@20251001")) == pytest.approx(8.0)
+    assert prices.of(said("claude-haiku-4-5@20260101")) == pytest.approx(9.0)
+    assert PriceList({exact: {"input": 7.0}}).of(said("claude-haiku-4-5")) == pytest.approx(1.02)
+
+
+def test_a_settings_price_is_final() -> None:
+    """No factor is applied to it: it is what the operator pays."""
+    prices = PriceList({"claude-opus-5-5": {"input": 2.0}})
+    assert prices.of(said("claude-opus-5-5", speed="fast", inference_geo="us")) == pytest.approx(2.0)
+
+
+def test_factors_of_different_fields_are_multiplied_and_searches_are_not() -> None:
+    """Token rates alone; an entry without a field holds for every call of its models."""
+    factors = [
+        {"model": "*", "factor": 0.5},
+        {"model": "claude-*", "inference_geo": "eu", "factor": 1.2},
+        {"model": "claude-haiku-?-5", "service_tier": "flex", "factor": 10},
+    ]
+    prices = PriceList({}, factors)
+    assert prices.of(said("claude-haiku-4-5-20251001")) == pytest.approx(0.52)
+    assert prices.of(said("claude-haiku-4-5", inference_geo="eu")) == pytest.approx(0.62)
+    assert prices.of(said("claude-haiku-4-5", inference_geo="eu", service_tier="flex")) == pytest.approx(6.02)
+    assert prices.of(said("claude-haiku-4-5", inference_geo="us")) == pytest.approx(0.52)
+
+
+def test_a_factor_is_for_a_spelling_or_for_a_model() -> None:
+    """What Bedrock's regions cost more, for example."""
+    prices = PriceList({}, [{"model": "eu.anthropic.*", "factor": 1.1}])
+    assert prices.of(said("eu.anthropic.claude-haiku-4-5-20251001-v1:0")) == pytest.approx(1.12)
+    assert prices.of(said("global.anthropic.claude-haiku-4-5-20251001-v1:0")) == pytest.approx(1.02)
+
+
+def test_the_last_factor_that_holds_on_the_day_is_taken() -> None:
+    """A later entry takes over on its first day."""
+    entries = [
+        {"model": "claude-*", "inference_geo": "us", "factor": 2.0},
+        {"model": "claude-*", "inference_geo": "us", "factor": 3.0, "from": "2026-05-01"},
+    ]
+    prices = PriceList({}, entries)
+    days = [datetime(2026, 4, 30, 23, 59, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC), None]
+    costs = [prices.of(said("claude-haiku-4-5", day, inference_geo="us")) for day in days]
+    assert costs == pytest.approx([2.02, 3.02, 2.02])
+
+
+def test_a_factor_stands_for_what_the_library_says_about_the_field() -> None:
+    """Without one the library's price for the speed holds; with one it is not charged twice."""
+    model = "claude-opus-5-5"
+    fast = said(model, speed="fast")
+    theirs = calc_price(
+        Usage(input_tokens=1_000_000, web_searches=2), model, price_context={"speed": "fast"}
+    ).total_price
+    assert PriceList({}, []).of(fast) == pytest.approx(float(theirs))
+    assert PriceList({}, [{"model": model, "speed": "fast", "factor": 3.0}]).of(fast) == pytest.approx(12.02)
+
+
+def test_a_batch_costs_what_the_library_says_of_batches() -> None:
+    """The default's half is the published half, for every kind of token."""
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    made = call("claude-sonnet-5-5", at, input_tokens=10, output_tokens=20, cache_creation_tokens=30,
+                cache_creation_1h_tokens=7, cache_read_tokens=40, web_search_requests=1)  # fmt: skip
+    made.service_tier = "batch"
+    usage = Usage(input_tokens=80, output_tokens=20, cache_write_tokens=30, cache_write_1h_tokens=7,
+                  cache_read_tokens=40, web_searches=1)  # fmt: skip
+    theirs = calc_price(
+        usage, "claude-sonnet-5-5", genai_request_timestamp=at, price_context={"processing": "batch"}
+    ).total_price
+    assert PriceList({}).of(made) == pytest.approx(float(theirs), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"factor": 1.1}, "model: a name or pattern"),
+        ({"model": "", "factor": 1.1}, "model: a name or pattern"),
+        ({"model": "m"}, "factor: a number, 0 or more"),
+        ({"model": "m", "factor": -1}, "factor: a number, 0 or more"),
+        ({"model": "m", "factor": True}, "factor: a number, 0 or more"),
+        ({"model": "m", "factor": float("nan")}, "factor: a number, 0 or more"),
+        ({"model": "m", "factor": 1, "geo": "us"}, r"\(not geo\)"),
+        ({"model": "m", "factor": 1, "speed": ""}, "speed: a value"),
+        ({"model": "m", "factor": 1, "speed": 2}, "speed: a value"),
+        ({"model": "m", "factor": 1, "speed": "fast", "service_tier": "batch"}, "speed and service_tier together"),
+        ({"model": "m", "factor": 1, "from": "May"}, "from: a day"),
+        ({"model": "m", "factor": 1, "from": 5}, "from: a day"),
+    ],
+)
+def test_a_factor_that_cannot_be_one_is_refused(wrong: dict[str, Any], words: str) -> None:
+    """One sentence that names the entry by its number."""
+    with pytest.raises(ValueError, match=f"price_factors: entry 2: .*{words}"):
+        PriceList({}, [{"model": "m", "factor": 1}, wrong])
+
+
+def test_the_fingerprint_changes_when_prices_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a setting or the library's release; not with the order in which models are listed."""
+    one: dict[str, dict[str, float]] = {"a": {"input": 1}, "b": {"input": 2.0}}
+    other: dict[str, dict[str, float]] = {"b": {"input": 2.0}, "a": {"input": 1.0}}
+    usual = PriceList({}).fingerprint
+    assert 0 <= usual < 2**63
+    assert PriceList({}).fingerprint == usual
+    assert PriceList(one).fingerprint == PriceList(other).fingerprint
+    found = {
+        usual,
+        PriceList(one).fingerprint,
+        PriceList({"a": {"input": 1}}).fingerprint,
+        PriceList({}, []).fingerprint,
+    }
+    monkeypatch.setattr("processors.usage.prices.version", lambda name: "9.9.9")
+    assert len(found | {PriceList({}).fingerprint}) == 5
+
+
+def test_the_fingerprint_does_not_load_the_library() -> None:
+    """It takes longer to load than everything else that a process needs."""
+    code = (
+        "import sys; from processors.usage.prices import PriceList; PriceList({}).fingerprint;"
+        "sys.exit('genai_prices' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
