@@ -254,6 +254,9 @@ class Extraction:
 
     #: Table name to rows; upserted by the table's key. Where ``start`` is 0 the session's old rows go first.
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    #: Table to positions: rows that an earlier pass over this session made and that go. The table counts once, and
+    #: has an integer column ``position``. Unknown positions are nothing.
+    withdrawn: Mapping[str, Sequence[int]] = field(default_factory=dict)
     #: Named statements of the schema with their parameters, run after the rows, in this order.
     after: Sequence[tuple[str, Sequence[Any]]] = ()
     #: How many items were found, as people would count them.

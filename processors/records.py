@@ -9,6 +9,8 @@ import msgspec
 
 #: A count that a database can add up: 0 to 10^12.
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+#: Milliseconds since 1970, to the end of the years that are read.
+Millis = Annotated[int, msgspec.Meta(ge=0, le=253_000_000_000_000)]
 
 _NOTHING = msgspec.Raw(b"null")
 
@@ -26,6 +28,26 @@ class ServerToolUse(msgspec.Struct, gc=False):
     web_search_requests: Count | None = None
 
 
+class OutputDetails(msgspec.Struct, gc=False):
+    """What the output consists of."""
+
+    thinking_tokens: Count | None = None
+
+
+class Iteration(msgspec.Struct, gc=False):
+    """One of the calls that a message took: a part of it, or another model's."""
+
+    type: str | None = None
+    model: str | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation: CacheCreation | None = None
+    server_tool_use: ServerToolUse | None = None
+    output_tokens_details: OutputDetails | None = None
+
+
 class Tokens(msgspec.Struct, gc=False):
     """What one API call used."""
 
@@ -35,6 +57,12 @@ class Tokens(msgspec.Struct, gc=False):
     cache_read_input_tokens: Count | None = None
     cache_creation: CacheCreation | None = None
     server_tool_use: ServerToolUse | None = None
+    # Read leniently from here on.
+    service_tier: str | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
+    output_tokens_details: OutputDetails | None = None
+    iterations: list[Iteration] | None = None
 
 
 class Block(msgspec.Struct, gc=False):
@@ -79,8 +107,63 @@ class ProgressData(msgspec.Struct, gc=False):
     normalizedMessages: list[EmbeddedRecord] | None = None
 
 
+class Origin(msgspec.Struct, gc=False):
+    """Where a user's line comes from, as the client says."""
+
+    kind: str | None = None
+    subkind: str | None = None
+
+
+class Attachment(msgspec.Struct, gc=False):
+    """What the client put into the prompt beside the user's words."""
+
+    type: str | None = None
+    #: Of a `queued_command`: a string, or a list of text blocks.
+    prompt: msgspec.Raw = _NOTHING
+    origin: Origin | None = None
+    #: Of a listing: the names that it adds, and one line for each.
+    addedTypes: msgspec.Raw = _NOTHING
+    addedNames: msgspec.Raw = _NOTHING
+    names: msgspec.Raw = _NOTHING
+
+
+class CommandRun(msgspec.Struct, gc=False):
+    """A slash command that the client ran itself."""
+
+    command: str | None = None
+
+
+class Decision(msgspec.Struct, gc=False):
+    """Who let a tool run, or did not."""
+
+    source: str | None = None
+
+
+class ToolResult(msgspec.Struct, gc=False):
+    """What a tool's result holds beside its text; each may be anything."""
+
+    answers: msgspec.Raw = _NOTHING
+    questions: msgspec.Raw = _NOTHING
+    annotations: msgspec.Raw = _NOTHING
+    userFeedback: msgspec.Raw = _NOTHING
+    structuredPatch: msgspec.Raw = _NOTHING
+    searchCount: msgspec.Raw = _NOTHING
+    type: msgspec.Raw = _NOTHING
+    content: msgspec.Raw = _NOTHING
+
+
+class Shape(msgspec.Struct, gc=False):
+    """What every request of a session has in common."""
+
+    tools: list[msgspec.Raw] | None = None
+
+
 class Record(msgspec.Struct, gc=False):
-    """A line of a transcript."""
+    """A line of a transcript.
+
+    The fields after `data` are read leniently: one of another type than is stated here reads as absent
+    (`processors.transcript`), and the line stays good.
+    """
 
     type: str | None = None
     timestamp: datetime | None = None
@@ -96,3 +179,34 @@ class Record(msgspec.Struct, gc=False):
     isCompactSummary: bool | None = None
     message: Message | None = None
     data: ProgressData | None = None
+    #: The session whose request brought this line; another one where a fork copied it.
+    requestSessionId: str | None = None
+    requestedModel: str | None = None
+    effort: str | None = None
+    attributionSkill: str | None = None
+    attributionPlugin: str | None = None
+    attributionMcpServer: str | None = None
+    attributionMcpTool: str | None = None
+    attributionAgent: str | None = None
+    origin: Origin | None = None
+    promptSource: str | None = None
+    turnOrigin: str | None = None
+    planContent: str | None = None
+    userFeedback: str | None = None
+    toolDenialKind: str | None = None
+    permissionDecision: Decision | None = None
+    toolUseResult: ToolResult | str | list[msgspec.Raw] | None = None
+    attachment: Attachment | None = None
+    subtype: str | None = None
+    parentUuid: str | None = None
+    commandRun: CommandRun | None = None
+    operation: str | None = None
+    content: msgspec.Raw = _NOTHING
+    modelUsage: msgspec.Raw = _NOTHING
+    startTime: Millis | None = None
+    shape: Shape | None = None
+    prRepository: str | None = None
+    prNumber: Count | None = None
+    customTitle: str | None = None
+    aiTitle: str | None = None
+    summary: str | None = None

@@ -1,4 +1,4 @@
-"""Reading transcripts: from lines to records, what is embedded in them, and whose words they are.
+"""Reading transcripts: from lines to records, and what is embedded in them.
 
 The rules are those of docs/counting.md. A whole window is decoded at once where that
 gives the same as line by line; otherwise each line is judged by itself.
@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from processors.contract import Lines
-from processors.records import EmbeddedRecord, Message, ProgressData, Record
+from processors.known import RECORD_TYPES
+from processors.records import EmbeddedRecord, Message, ProgressData, Record, Tokens
 
 #: The model of messages that no model wrote: errors and limits.
 SYNTHETIC = "<synthetic>"
@@ -25,35 +30,23 @@ LONGEST_TEXT = 2000
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 
+#: So many places of a bad line are tried for the beginning of a whole record.
+MOST_PLACES = 64
+
 _OPEN, _CLOSE, _QUOTE = b'{}"'
 #: An escape; in the named group a surrogate that is alone.
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<alone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-_TAGS = (
-    "command-name",
-    "command-message",
-    "command-args",
-    "command-contents",
-    "local-command-stdout",
-    "local-command-stderr",
-    "local-command-caveat",
-    "task-notification",
-    "bash-input",
-    "bash-stdout",
-    "bash-stderr",
-    "system-reminder",
-)
-_NOT_A_PERSON = re.compile(r"\s*(?:<(?:" + "|".join(_TAGS) + r")>|\[Request interrupted by user|\Z)")
 
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _any_fraction(_: str) -> float:
-    return 0.5  # nothing that we read is a fraction: that it is one is all that matters
+def _fraction(digits: str) -> float:
+    return min(float(digits), sys.float_info.max) if digits[0] != "-" else max(float(digits), -sys.float_info.max)
 
 
 def _whole(digits: str) -> int:
@@ -61,12 +54,17 @@ def _whole(digits: str) -> int:
 
 
 _decoder = msgspec.json.Decoder(Record)
-_loose = json.JSONDecoder(parse_constant=_refuse, parse_float=_any_fraction, parse_int=_whole)
+_loose = json.JSONDecoder(parse_constant=_refuse, parse_float=_fraction, parse_int=_whole)
 
 
-def read(lines: Lines) -> tuple[list[Record], int]:
-    """All records in order, and how many lines could not be read."""
+def read(lines: Lines, start: int | None = None) -> tuple[list[Record], int]:
+    """All records in order, and how many lines could not be read.
+
+    ``start`` is where in the file the lines begin: a byte order mark at the very beginning is passed over.
+    """
     records: list[Record] = []
+    if start == 0 and lines.data.startswith(BOM_UTF8):
+        lines = Lines(lines.data[len(BOM_UTF8) :], lines.utf8)
     if lines.utf8:  # what is skipped is not looked at so closely that this would be seen
         try:
             records = _decoder.decode_lines(lines.data)
@@ -84,17 +82,36 @@ def read(lines: Lines) -> tuple[list[Record], int]:
             record = decode(line)
         except (RecursionError, UnicodeDecodeError):
             bad += 1
+            records += _rescued(line)
         except ValueError:
             try:
                 records += _objects(line)
             except (ValueError, RecursionError):
                 bad += 1
+                records += _rescued(line)
         else:
             if _is_good(record):
                 records.append(record)
             else:
                 bad += 1
+                records += _rescued(line)
     return records, bad
+
+
+def _rescued(line: bytes) -> list[Record]:
+    """The whole records at a bad line's end: what the next writer wrote behind a torn record or a run of NULs."""
+    at = 0
+    for _ in range(MOST_PLACES):
+        at = line.find(b'{"', at + 1)
+        if at < 0:
+            break
+        try:
+            records = _objects(line[at:])
+        except (ValueError, RecursionError):
+            continue
+        if all(record.type in RECORD_TYPES and record.sessionId is not None for record in records):
+            return records
+    return []
 
 
 def _count_objects(data: bytes) -> int:
@@ -150,11 +167,6 @@ def embedded(data: ProgressData) -> Iterator[EmbeddedRecord]:
     if data.message is not None:
         yield data.message
     yield from data.normalizedMessages or ()
-
-
-def is_person(text: str) -> bool:
-    """Whether a user record's text is a person's words, not a tag, an interruption or nothing."""
-    return _NOT_A_PERSON.match(text) is None
 
 
 def command_name(text: str) -> str | None:
@@ -237,20 +249,68 @@ def _to_utc(moment: datetime) -> datetime:
 
 
 def _relevant(value: dict[str, Any]) -> dict[str, Any]:
-    """A record without what its type makes meaningless, which may then be anything."""
+    """A record without what its type makes meaningless, which may then be anything, and what is only read leniently."""
     kind = value.get("type")
     if kind not in ("assistant", "user"):
         value.pop("message", None)
     if kind != "progress":
         value.pop("data", None)
     data = value.get("data")
+    messages = [value.get("message")]
     if isinstance(data, dict):
         if data.get("type") != "agent_progress":
             data = {"type": data.get("type")}
         else:
             inner = data.get("normalizedMessages")
             for record in [data.get("message"), *(inner if isinstance(inner, list) else [])]:
-                if isinstance(record, dict) and record.get("type") not in ("assistant", "user"):
-                    record.pop("message", None)
+                if isinstance(record, dict):
+                    if record.get("type") not in ("assistant", "user"):
+                        record.pop("message", None)
+                    messages.append(record.get("message"))
         value["data"] = data
+    for message in messages:
+        usage = message.get("usage") if isinstance(message, dict) else None
+        if isinstance(usage, dict):
+            _soften(usage, "service_tier", _fields(Tokens))
+    _soften(value, "requestSessionId", _fields(Record))
     return value
+
+
+def _soften(value: dict[str, Any], first: str, fields: dict[str, Any]) -> None:
+    """Take out of an object each of its lenient fields, which stand from ``first`` on, that cannot be read."""
+    names = list(fields)
+    for name in names[names.index(first) :]:
+        if name in value:
+            value[name] = _lenient(value[name], fields[name])
+
+
+def _lenient(value: Any, kind: Any) -> Any:
+    """A value as far as it is of a kind; None where it is not."""
+    if get_origin(kind) is UnionType:  # of them all, the one that a value of this type is to be
+        kinds = set(get_args(kind)) - {NoneType}
+        fitting = [one for one in kinds if isinstance(value, _TYPES.get(get_origin(one) or one, dict))]
+        kind = fitting[0] if len(kinds) > 1 and fitting else next(iter(kinds))
+    if get_origin(kind) is list:
+        (item,) = get_args(kind)
+        if not isinstance(value, list) or (item is not msgspec.Raw and not all(isinstance(one, dict) for one in value)):
+            return None
+        return [_lenient(one, item) for one in value]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if not isinstance(value, dict):
+            return None
+        return {name: _lenient(value[name], inner) for name, inner in _fields(kind).items() if name in value}
+    if kind is msgspec.Raw:
+        return value
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None
+
+
+_TYPES: dict[Any, type] = {str: str, list: list}
+
+
+@cache
+def _fields(kind: type) -> dict[str, Any]:
+    """The fields of a struct with their types, in order."""
+    return get_type_hints(kind, include_extras=True)

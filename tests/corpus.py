@@ -102,8 +102,8 @@ TOTALS = Totals(
         "2026-03-03": Spent(6, 85, 13, 0, 0, 3000, 0),  # S2 D1 to D5
         "2026-03-04": Spent(2, 11, 6, 0, 0, 0, 0),  # T1 T2
     },
-    uses={"tool_use": 11, "skill": 1, "mcp_call": 1, "subagent": 2, "slash_command": 5},
-    commands=("clear", "compact", "cost", "review", "shop:deploy"),
+    uses={"tool_use": 11, "skill": 1, "mcp_call": 1, "subagent": 2, "slash_command": 6},
+    commands=("clear", "compact", "cost", "hidden", "review", "shop:deploy"),
     failed_uses=11,
     errors={
         "rejected": 1,
@@ -127,7 +127,14 @@ TOTALS = Totals(
         "Write": 1,
         "unknown": 2,  # the result of alice's last Bash came in bob's session; an orphan
     },
-    human_turns={"alice": 2, "bob": 2, "carol": 1, "dave": 1, "erin": 1, "frank": 6},
+    human_turns={
+        "alice": 5,  # two prompts, an answer that was not on offer, two queued sentences
+        "bob": 1,  # what he copied from alice is hers
+        "carol": 1,
+        "dave": 2,  # a prompt and a refusal
+        "erin": 1,
+        "frank": 7,
+    },
     files=12,
     session_rows=10,
     sessions=8,

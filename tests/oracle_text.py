@@ -1,11 +1,11 @@
-"""The oracle's reading of words: who speaks, which command is called, what kind of error a result tells of."""
+"""The oracle's reading of text: as it is stored, and what kind of error a result tells of."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from tests.oracle_reading import LONGEST_TEXT, Object, Part, blocks_of
+from tests.oracle_reading import LONGEST_TEXT, Object, blocks_of
 
 
 def clean(text: str) -> str:
@@ -28,53 +28,6 @@ def texts_of(message: Object) -> list[str]:
         for block in blocks_of(message)
         if block.get("type") == "text" and isinstance(block.get("text"), str)
     ]
-
-
-MACHINE_TAGS = (
-    "<command-name>",
-    "<command-message>",
-    "<command-args>",
-    "<command-contents>",
-    "<local-command-stdout>",
-    "<local-command-stderr>",
-    "<local-command-caveat>",
-    "<task-notification>",
-    "<bash-input>",
-    "<bash-stdout>",
-    "<bash-stderr>",
-    "<system-reminder>",
-    "[Request interrupted by user",
-)
-
-
-def is_human_turn(record: Object) -> bool:
-    """Whether a person speaks in this record."""
-    if record.get("type") != "user" or any(record.get(flag) for flag in ("isSidechain", "isMeta", "isCompactSummary")):
-        return False
-    message = record.get("message") or {}
-    if any(block.get("type") == "tool_result" for block in blocks_of(message)):
-        return False
-    return any(text.strip() and not text.strip().startswith(MACHINE_TAGS) for text in texts_of(message))
-
-
-def commands_of(part: Part) -> list[str]:
-    """The names of the slash commands that a person's record calls."""
-    if part.role != "user" or part.embedded or part.outer.get("isMeta") or part.outer.get("isCompactSummary"):
-        return []
-    names = [command_in(text) for text in texts_of(part.message)]
-    return [name for name in names if name is not None]
-
-
-def command_in(text: str) -> str | None:
-    """The slash command that a text begins with, if any."""
-    rest = text.strip()
-    if rest.startswith("<command-message>"):
-        _, _, rest = rest.partition("</command-message>")
-        rest = rest.strip()
-    if not rest.startswith("<command-name>") or "</command-name>" not in rest:
-        return None
-    name = rest.removeprefix("<command-name>").partition("</command-name>")[0]
-    return name.strip().removeprefix("/")
 
 
 def result_text(block: Object) -> str:

@@ -105,7 +105,7 @@ class Visitor:
                 yield held
             first = False
             try:
-                extraction, rows, carry, after = self._extract(job, piece, held.carry)
+                extraction, rows, carry, after, withdrawn = self._extract(job, piece, held.carry)
             except Unconfigured as error:
                 yield frames.Trouble(str(error), unconfigured=True)
                 return
@@ -130,6 +130,7 @@ class Visitor:
                 after,
                 last=False,
                 lines=_count_lines(piece.data, consumed) + piece.too_long,
+                withdrawn=withdrawn,
             )
             if consumed < piece.end - piece.start:
                 held.more = True
@@ -141,9 +142,9 @@ class Visitor:
 
     def _extract(
         self, job: frames.Job, piece: Piece, carry: bytes
-    ) -> tuple[Extraction, dict[str, bytes], bytes, list[tuple[str, list[Any]]]]:
+    ) -> tuple[Extraction, dict[str, bytes], bytes, list[tuple[str, list[Any]]], dict[str, list[int]]]:
         if not piece.data:
-            return Extraction(), {}, carry, []
+            return Extraction(), {}, carry, [], {}
         work = Work(
             Session(job.key, job.username),
             Lines(piece.data, is_utf8(piece.data)),
@@ -155,7 +156,8 @@ class Visitor:
         extraction = self._processor.extract(work)
         self._writer.check(extraction, piece.data)
         rows = self._writer.rows(extraction.rows, job.key)
-        return extraction, rows, self._writer.carry(extraction.carry), self._writer.after(extraction.after)
+        carry, after = self._writer.carry(extraction.carry), self._writer.after(extraction.after)
+        return extraction, rows, carry, after, self._writer.withdrawn(extraction.withdrawn)
 
 
 # A processor may raise whatever it likes, also what is no Exception (SystemExit): all of it is its failure.

@@ -111,6 +111,23 @@ class RowWriter:
                 raise Nonsense(f"after names the statement {name!r}, which is not in the schema")
         return named
 
+    def withdrawn(self, positions: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+        """The positions of earlier rows that go, by table.
+
+        Raises:
+            Nonsense: a table cannot tell its rows by position.
+        """
+        made = {}
+        for name, places in positions.items():
+            table = self._schema.tables.get(name)
+            if table is None or table.once is None or table.columns.get("position") != "integer":
+                raise Nonsense(f"withdrawn names {name!r}, which is no table that counts once and has a position")
+            if not all(type(place) is int for place in places):
+                raise Nonsense(f"withdrawn positions of {name} are {repr(places)[:200]}, not whole numbers")
+            if places:
+                made[name] = list(places)
+        return made
+
     def _table(self, name: str, rows: Sequence[Row], key: str) -> bytes:
         table = self._schema.tables[name]
         if not isinstance(rows[0], msgspec.Struct):

@@ -70,6 +70,8 @@ class Window(msgspec.Struct, tag="window", array_like=True):
     settles_at: float | None = None
     #: How many lines it holds.
     lines: int = 0
+    #: Table to the positions of earlier rows of the session that go.
+    withdrawn: dict[str, list[int]] = {}
 
 
 class Unchanged(msgspec.Struct, tag="unchanged", array_like=True):

@@ -117,7 +117,7 @@ class Outcomes:
         visit.read = window.last
         visit.read_as = window.signature
         visit.again = visit.again or window.more
-        work = Pass(key, before, state, window.start == 0, window.rows, window.after)
+        work = Pass(key, before, state, window.start == 0, window.rows, window.after, withdrawn=window.withdrawn)
         self._submit(key, visit, work, window)
 
     def _unchanged(self, key: str, visit: Visit) -> None:

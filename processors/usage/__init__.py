@@ -10,7 +10,7 @@ from processors.contract import Extraction, ProcessorSettings, Work, setting
 from processors.usage.extract import extract
 from processors.usage.price_factors import FACTORS
 from processors.usage.prices import PriceList
-from processors.usage.rows import SCHEMA
+from processors.usage.schema import SCHEMA
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Usage:
     """The processor."""
 
     name = "usage"
-    version = 1
+    version = 2
     settings = UsageSettings
     schema = SCHEMA
 
@@ -54,4 +54,4 @@ class Usage:
         if self._prices is None or self._priced_by is not work.settings:
             self._priced_by = work.settings
             self._prices = PriceList(work.settings.prices, work.settings.price_factors)
-        return extract(work, self._prices.of)
+        return extract(work, self._prices.of, self._prices.fingerprint)

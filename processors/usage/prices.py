@@ -17,7 +17,7 @@ import xxhash
 
 from processors.usage.model_names import names_of
 from processors.usage.price_factors import FACTORS, FIELDS, PriceFactor, factors_of, parse
-from processors.usage.rows import Call
+from processors.usage.rows import Call, Context
 
 #: Names in the settings, in dollars for a million tokens, and for one search.
 RATES = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_search")
@@ -107,13 +107,15 @@ class PriceList:
         told = [_REVISION, version("genai-prices"), _SAME_PRICE, self._overrides, self._factors]
         return xxhash.xxh3_64_intdigest(msgspec.json.encode(told, order="deterministic")) >> 1
 
-    def of(self, call: Call) -> float | None:
-        """Dollars, None where no price is known."""
+    def of(self, call: Call, context: Context) -> float | None:
+        """Dollars for a call and what the server said of it; None where no price is known."""
         model = call.model
         if model is None:
             return None
         moment = call.seen_at or _TODAY
-        key = (model, moment.toordinal(), call.speed, call.inference_geo, call.service_tier)
+        # An iteration is another model's answer: it shares the place of the call around it, but not its speed.
+        speed = context.speed if call.iteration < 0 else None
+        key = (model, moment.toordinal(), speed, context.inference_geo, context.service_tier)
         try:
             rates = self._known[key]
         except KeyError:

@@ -1,4 +1,4 @@
-"""The rows that `usage` makes; the fields of each are its table's columns."""
+"""The rows that `usage` makes; the fields of each are its table's columns (`processors.usage.schema`)."""
 
 from __future__ import annotations
 
@@ -6,39 +6,58 @@ from datetime import datetime
 
 import msgspec
 
-from processors.contract import Export, Once, Schema, Table
+#: By which edition of docs/counting.md rows are made.
+RULES_VERSION = 2
 
 
-class Context(msgspec.Struct, frozen=True, gc=False):
+class Context(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What stood beside a call or tool use; changes rarely within a session."""
 
     context: int
+    rules_version: int
     session_id: str | None
     username: str
-    project: str | None
-    cwd: str | None
-    git_branch: str | None
-    version: str | None
-    agent_id: str | None
     is_sidechain: bool
+    cwd: str | None = None
+    git_branch: str | None = None
+    version: str | None = None
+    agent_id: str | None = None
+    asked_by: str | None = None
+    requested_model: str | None = None
+    effort: str | None = None
+    skill: str | None = None
+    plugin: str | None = None
+    mcp_server: str | None = None
+    mcp_tool: str | None = None
+    agent: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    service_tier: str | None = None
+    #: The prices by which the costs beside it were made.
+    priced_by: int | None = None
 
 
 class Call(msgspec.Struct, gc=False, omit_defaults=True):
     """An API call as one stretch of one session shows it; what the store decides is left out."""
 
     message_id: str
+    #: Index in `usage.iterations`; -1: the call itself.
+    iteration: int
     request_id: str
     seen_at: datetime | None
-    #: Earliest line of the key in this stretch.
+    #: Earliest line of the call in this stretch.
     first_at: datetime | None
     model: str | None
     input_tokens: int
     output_tokens: int
+    thinking_tokens: int
     cache_creation_tokens: int
     cache_creation_1h_tokens: int
     cache_read_tokens: int
     web_search_requests: int
     tokens: int
+    #: Which of two alike counts first: 0 an original outside a sidechain, 1 a copy there, 2 and 3 the same inside.
+    precedence: int
     context: int
     #: Where in its file it stands; only the order means something.
     position: int
@@ -59,6 +78,7 @@ class Use(msgspec.Struct, gc=False, omit_defaults=True):
     use_id: str
     is_result: bool
     seen_at: datetime | None
+    is_copy: bool
     context: int
     position: int
     event_type: str | None = None
@@ -72,121 +92,107 @@ class Use(msgspec.Struct, gc=False, omit_defaults=True):
     subagent_type: str | None = None
     mcp_server: str | None = None
     command_name: str | None = None
+    language: str | None = None
+    own_denial: str | None = None
+    own_decider: str | None = None
+    own_searches: int | None = None
+    own_added: int | None = None
+    own_removed: int | None = None
+    denial: str | None = None
+    decided_by: str | None = None
+    search_count: int | None = None
+    lines_added: int | None = None
+    lines_removed: int | None = None
     occurred_at: datetime | None = None
     counted: bool | None = None
     #: Filled in by the spine.
     session_file: str = ""
 
 
+class Turn(msgspec.Struct, gc=False):
+    """Something that somebody said, as one record shows it."""
+
+    turn_id: str
+    kind: str
+    asked_by: str
+    characters: int
+    seen_at: datetime | None
+    session_id: str | None
+    username: str
+    is_copy: bool
+    position: int
+    counted: bool | None = None
+
+
+class Statement(msgspec.Struct, gc=False):
+    """What the client says that a session spent so far on one model."""
+
+    session_id: str
+    stated_at: datetime | None
+    model: str
+    input_tokens: int
+    output_tokens: int
+    thinking_tokens: int
+    cache_creation_tokens: int
+    cache_creation_1h_tokens: int
+    cache_read_tokens: int
+    web_search_requests: int
+    cost_usd: float | None
+    #: When the client began to add up.
+    started_at: datetime | None
+    position: int
+
+
+class Link(msgspec.Struct, gc=False):
+    """A pull request that a session made."""
+
+    session_id: str
+    pull_request: str
+    repository: str
+    git_branch: str | None
+    linked_at: datetime | None
+    position: int
+
+
+class Listed(msgspec.Struct, gc=False):
+    """A skill, agent, tool or server that stood in a session's prompt."""
+
+    kind: str
+    name: str
+    #: What its description takes there, as JSON; None where that is not known.
+    bytes: int | None
+
+
+class Unknown(msgspec.Struct, gc=False):
+    """A name of the format that this version does not know, as one stretch shows it."""
+
+    kind: str
+    name: str
+    version: str
+    first_at: datetime | None
+    last_at: datetime | None
+
+
 class File(msgspec.Struct, gc=False):
     """A session file as a whole."""
 
+    rules_version: int
     session_id: str
+    #: Of a subagent's file: the session that it belongs to.
+    parent_session: str | None
+    #: Of a fork: the session whose lines it copied.
+    forked_from: str | None
+    #: The time of the last call that was copied.
+    copied_at: datetime | None
     username: str
+    title: str | None
+    repository: str | None
+    #: The last part of the repository.
     project: str | None
     version: str | None
+    asked_by: str | None
     first_at: datetime | None
     last_at: datetime | None
     active_seconds: float
-    human_turns: int
-
-
-SCHEMA = Schema(
-    package="processors.usage",
-    exports={
-        "usage_messages": Export("occurred_at"),
-        "usage_events": Export("occurred_at", key=("tool_use_id",)),
-        "usage_sessions": Export("first_at"),
-    },
-    tables={
-        "usage_contexts": Table(
-            columns={
-                "session_file": "text",
-                "context": "integer",
-                "session_id": "text",
-                "username": "text",
-                "project": "text",
-                "cwd": "text",
-                "git_branch": "text",
-                "version": "text",
-                "agent_id": "text",
-                "is_sidechain": "boolean",
-            },
-            key=("session_file", "context"),
-        ),
-        "usage_calls": Table(
-            columns={
-                "session_file": "text",
-                "message_id": "text",
-                "request_id": "text",
-                "seen_at": "timestamp",
-                "first_at": "timestamp",
-                "occurred_at": "timestamp",
-                "model": "text",
-                "input_tokens": "integer",
-                "output_tokens": "integer",
-                "cache_creation_tokens": "integer",
-                "cache_creation_1h_tokens": "integer",
-                "cache_read_tokens": "integer",
-                "web_search_requests": "integer",
-                "tokens": "integer",
-                "cost_usd": "real",
-                "context": "integer",
-                "position": "integer",
-                "counted": "boolean",
-            },
-            once=Once(
-                by=("message_id", "request_id"),
-                best=("tokens DESC", "seen_at ASC NULLS LAST", "session_file", "position"),
-                merged={"occurred_at": "min(first_at)"},
-            ),
-        ),
-        "usage_uses": Table(
-            columns={
-                "session_file": "text",
-                "use_id": "text",
-                "is_result": "boolean",
-                "event_type": "text",
-                "tool_name": "text",
-                "skill_name": "text",
-                "subagent_type": "text",
-                "mcp_server": "text",
-                "command_name": "text",
-                "model": "text",
-                "seen_at": "timestamp",
-                "own_error": "boolean",
-                "result_at": "timestamp",
-                "occurred_at": "timestamp",
-                "is_error": "boolean",
-                "finished_at": "timestamp",
-                "context": "integer",
-                "position": "integer",
-                "counted": "boolean",
-            },
-            once=Once(
-                by=("use_id",),
-                best=("is_result", "seen_at ASC NULLS LAST", "session_file", "position"),
-                merged={
-                    "occurred_at": "min(seen_at) FILTER (WHERE NOT is_result)",
-                    "is_error": "bool_or(own_error)",
-                    "finished_at": "min(result_at)",
-                },
-            ),
-            expires="occurred_at",
-        ),
-        "usage_files": Table(
-            columns={
-                "session_file": "text",
-                "session_id": "text",
-                "username": "text",
-                "project": "text",
-                "version": "text",
-                "first_at": "timestamp",
-                "last_at": "timestamp",
-                "active_seconds": "real",
-                "human_turns": "integer",
-            },
-            key=("session_file",),
-        ),
-    },
-)
+    #: How many turns earlier rules counted, where a session was gone when they changed; of others `usage_said` tells.
+    human_turns: int = 0

@@ -3,12 +3,51 @@
 CREATE OR REPLACE VIEW usage_zone AS
 SELECT {timezone} AS timezone;
 
+-- Of each session id the file that is the session itself, and not a subagent's.
+CREATE OR REPLACE VIEW usage_main_files AS
+SELECT f.session_id, f.session_file, f.username, f.repository, f.project, f.asked_by, f.forked_from, f.copied_at
+FROM usage_files f
+JOIN (SELECT session_id, min(session_file) AS session_file FROM usage_files WHERE parent_session IS NULL
+      GROUP BY session_id) first ON first.session_file = f.session_file;
+
+-- Of each session file its repository and project: a subagent's are its session's.
+CREATE OR REPLACE VIEW usage_places AS
+SELECT f.session_file,
+       CASE WHEN m.repository IS NULL THEN f.repository ELSE m.repository END AS repository,
+       CASE WHEN m.repository IS NULL THEN f.project ELSE m.project END AS project,
+       CASE WHEN f.parent_session IS NULL THEN NULL ELSE COALESCE(m.asked_by, 'unknown') END AS session_asked_by
+FROM usage_files f
+LEFT JOIN usage_main_files m ON m.session_id = f.parent_session;
+
+-- From when until when a session's calls on a branch belong to a pull request.
+CREATE OR REPLACE VIEW usage_pull_requests AS
+SELECT l.pull_request, l.session_id, l.git_branch,
+       CASE WHEN l.is_shared THEN l.previous_at WHEN l.nth_of_branch > 1 THEN l.linked_at END AS from_at,
+       CASE WHEN l.is_shared THEN l.linked_at ELSE l.next_of_branch_at END AS until_at
+FROM (
+    SELECT pull_request, session_id, git_branch, linked_at,
+           (git_branch IS NULL OR git_branch IN ('', 'main', 'master', 'trunk', 'HEAD')) AS is_shared,
+           row_number() OVER (PARTITION BY session_id, git_branch ORDER BY linked_at, session_file, position)
+               AS nth_of_branch,
+           lead(linked_at) OVER (PARTITION BY session_id, git_branch ORDER BY linked_at, session_file, position)
+               AS next_of_branch_at,
+           lag(linked_at) OVER (PARTITION BY session_id ORDER BY linked_at, session_file, position) AS previous_at
+    FROM usage_links WHERE linked_at IS NOT NULL
+) l;
+
 CREATE OR REPLACE VIEW usage_messages AS
-SELECT c.message_id, c.request_id, c.session_file, x.session_id, x.username, c.occurred_at, c.model,
-       c.input_tokens, c.output_tokens, c.cache_creation_tokens, c.cache_creation_1h_tokens, c.cache_read_tokens,
-       c.web_search_requests, c.cost_usd, x.is_sidechain, x.agent_id, x.project, x.cwd, x.git_branch, x.version
+SELECT c.message_id, c.iteration, c.request_id, c.session_file, x.session_id, x.username, c.occurred_at, c.model,
+       x.requested_model, c.input_tokens, c.output_tokens, c.thinking_tokens, c.cache_creation_tokens,
+       c.cache_creation_1h_tokens, c.cache_read_tokens, c.web_search_requests, c.cost_usd, x.speed, x.inference_geo,
+       x.service_tier, x.effort, x.skill, x.plugin, x.mcp_server, x.mcp_tool, x.agent, x.is_sidechain,
+       (c.precedence IN (1, 3)) AS is_copy, x.agent_id, p.project, p.repository, x.cwd, x.git_branch,
+       r.pull_request, x.version, COALESCE(p.session_asked_by, x.asked_by) AS asked_by, x.rules_version
 FROM usage_calls c
 JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
+LEFT JOIN usage_places p ON p.session_file = c.session_file
+LEFT JOIN usage_pull_requests r
+    ON r.session_id = x.session_id AND COALESCE(r.git_branch, '') = COALESCE(x.git_branch, '')
+    AND (r.from_at IS NULL OR c.occurred_at >= r.from_at) AND (r.until_at IS NULL OR c.occurred_at < r.until_at)
 WHERE c.counted;
 
 CREATE OR REPLACE VIEW usage_events AS
@@ -17,15 +56,35 @@ SELECT u.event_type, u.use_id AS tool_use_id, u.tool_name, u.skill_name, u.subag
        CAST(CASE WHEN u.finished_at < u.occurred_at THEN 0
                  ELSE floor(round(extract(epoch FROM u.finished_at - u.occurred_at) * 1000000) / 1000)
             END AS BIGINT) AS duration_ms,
+       u.denial, u.decided_by, u.search_count, u.lines_added, u.lines_removed, u.language,
        u.model, u.occurred_at, u.session_file, x.session_id, x.username
 FROM usage_uses u
 JOIN usage_contexts x ON x.session_file = u.session_file AND x.context = u.context
 WHERE u.counted AND NOT u.is_result;
 
+CREATE OR REPLACE VIEW usage_turns AS
+SELECT turn_id, session_file, session_id, username, seen_at AS occurred_at, kind, asked_by, characters
+FROM usage_said WHERE counted;
+
+-- What each session file's counted calls come to.
+CREATE OR REPLACE VIEW usage_file_sums AS
+SELECT session_file, count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
+       CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
+       CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+       CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
+       CAST(sum(cache_creation_1h_tokens) AS BIGINT) AS cache_creation_1h_tokens,
+       CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
+       CAST(sum(web_search_requests) AS BIGINT) AS web_search_requests,
+       CAST(CAST(sum(cost_usd) AS DECIMAL(38, 9)) AS DOUBLE PRECISION) AS cost_usd
+FROM usage_calls WHERE counted GROUP BY session_file;
+
 CREATE OR REPLACE VIEW usage_sessions AS
-SELECT f.session_file, f.session_id, f.username, f.project, f.version, f.first_at, f.last_at,
+SELECT f.session_file, f.session_id, f.parent_session, f.forked_from, f.username, f.title, p.project, p.repository,
+       f.version, f.asked_by, f.first_at, f.last_at,
        CAST(extract(epoch FROM f.last_at - f.first_at) AS DOUBLE PRECISION) AS wall_seconds,
-       f.active_seconds, f.human_turns,
+       f.active_seconds,
+       CASE WHEN f.rules_version < 2 THEN f.human_turns ELSE COALESCE(t.human_turns, 0) END AS human_turns,
+       COALESCE(t.other_turns, 0) AS other_turns,
        COALESCE(c.calls, 0) AS assistant_messages,
        COALESCE(u.tool_calls, 0) AS tool_calls,
        COALESCE(u.tool_errors, 0) AS tool_errors,
@@ -35,31 +94,42 @@ SELECT f.session_file, f.session_id, f.username, f.project, f.version, f.first_a
        COALESCE(c.cache_creation_1h_tokens, 0) AS cache_creation_1h_tokens,
        COALESCE(c.cache_read_tokens, 0) AS cache_read_tokens,
        COALESCE(c.web_search_requests, 0) AS web_search_requests,
-       c.cost_usd, m.model AS primary_model
+       c.cost_usd, COALESCE(s.calls, 0) AS subagent_calls, s.cost_usd AS subagent_cost_usd, m.model AS primary_model
 FROM usage_files f
+LEFT JOIN usage_places p ON p.session_file = f.session_file
 LEFT JOIN (
-    SELECT session_file, count(*) AS calls,
-           CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
-           CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
-           CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
-           CAST(sum(cache_creation_1h_tokens) AS BIGINT) AS cache_creation_1h_tokens,
-           CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
-           CAST(sum(web_search_requests) AS BIGINT) AS web_search_requests,
-           sum(cost_usd) AS cost_usd
-    FROM usage_calls WHERE counted GROUP BY session_file
-) c ON c.session_file = f.session_file
+    SELECT session_file, count(CASE WHEN asked_by = 'person' THEN 1 END) AS human_turns,
+           count(CASE WHEN asked_by <> 'person' THEN 1 END) AS other_turns
+    FROM usage_said WHERE counted GROUP BY session_file
+) t ON t.session_file = f.session_file
+LEFT JOIN usage_file_sums c ON c.session_file = f.session_file
 LEFT JOIN (
     SELECT session_file, count(*) AS tool_calls, count(CASE WHEN is_error THEN 1 END) AS tool_errors
     FROM usage_uses WHERE counted AND NOT is_result AND event_type <> 'slash_command' GROUP BY session_file
 ) u ON u.session_file = f.session_file
 LEFT JOIN (
+    SELECT main.session_file, CAST(sum(own.calls) AS BIGINT) AS calls, sum(own.cost_usd) AS cost_usd
+    FROM usage_main_files main
+    JOIN usage_files agent ON agent.parent_session = main.session_id
+    JOIN usage_file_sums own ON own.session_file = agent.session_file
+    GROUP BY main.session_file
+) s ON s.session_file = f.session_file
+LEFT JOIN (
     SELECT session_file, model, row_number() OVER (PARTITION BY session_file ORDER BY sum(tokens) DESC, model) AS place
     FROM usage_calls WHERE counted AND model IS NOT NULL GROUP BY session_file, model
 ) m ON m.session_file = f.session_file AND m.place = 1;
 
+-- Every counted call, with what reports add up by: without what needs the other tables.
+CREATE OR REPLACE VIEW usage_added AS
+SELECT c.iteration, x.session_id, x.username, c.occurred_at, c.model, c.input_tokens, c.output_tokens,
+       c.cache_creation_tokens, c.cache_creation_1h_tokens, c.cache_read_tokens, c.web_search_requests, c.cost_usd
+FROM usage_calls c
+JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
+WHERE c.counted;
+
 CREATE OR REPLACE VIEW usage_daily AS
 SELECT CAST(occurred_at AT TIME ZONE {timezone} AS DATE) AS day, count(DISTINCT session_id) AS sessions,
-       count(*) AS calls,
+       count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
        CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
@@ -67,10 +137,10 @@ SELECT CAST(occurred_at AT TIME ZONE {timezone} AS DATE) AS day, count(DISTINCT 
        CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
        CAST(sum(web_search_requests) AS BIGINT) AS web_search_requests,
        sum(cost_usd) AS cost_usd
-FROM usage_messages GROUP BY 1;
+FROM usage_added GROUP BY 1;
 
 CREATE OR REPLACE VIEW usage_by_model AS
-SELECT model, count(DISTINCT session_id) AS sessions, count(*) AS calls,
+SELECT model, count(DISTINCT session_id) AS sessions, count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
        CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
@@ -78,10 +148,10 @@ SELECT model, count(DISTINCT session_id) AS sessions, count(*) AS calls,
        CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
        CAST(sum(web_search_requests) AS BIGINT) AS web_search_requests,
        sum(cost_usd) AS cost_usd
-FROM usage_messages GROUP BY model;
+FROM usage_added GROUP BY model;
 
 CREATE OR REPLACE VIEW usage_by_user AS
-SELECT username, count(DISTINCT session_id) AS sessions, count(*) AS calls,
+SELECT username, count(DISTINCT session_id) AS sessions, count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
        CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
@@ -89,9 +159,165 @@ SELECT username, count(DISTINCT session_id) AS sessions, count(*) AS calls,
        CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
        CAST(sum(web_search_requests) AS BIGINT) AS web_search_requests,
        sum(cost_usd) AS cost_usd
-FROM usage_messages GROUP BY username;
+FROM usage_added GROUP BY username;
 
 CREATE OR REPLACE VIEW usage_by_tool AS
 SELECT tool_name, event_type, count(*) AS calls, count(CASE WHEN is_error THEN 1 END) AS errors,
        count(DISTINCT session_id) AS sessions
 FROM usage_events WHERE event_type <> 'slash_command' GROUP BY tool_name, event_type;
+
+-- What the client says that sessions spent, each statement as a whole, and which of a session's is the largest.
+CREATE OR REPLACE VIEW usage_stated AS
+SELECT session_id, session_file, position, stated_at, started_at,
+       row_number() OVER (PARTITION BY session_id ORDER BY tokens DESC, cost_usd DESC NULLS LAST,
+                          stated_at DESC NULLS LAST, session_file, position DESC) AS place
+FROM (
+    SELECT session_id, session_file, position, max(stated_at) AS stated_at, max(started_at) AS started_at,
+           sum(input_tokens + output_tokens + cache_creation_tokens + cache_read_tokens) AS tokens,
+           CAST(sum(cost_usd) AS DECIMAL(38, 9)) AS cost_usd
+    FROM usage_statements GROUP BY session_id, session_file, position
+) whole;
+
+-- The statement that counts of each session, and the one of its parent that it goes on from, with what is unknown.
+CREATE OR REPLACE VIEW usage_heritage AS
+SELECT s.session_id, s.session_file, s.position, s.stated_at, p.session_file AS parent_file,
+       p.position AS parent_position,
+       CASE WHEN NOT s.inherits THEN NULL
+            WHEN NOT EXISTS (SELECT 1 FROM usage_files f WHERE f.session_id = s.forked_from) THEN 'parent unknown'
+            WHEN p.session_file IS NULL THEN 'parent not stated' END AS reason
+FROM (
+    SELECT t.session_id, t.session_file, t.position, t.stated_at, m.forked_from, m.copied_at,
+           m.forked_from IS NOT NULL AND (t.started_at IS NULL OR m.copied_at IS NULL OR t.started_at <= m.copied_at)
+               AS inherits
+    FROM usage_stated t
+    LEFT JOIN usage_main_files m ON m.session_id = t.session_id
+    WHERE t.place = 1
+) s
+LEFT JOIN (
+    SELECT m.session_id, t.session_file, t.position,
+           row_number() OVER (PARTITION BY m.session_id ORDER BY t.stated_at, t.session_file, t.position) AS place
+    FROM usage_main_files m
+    JOIN usage_stated t ON t.session_id = m.forked_from AND t.stated_at >= m.copied_at
+) p ON s.inherits AND p.session_id = s.session_id AND p.place = 1;
+
+CREATE OR REPLACE VIEW usage_owners AS
+SELECT f.session_id, f.username FROM usage_files f
+JOIN (SELECT COALESCE(m.session_file, any_file.session_file) AS session_file
+      FROM (SELECT session_id, min(session_file) AS session_file FROM usage_files GROUP BY session_id) any_file
+      LEFT JOIN usage_main_files m ON m.session_id = any_file.session_id) owner ON owner.session_file = f.session_file;
+
+-- By session and model, what the client itself spent there; NULL where a fork's share is not known.
+CREATE OR REPLACE VIEW usage_client_totals AS
+SELECT h.session_id, o.username, h.stated_at, w.model,
+       CASE WHEN h.reason IS NULL THEN w.input_tokens END AS input_tokens,
+       CASE WHEN h.reason IS NULL THEN w.output_tokens END AS output_tokens,
+       CASE WHEN h.reason IS NULL THEN w.cache_creation_tokens END AS cache_creation_tokens,
+       CASE WHEN h.reason IS NULL THEN w.cache_read_tokens END AS cache_read_tokens,
+       CASE WHEN h.reason IS NULL THEN w.web_search_requests END AS web_search_requests,
+       CASE WHEN h.reason IS NULL THEN w.cost_usd END AS cost_usd, h.reason
+FROM usage_heritage h
+LEFT JOIN usage_owners o ON o.session_id = h.session_id
+JOIN (
+    SELECT session_id, model,
+           CAST(sum(sign * input_tokens) AS BIGINT) AS input_tokens,
+           CAST(sum(sign * output_tokens) AS BIGINT) AS output_tokens,
+           CAST(sum(sign * cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
+           CAST(sum(sign * cache_read_tokens) AS BIGINT) AS cache_read_tokens,
+           CAST(sum(sign * web_search_requests) AS BIGINT) AS web_search_requests,
+           CAST(CAST(sum(sign * cost_usd) AS DECIMAL(38, 9)) AS DOUBLE PRECISION) AS cost_usd
+    FROM (
+        SELECT h.session_id, t.model, 1 AS sign, t.input_tokens, t.output_tokens, t.cache_creation_tokens,
+               t.cache_read_tokens, t.web_search_requests, t.cost_usd
+        FROM usage_heritage h
+        JOIN usage_statements t ON t.session_id = h.session_id AND t.session_file = h.session_file
+            AND t.position = h.position
+        UNION ALL
+        SELECT h.session_id, t.model, -1, t.input_tokens, t.output_tokens, t.cache_creation_tokens,
+               t.cache_read_tokens, t.web_search_requests, t.cost_usd
+        FROM usage_heritage h
+        JOIN usage_statements t ON t.session_file = h.parent_file AND t.position = h.parent_position
+    ) both_sides
+    GROUP BY session_id, model
+) w ON w.session_id = h.session_id;
+
+-- By session and model as the client would name it, what is counted: what its statement covers, and what it does not.
+CREATE OR REPLACE VIEW usage_reckoned AS
+SELECT session_id, model,
+       CAST(sum(CASE WHEN is_stated THEN input_tokens ELSE 0 END) AS BIGINT) AS counted_input_tokens,
+       CAST(sum(CASE WHEN is_stated THEN output_tokens ELSE 0 END) AS BIGINT) AS counted_output_tokens,
+       CAST(sum(CASE WHEN is_stated THEN cache_creation_tokens ELSE 0 END) AS BIGINT) AS counted_cache_creation_tokens,
+       CAST(sum(CASE WHEN is_stated THEN cache_read_tokens ELSE 0 END) AS BIGINT) AS counted_cache_read_tokens,
+       CAST(CAST(COALESCE(sum(CASE WHEN is_stated THEN cost_usd END), 0) AS DECIMAL(38, 9)) AS DOUBLE PRECISION)
+           AS counted_cost_usd,
+       CAST(sum(CASE WHEN NOT is_stated THEN input_tokens ELSE 0 END) AS BIGINT) AS not_yet_stated_input_tokens,
+       CAST(sum(CASE WHEN NOT is_stated THEN output_tokens ELSE 0 END) AS BIGINT) AS not_yet_stated_output_tokens,
+       CAST(sum(CASE WHEN NOT is_stated THEN cache_creation_tokens ELSE 0 END) AS BIGINT) AS not_yet_stated_cache_creation_tokens,
+       CAST(sum(CASE WHEN NOT is_stated THEN cache_read_tokens ELSE 0 END) AS BIGINT) AS not_yet_stated_cache_read_tokens,
+       CAST(CAST(COALESCE(sum(CASE WHEN NOT is_stated THEN cost_usd END), 0) AS DECIMAL(38, 9)) AS DOUBLE PRECISION)
+           AS not_yet_stated_cost_usd
+FROM (
+    SELECT x.session_id,
+           CASE WHEN c.iteration = -1 THEN COALESCE(x.requested_model, c.model) ELSE c.model END AS model,
+           c.input_tokens, c.output_tokens, c.cache_creation_tokens, c.cache_read_tokens, c.cost_usd,
+           h.session_id IS NOT NULL
+               AND CASE WHEN c.session_file = h.session_file THEN c.position < h.position
+                        ELSE COALESCE(c.occurred_at <= h.stated_at, FALSE) END AS is_stated
+    FROM usage_calls c
+    JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
+    LEFT JOIN usage_heritage h ON h.session_id = x.session_id
+    WHERE c.counted AND c.precedence IN (0, 2)
+) rows_of_sessions
+GROUP BY session_id, model;
+
+-- By session and model: what is counted of what the client stated, what it says, what it has not stated yet, and what
+-- no line explains.
+CREATE OR REPLACE VIEW usage_reconciled AS
+SELECT k.session_id, o.username, h.stated_at, k.model,
+       COALESCE(n.counted_input_tokens, 0) AS counted_input_tokens,
+       COALESCE(n.counted_output_tokens, 0) AS counted_output_tokens,
+       COALESCE(n.counted_cache_creation_tokens, 0) AS counted_cache_creation_tokens,
+       COALESCE(n.counted_cache_read_tokens, 0) AS counted_cache_read_tokens,
+       COALESCE(n.counted_cost_usd, 0) AS counted_cost_usd,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.input_tokens, 0) END AS client_input_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.output_tokens, 0) END AS client_output_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_creation_tokens, 0) END AS client_cache_creation_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_read_tokens, 0) END AS client_cache_read_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cost_usd, 0) END AS client_cost_usd,
+       COALESCE(n.not_yet_stated_input_tokens, 0) AS not_yet_stated_input_tokens,
+       COALESCE(n.not_yet_stated_output_tokens, 0) AS not_yet_stated_output_tokens,
+       COALESCE(n.not_yet_stated_cache_creation_tokens, 0) AS not_yet_stated_cache_creation_tokens,
+       COALESCE(n.not_yet_stated_cache_read_tokens, 0) AS not_yet_stated_cache_read_tokens,
+       COALESCE(n.not_yet_stated_cost_usd, 0) AS not_yet_stated_cost_usd,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.input_tokens, 0) - COALESCE(n.counted_input_tokens, 0) END AS unexplained_input_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.output_tokens, 0) - COALESCE(n.counted_output_tokens, 0) END AS unexplained_output_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_creation_tokens, 0) - COALESCE(n.counted_cache_creation_tokens, 0) END AS unexplained_cache_creation_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_read_tokens, 0) - COALESCE(n.counted_cache_read_tokens, 0) END AS unexplained_cache_read_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN CAST(CAST(COALESCE(w.cost_usd, 0) - COALESCE(n.counted_cost_usd, 0) AS DECIMAL(38, 9)) AS DOUBLE PRECISION) END AS unexplained_cost_usd,
+       CASE WHEN h.session_id IS NULL THEN 'no statement' ELSE h.reason END AS reason
+FROM (
+    SELECT session_id, model FROM usage_client_totals
+    UNION
+    SELECT session_id, model FROM usage_reckoned WHERE session_id IS NOT NULL
+) k
+LEFT JOIN usage_heritage h ON h.session_id = k.session_id
+LEFT JOIN usage_owners o ON o.session_id = k.session_id
+LEFT JOIN usage_client_totals w ON w.session_id = k.session_id AND w.model = k.model
+LEFT JOIN usage_reckoned n ON n.session_id = k.session_id AND n.model IS NOT DISTINCT FROM k.model;
+
+-- What this version does not know of the format, by name and client version; and message ids of several requests.
+CREATE OR REPLACE VIEW unknown_records AS
+SELECT u.kind, u.name, u.version, count(DISTINCT f.session_id) AS sessions, min(u.first_at) AS first_at,
+       max(u.last_at) AS last_at
+FROM usage_unknown u
+JOIN usage_files f ON f.session_file = u.session_file
+GROUP BY u.kind, u.name, u.version
+UNION ALL
+SELECT 'several_requests', c.message_id, COALESCE(min(x.version), ''), count(DISTINCT x.session_id),
+       min(c.seen_at), max(c.seen_at)
+FROM usage_calls c
+JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
+WHERE c.iteration = -1 AND c.precedence < 2 AND c.request_id <> ''
+  AND c.message_id IN (SELECT message_id FROM usage_calls
+                       WHERE NOT counted AND iteration = -1 AND precedence < 2 AND request_id <> '')
+GROUP BY c.message_id
+HAVING min(c.request_id) <> max(c.request_id);

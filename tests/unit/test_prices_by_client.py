@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from processors.usage.prices import PriceList
-from processors.usage.rows import Call
+from processors.usage.rows import Call, Context
 
 #: The day on which the client reckoned.
 DAY = datetime(2026, 11, 30, tzinfo=UTC)
@@ -24,6 +24,9 @@ USUAL: dict[str, Any] = {
     "cache_creation_1h_tokens": 3000,
     "cache_read_tokens": 40000,
     "web_search_requests": 0,
+}
+#: What the server says of it.
+SAID = {
     "speed": "standard",
     "inference_geo": "not_available",
     "service_tier": "standard",
@@ -148,10 +151,15 @@ UNKNOWN = (
 )
 
 
-def price(model: str, **usage: Any) -> float | None:
-    """What our list says, by the settings' defaults."""
-    given = {**USUAL, **usage}
-    return PriceList({}).of(Call("m-1", "r-1", DAY, DAY, model, **given, tokens=0, context=0, position=0))
+def price(model: str, **differs: Any) -> float | None:
+    """What our list says, by the settings' defaults; `iteration` is -1 if it is not given."""
+    usage = {name: differs.get(name, usual) for name, usual in USUAL.items()}
+    said = {name: differs.get(name, usual) for name, usual in SAID.items()}
+    call = Call(
+        "m-1", differs.get("iteration", -1), "r-1", DAY, DAY, model, **usage,
+        thinking_tokens=100, tokens=sum(usage.values()), precedence=0, context=0, position=0,
+    )  # fmt: skip
+    return PriceList({}).of(call, Context(0, 0, "s-1", "ann", False, **said))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -182,10 +190,8 @@ def test_an_advisors_tokens_cost_by_its_own_model(said: dict[str, str], costs: d
         **dict.fromkeys(("cache_creation_tokens", "cache_creation_1h_tokens", "cache_read_tokens"), 0),
         "input_tokens": 4000,
         "output_tokens": 333,
-        "speed": None,
-        "inference_geo": said.get("inference_geo"),
     }
-    assert price(advisor, **asked) == pytest.approx(inner, rel=1e-9)
+    assert price(advisor, iteration=0, **asked, **said) == pytest.approx(inner, rel=1e-9)
 
 
 @pytest.mark.parametrize("model", UNKNOWN)

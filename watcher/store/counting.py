@@ -8,7 +8,7 @@ committed rows and rows of its own transaction.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from processors.contract import Once, Table
 from watcher.store.database import Connection, Database
@@ -27,10 +27,11 @@ class Counting:
         target, by = quoted(name), ", ".join(map(quoted, once.by))
         columns = ", ".join(map(quoted, table.columns))
         best = ", ".join(_term(table, term, database.collate) for term in once.best)
+        merges_of = {column: sql.replace("{collate}", database.collate) for column, sql in once.merged.items()}
         over = f"OVER (PARTITION BY {by})"
         merged = {column: quoted(f"once_merged_{column}") for column in once.merged}
-        together = "".join(f", {once.merged[column]} AS {to}" for column, to in merged.items())
-        merging = "".join(f", {once.merged[column]} {over} AS {to}" for column, to in merged.items())
+        together = "".join(f", {merges_of[column]} AS {to}" for column, to in merged.items())
+        merging = "".join(f", {merges_of[column]} {over} AS {to}" for column, to in merged.items())
         merges = "".join(f", {to}" for to in merged.values())
         differs = "".join(f" OR (once_rank = 1 AND {quoted(c)} IS DISTINCT FROM {to})" for c, to in merged.items())
         decided = {"counted": "once_rank = 1", **merged}
@@ -48,6 +49,9 @@ class Counting:
             f" SELECT {by} FROM {target} WHERE {quoted(table.session)} = ANY($1)"
         )
         self._delete_old = f"DELETE FROM {target} WHERE {quoted(table.session)} = ANY($1)"
+        withdrawn = f"{quoted(table.session)} = $1 AND position = ANY($2)"
+        self._touch_withdrawn = f"INSERT INTO touched SELECT {by} FROM {target} WHERE {withdrawn}"
+        self._delete_withdrawn = f"DELETE FROM {target} WHERE {withdrawn}"
 
         def stored(touched: str) -> str:
             """Every row that tells of a touched thing."""
@@ -55,6 +59,14 @@ class Counting:
                 f"SELECT {database.row_id} AS once_stored, CAST(NULL AS BIGINT) AS once_incoming, {judged}"
                 f" FROM {target} WHERE ({by}) IN (SELECT {by} FROM {touched})"
             )
+
+        everything = f"SELECT {database.row_id} AS once_stored, CAST(NULL AS BIGINT) AS once_incoming, {judged}"
+        self._verdict_on_all = (
+            f"CREATE TEMPORARY TABLE verdict AS SELECT once_stored, once_rank{merges} FROM ("
+            f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {best}) AS once_rank{merging}"
+            f" FROM ({everything} FROM {target}) AS stored) AS ranked"
+            f" WHERE counted IS DISTINCT FROM (once_rank = 1){differs}"
+        )
 
         def ranked(stored: str, incoming: str) -> str:
             """Those and the incoming ones, in the order in which they would count."""
@@ -97,18 +109,34 @@ class Counting:
             " FROM incoming JOIN verdict ON verdict.once_incoming = incoming.once_incoming"
         )
 
-    def apply(self, connection: Connection, old: Sequence[str], lines: bytes) -> None:
-        """Take out the rows of some sessions, put in new ones, and say what counts now."""
-        for name in ("incoming", "touched", "verdict"):
-            connection.execute(f"DROP TABLE IF EXISTS {name}")
+    def apply(
+        self, connection: Connection, old: Sequence[str], lines: bytes, withdrawn: Mapping[str, Sequence[int]]
+    ) -> None:
+        """Take out the rows of some sessions and some rows of others, put in new ones, and say what counts now."""
+        self._clear(connection)
         with connection.rows(self._columns, lines) as source:
             connection.execute(self._incoming + source)
+        touched = bool(old or withdrawn)
+        if touched:
+            connection.execute(self._touched, [list(old) or [""]])
+            for key, positions in withdrawn.items():
+                connection.execute(self._touch_withdrawn, [key, list(positions)])
+                connection.execute(self._delete_withdrawn, [key, list(positions)])
         if old:
-            connection.execute(self._touched, [list(old)])
             connection.execute(self._delete_old, [list(old)])
-        connection.execute(self._verdict[bool(old), len(lines) > MANY])
+        connection.execute(self._verdict[touched, len(lines) > MANY])
         connection.execute(self._update)
         connection.execute(self._insert)
+
+    def recount(self, connection: Connection) -> None:
+        """Say for all rows what counts."""
+        self._clear(connection)
+        connection.execute(self._verdict_on_all)
+        connection.execute(self._update)
+
+    def _clear(self, connection: Connection) -> None:
+        for name in ("incoming", "touched", "verdict"):
+            connection.execute(f"DROP TABLE IF EXISTS {name}")
 
 
 def _term(table: Table, term: str, collate: str) -> str:

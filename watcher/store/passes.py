@@ -58,6 +58,8 @@ class Pass:
     statements: list[tuple[str, list[Any]]] = field(default_factory=list)
     #: Whether the session itself goes, with its rows and its state.
     forget: bool = False
+    #: Table to the positions of the session's earlier rows that go.
+    withdrawn: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -116,6 +118,11 @@ class PassStore:
             )
         return outcomes
 
+    def recount(self, connection: Connection) -> None:
+        """Decide for all rows anew which of them count. Inside a transaction."""
+        for counting in self._countings.values():
+            counting.recount(connection)
+
     def expiring(self, connection: Connection, before: datetime) -> dict[str, datetime]:
         """The tables that hold rows older than a time, with the oldest row's time.
 
@@ -167,10 +174,11 @@ class PassStore:
         new = not any(work.key in stored for work in passes)
         for name, table in self._schema.tables.items():
             lines = b"".join(work.rows.get(name, b"") for work in passes)
-            if not lines and not old:
+            withdrawn = {work.key: places for work in passes if (places := work.withdrawn.get(name))}
+            if not lines and not old and not withdrawn:
                 continue
             if (counting := self._countings.get(name)) is not None:
-                counting.apply(connection, old, lines)
+                counting.apply(connection, old, lines, withdrawn)
                 continue
             if old:
                 connection.execute(f"DELETE FROM {quoted(name)} WHERE {quoted(table.session)} = ANY($1)", [old])

@@ -1,0 +1,192 @@
+"""A session file as a whole: whose it is, how long it was active, what it is called, and what the client says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from processors.contract import Session
+from processors.records import Record
+from processors.redaction import redact
+from processors.speech import folded, loose
+from processors.transcript import clean
+from processors.usage import span
+from processors.usage.repository import last_part, repository_of
+from processors.usage.rows import RULES_VERSION, File, Link, Statement
+
+#: So many characters of a title are kept, and of the first words where nothing else names a session.
+LONGEST_TITLE, LONGEST_OPENING = 200, 80
+_LOOKED_AT = 500
+_MOST = 10**12
+_BRACE = ord("{")
+
+
+class SessionFacts:
+    """What is known of a session file after a stretch, and after those before it, which are in the carry."""
+
+    def __init__(self, session: Session, carry: Mapping[str, Any], positions: Iterator[int]) -> None:
+        self._session, self._positions = session, positions
+        self.session_id: str | None = carry.get("session_id")
+        self.repository: str | None = carry.get("repository")
+        self.version: str | None = carry.get("version")
+        self._branch: str | None = carry.get("branch")
+        self._first: int | None = carry.get("first")
+        self._latest: int | None = carry.get("last")
+        self._active: list[list[int]] = carry.get("active", [])
+        self._folded: int = carry.get("folded", 0)
+        self._titles: dict[str, str] = dict(carry.get("titles", {}))
+        self.forked_from: str | None = carry.get("forked_from")
+        self._copied_at: int | None = carry.get("copied_at")
+        #: Whether an own call was seen: from then on nothing is copied.
+        self.has_own_call: bool = carry.get("own", False)
+        self.statements: list[Statement] = []
+        self.links: list[Link] = []
+
+    def carry(self) -> dict[str, Any]:
+        """What the next stretch needs of this one."""
+        kept = {
+            "session_id": self.session_id,
+            "repository": self.repository,
+            "version": self.version,
+            "branch": self._branch,
+            "first": self._first,
+            "last": self._latest,
+            "active": self._active,
+            "folded": self._folded,
+            "titles": self._titles,
+            "forked_from": self.forked_from,
+            "copied_at": self._copied_at,
+            "own": self.has_own_call,
+        }
+        return {name: value for name, value in kept.items() if value is not None}
+
+    def file(self, asked_by: str | None) -> File:
+        """The session file's row."""
+        session_id = self.session_id if self.session_id is not None else self._session.stem
+        titles = (self._titles.get(kind) for kind in ("custom", "ai", "summary", "opening"))
+        return File(
+            RULES_VERSION,
+            session_id,
+            session_id if is_subagent(self._session.key) else None,
+            self.forked_from,
+            span.moment(self._copied_at),
+            self._session.username,
+            next((title for title in titles if title), None),
+            self.repository,
+            last_part(self.repository) if self.repository is not None else None,
+            self.version,
+            asked_by,
+            span.moment(self._first),
+            span.moment(self._latest),
+            span.seconds(self._active, self._folded),
+        )
+
+    def identify(self, records: list[Record]) -> None:
+        """Take the session's name and folder from the first records that have them."""
+        if self.session_id is None:
+            found = next((record.sessionId for record in records if record.sessionId is not None), None)
+            self.session_id = clean(found) if found is not None else None
+        if self.repository is None:
+            cwd = next((record.cwd for record in records if record.cwd is not None), None)
+            self.repository = clean(repository_of(cwd, self._session.username)) if cwd is not None else None
+
+    def active(self, records: list[Record], own: int) -> None:
+        """Take in when it was active: by the records from ``own`` on; those before were copied."""
+        times = [record.timestamp for record in records[own:] if record.timestamp is not None]
+        if own:
+            self._active, self._folded = [], 0
+        self._active, self._folded = span.fold(span.merge(self._active, times), self._folded)
+
+    def copied(self, records: list[Record]) -> None:
+        """Take in the foreign lines of the copied part."""
+        if records[-1].requestSessionId is not None:
+            self.forked_from = clean(records[-1].requestSessionId)
+        times = [span.micros(record.timestamp) for record in records if record.timestamp is not None]
+        times += [self._copied_at] if self._copied_at is not None else []
+        self._copied_at = max(times, default=None)
+
+    def pass_over(self, records: list[Record]) -> None:
+        """Take in what later records are dated and placed by."""
+        times = [record.timestamp for record in records if record.timestamp is not None]
+        if times:
+            first, latest = span.micros(min(times)), span.micros(max(times))
+            self._first = first if self._first is None else min(self._first, first)
+            self._latest = latest if self._latest is None else max(self._latest, latest)
+        version = next((record.version for record in reversed(records) if record.version is not None), None)
+        self.version = clean(version) if version is not None else self.version
+        branch = next((record.gitBranch for record in reversed(records) if record.gitBranch is not None), None)
+        self._branch = clean(branch) if branch is not None else self._branch
+
+    def opened(self, words: str | None) -> None:
+        """The words of a person's first prompt, which name a session that nothing else names."""
+        if words and "opening" not in self._titles and not is_subagent(self._session.key):
+            self._titles["opening"] = _title(words, LONGEST_OPENING)
+
+    def name(self, record: Record) -> None:
+        """Take a title in."""
+        for kind, title in (("custom", record.customTitle), ("ai", record.aiTitle), ("summary", record.summary)):
+            if record.type == _TITLED[kind] and title and (title := _title(title, LONGEST_TITLE)):
+                self._titles[kind] = title
+
+    def link(self, record: Record) -> None:
+        """Take a pull request in."""
+        if record.prRepository is not None and record.prNumber is not None:
+            at = record.timestamp
+            repository = clean(record.prRepository)
+            self.links.append(
+                Link(
+                    self._of(record),
+                    clean(f"{repository}#{record.prNumber}"),
+                    repository,
+                    self._branch,
+                    at if at is not None else span.moment(self._latest),
+                    next(self._positions),
+                )
+            )
+
+    def state(self, record: Record) -> None:
+        """Take in what the client says that the session spent so far."""
+        spent = loose(record.modelUsage) if memoryview(record.modelUsage)[0] == _BRACE else None
+        if not isinstance(spent, dict):
+            return
+        position = next(self._positions)
+        for model, said in spent.items():
+            if isinstance(said, dict):
+                cost = said.get("costUSD")
+                known = isinstance(cost, (int, float)) and not isinstance(cost, bool) and 0 <= cost < 1e12
+                self.statements.append(
+                    Statement(
+                        self._of(record),
+                        span.moment(self._latest),
+                        clean(model),
+                        *(_count(said.get(name)) for name in _STATED),
+                        float(cost) if known else None,  # type: ignore[arg-type]
+                        span.moment(record.startTime * 1000) if record.startTime is not None else None,
+                        position,
+                    )
+                )
+
+    def _of(self, record: Record) -> str:
+        return clean(record.sessionId) if record.sessionId is not None else self._session.stem
+
+
+_TITLED = {"custom": "custom-title", "ai": "ai-title", "summary": "summary"}
+_STATED = (
+    "inputTokens", "outputTokens", "thinkingTokens", "cacheCreationInputTokens", "cacheCreationEphemeral1hInputTokens",
+    "cacheReadInputTokens", "webSearchRequests",
+)  # fmt: skip
+
+
+def is_subagent(key: str) -> bool:
+    """Whether a session file is a subagent's."""
+    *folders, name = key.split("/")
+    return name.startswith("agent-") or "subagents" in folders
+
+
+def _title(text: str, longest: int) -> str:
+    return clean(redact(folded(clean(text[:_LOOKED_AT])))[0])[:longest]
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int and 0 <= value <= _MOST else 0
