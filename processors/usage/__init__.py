@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from processors.contract import Extraction, ProcessorSettings, Work, setting
 from processors.usage.extract import extract
+from processors.usage.price_factors import FACTORS
 from processors.usage.prices import PriceList
 from processors.usage.schema import SCHEMA
 
@@ -20,15 +21,20 @@ class UsageSettings(ProcessorSettings):
     prices: dict[str, dict[str, float]] = setting(
         {}, 'Prices by model that win over the known ones: {"my-model" = {input = 3.0, output = 15.0}}.'
     )
+    price_factors: list[dict[str, Any]] = setting(
+        FACTORS,
+        "What multiplies a model's token prices for a speed, inference_geo or service_tier, or always; "
+        'from (optional) is the first day: {model = "claude-*", inference_geo = "us", factor = 1.1}.',
+    )
 
     def __post_init__(self) -> None:
-        """Refuse zones and prices that mean nothing."""
+        """Refuse zones, prices and factors that mean nothing."""
         super().__post_init__()
         try:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError):
             raise ValueError('timezone: a zone such as "UTC" or "Europe/Berlin"') from None
-        PriceList(self.prices)
+        PriceList(self.prices, self.price_factors)
 
 
 class Usage:
@@ -47,5 +53,5 @@ class Usage:
         """See `processors.contract.Processor.extract`."""
         if self._prices is None or self._priced_by is not work.settings:
             self._priced_by = work.settings
-            self._prices = PriceList(work.settings.prices)
-        return extract(work, lambda call, context: self._prices.of(call), 0)
+            self._prices = PriceList(work.settings.prices, work.settings.price_factors)
+        return extract(work, self._prices.of, self._prices.fingerprint)
