@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -35,6 +35,10 @@ _FIRST_REST, _LONGEST_REST = 0.05, 1.0
 _AHEAD, _AHEAD_OF_A_MODEL = 8, 1
 # More than this a socket hardly holds.
 _AT_ONCE = 256 << 10
+
+
+#: What a child is asked for: each has replies of its own, the last of which is no `Window`, or one with ``last``.
+J = TypeVar("J", frames.Job, frames.Fill)
 
 
 class ChildStartError(Exception):
@@ -106,8 +110,8 @@ class Child:
         self._buffer.clear()
 
     def run(
-        self, jobs: Sequence[frames.Job], stop: Callable[[], bool]
-    ) -> Generator[tuple[frames.Job, frames.Reply], None, None]:
+        self, jobs: Sequence[J], stop: Callable[[], bool]
+    ) -> Generator[tuple[J, frames.Reply], None, None]:
         """Each job's replies, in order; the last of a job is a `Window` with ``last`` or any other reply.
 
         Raises:
@@ -118,7 +122,7 @@ class Child:
         while waiting:
             self._rest(stop)
             self.start()
-            sent: deque[frames.Job] = deque()
+            sent: deque[J] = deque()
             try:
                 yield from self._converse(waiting, sent, stop)
             except _Ended as ended:
@@ -143,8 +147,8 @@ class Child:
             time.sleep(min(left, 0.1))
 
     def _converse(
-        self, waiting: deque[frames.Job], sent: deque[frames.Job], stop: Callable[[], bool]
-    ) -> Iterator[tuple[frames.Job, frames.Reply]]:
+        self, waiting: deque[J], sent: deque[J], stop: Callable[[], bool]
+    ) -> Iterator[tuple[J, frames.Reply]]:
         ahead = _AHEAD if self.settings.model is None else _AHEAD_OF_A_MODEL
         patience = self.settings.deadline if self._ready else START_DEADLINE
         deadline = time.monotonic() + patience

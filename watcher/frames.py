@@ -49,6 +49,19 @@ class Job(msgspec.Struct, tag="job", array_like=True):
     carry: bytes | None
 
 
+class Fill(msgspec.Struct, tag="fill", array_like=True):
+    """Make columns of these rows anew (`processors.contract.Backfill`)."""
+
+    rows: list[list[Any]]
+    key: str = "backfill"
+
+
+class Filled(msgspec.Struct, tag="filled", array_like=True):
+    """The columns, one JSON object a line."""
+
+    lines: bytes
+
+
 class Window(msgspec.Struct, tag="window", array_like=True):
     """A stretch of complete lines was taken; the next reply may be the next stretch."""
 
@@ -106,7 +119,7 @@ class Trouble(msgspec.Struct, tag="trouble", array_like=True):
     unconfigured: bool = False
 
 
-Reply = Window | Unchanged | Gone | Failed | Trouble
+Reply = Window | Unchanged | Gone | Failed | Trouble | Filled
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -163,7 +163,9 @@ class LiveService:
     def _sweep(self, pipeline: Pipeline, trigger: str) -> None:
         def work() -> Mapping[str, Any]:
             found = pipeline.sweep(trigger)
-            return {"scanned": found.scanned, "offered": len(found.offered), "unreadable": len(found.unreadable)}
+            backfilled = pipeline.backfill(self._stopping.is_set)
+            told = {"scanned": found.scanned, "offered": len(found.offered), "unreadable": len(found.unreadable)}
+            return {**told, "backfilled": backfilled} if backfilled else told
 
         self.core.jobs.by_the_clock(job_of(pipeline.name), trigger, work)
 

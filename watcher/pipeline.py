@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from processors.contract import ModelAccess, Processor, ProcessorSettings
-from watcher.child import Child, ChildSettings
-from watcher.door import Door
+from watcher import backfill
+from watcher.child import Child, ChildSettings, Stopped
+from watcher.door import Abandoned, Door
 from watcher.durations import Durations
-from watcher.errors import ProcessorUnconfigured, SweepUnderWay
+from watcher.errors import ProcessorUnconfigured, SweepUnderWay, first_line
 from watcher.logs import Log
 from watcher.outcome import Tally
 from watcher.pace import Pace
@@ -120,6 +121,7 @@ class Pipeline:
         """``early``: its workers' `children`, where they were made before the database was open."""
         self.name = processor.name
         self.plan = plan
+        self._processor = processor
         cadence = plan.cadence
         self.queue = ChangeQueue(cadence.quiet, cadence.max_wait, cadence.max_pending)
         self.passes = PassStore(database, processor.name, processor.schema)
@@ -135,6 +137,9 @@ class Pipeline:
         self._sweep = Sweep(processor.name, processor.version, look, self.queue, database, time.time)
         self._sweeping = threading.Lock()
         self._running = threading.Lock()
+        self._filling = threading.Lock()
+        #: Why columns that follow from others could not be made anew, None if they could.
+        self.backfill_trouble: str | None = None
         self.last_sweep: Found | None = None
         self.last_sweep_at: float | None = None
 
@@ -219,6 +224,27 @@ class Pipeline:
         finally:
             self._sweeping.release()
 
+    def backfill(self, stop: Callable[[], bool] = lambda: False) -> int:
+        """Make columns anew whose basis has changed, such as costs by other prices; how many rows.
+
+        Trouble is logged and kept in ``backfill_trouble``: the rows stay as they are, and the next time tries again.
+        """
+        if not self._filling.acquire(blocking=False):
+            return 0
+        try:
+            (child, *_) = children(self.name, self._tree, self.plan)
+            made = backfill.run(self._processor, self.plan.settings, child, self.door, self.database, stop)
+            self.backfill_trouble = None
+            return made
+        except (Stopped, Abandoned):
+            return 0
+        except Exception as error:  # a stranger's code decides what it is based on
+            self.backfill_trouble = first_line(error)
+            log.exception("columns could not be made anew", processor=self.name, error=self.backfill_trouble)
+            return 0
+        finally:
+            self._filling.release()
+
     def owes(self) -> bool:
         """Whether a sweep is owed and can be made: not while a full queue would only overflow again."""
         if self.unconfigured is not None:
@@ -246,6 +272,7 @@ class Pipeline:
             if self.plan.unconfigured is None and self.unconfigured is not None:
                 self._pace.resume()  # whoever asks may have mended it where we cannot see
             details = self._run_through(budget, stop)
+            self.backfill(stop)
             self._must_be_configured()
             return details
         finally:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from processors.contract import Extraction, ProcessorSettings, Work, setting
+from processors.usage.backfill import priced
 from processors.usage.extract import extract
 from processors.usage.price_factors import FACTORS
 from processors.usage.prices import PriceList
@@ -51,7 +53,20 @@ class Usage:
 
     def extract(self, work: Work) -> Extraction:
         """See `processors.contract.Processor.extract`."""
-        if self._prices is None or self._priced_by is not work.settings:
-            self._priced_by = work.settings
-            self._prices = PriceList(work.settings.prices, work.settings.price_factors)
-        return extract(work, self._prices.of, self._prices.fingerprint)
+        prices = self._prices_of(work.settings)
+        return extract(work, prices.of, prices.fingerprint)
+
+    def basis(self, settings: UsageSettings) -> int:
+        """See `processors.contract.Backfills.basis`: the prices."""
+        return self._prices_of(settings).fingerprint
+
+    def backfill(self, rows: Sequence[Sequence[Any]], settings: UsageSettings) -> list[dict[str, Any]]:
+        """See `processors.contract.Backfills.backfill`: what calls cost by other prices."""
+        prices = self._prices_of(settings)
+        return [priced(row, prices.of) for row in rows]
+
+    def _prices_of(self, settings: UsageSettings) -> PriceList:
+        if self._prices is None or self._priced_by is not settings:
+            self._priced_by = settings
+            self._prices = PriceList(settings.prices, settings.price_factors)
+        return self._prices

@@ -10,6 +10,7 @@ import msgspec
 
 from processors.contract import ColumnType, Export, Once, Schema, Table
 from processors.usage import rows
+from processors.usage.backfill import BACKFILL
 
 _TYPES: dict[type, ColumnType] = {str: "text", int: "integer", float: "real", bool: "boolean", datetime: "timestamp"}
 
@@ -24,6 +25,7 @@ def _columns(row: type[msgspec.Struct]) -> Mapping[str, ColumnType]:
 
 SCHEMA = Schema(
     package="processors.usage",
+    backfill=BACKFILL,
     exports={
         "usage_messages": Export("occurred_at"),
         "usage_events": Export("occurred_at", key=("tool_use_id",)),
