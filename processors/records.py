@@ -96,3 +96,5 @@ class Record(msgspec.Struct, gc=False):
     isCompactSummary: bool | None = None
     message: Message | None = None
     data: ProgressData | None = None
+    #: On a user line with a failed tool's result: why the call did not run. Another type than a string reads as absent.
+    toolDenialKind: msgspec.Raw = _NOTHING

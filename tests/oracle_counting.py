@@ -220,12 +220,14 @@ def _result(found: Found, part: Part, block: Object, open_uses: dict[str, str]) 
         return None
     identity = stored(identity) or ""
     text = result_text(block)
+    tool = open_uses.get(identity, "unknown")
+    denial = None if part.embedded else part.outer.get("toolDenialKind")
     return Result(
         tool_use_id=identity,
         is_error=block.get("is_error") is True,
         at=part.at,
-        tool=open_uses.get(identity, "unknown"),
-        kind=error_kind(text),
+        tool=tool,
+        kind=error_kind(text, tool, denial),
         message=clean(text)[:200],
         session_file=found.session_file,
         session_id=stored(part.outer.get("sessionId")),
