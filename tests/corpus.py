@@ -115,7 +115,8 @@ TOTALS = Totals(
         "bad_input": 1,
         "timeout": 1,
         "denied": 1,
-        "other": 2,
+        "command_failed": 1,
+        "other": 1,
     },
     error_tools={
         "mcp__tracker__search_issues": 1,

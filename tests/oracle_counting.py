@@ -215,6 +215,8 @@ def _result(found: Found, part: Part, block: Object, open_uses: dict[str, str]) 
     said: Object = part.outer if alone else {}
     of_tool = an_object(said, "toolUseResult")
     lines = _patched(of_tool)
+    tool = open_uses.get(identity, "unknown")
+    denial = None if part.embedded else part.outer.get("toolDenialKind")
     return Result(
         tool_use_id=identity,
         is_error=block.get("is_error") is True,
@@ -224,8 +226,8 @@ def _result(found: Found, part: Part, block: Object, open_uses: dict[str, str]) 
         search_count=a_count(of_tool, "searchCount"),
         lines_added=_added(of_tool, lines),
         lines_removed=None if lines is None else len([line for line in lines if line.startswith("-")]),
-        tool=open_uses.get(identity, "unknown"),
-        kind=error_kind(text),
+        tool=tool,
+        kind=error_kind(text, tool, denial),
         message=clean(text)[:200],
         session_file=found.session_file,
         session_id=stored(part.outer.get("sessionId")),

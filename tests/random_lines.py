@@ -51,9 +51,27 @@ _ERRORS = (
     "InputValidationError: x",
     "the server timed out",
     "Permission denied",
+    "<tool_use_error>Sibling tool call errored</tool_use_error>",
+    "<tool_use_error>Blocked: sleep 60</tool_use_error>\n\nNote: wait for it otherwise.",
+    "the user doesn\u2019t want to go on",
+    "PreToolUse:Write hook error: not on a Friday",
+    "Command timed out after 2m",
     "odd \ud83d\0 trouble",
     "x" * 190 + " not found",
     "",
+)
+_DENIALS = (
+    "user-rejected",
+    "permission-rule",
+    "automode-blocked",
+    "interrupted",
+    "cancelled",
+    "of-next-year",
+    "\ud83d\0",
+    "",
+    None,
+    5,
+    ["user-rejected"],
 )
 _BAD: tuple[bytes, ...] = (
     b'{"type":"user","message":{"role":"user","content":"\xff"}}',
@@ -193,7 +211,9 @@ def _result_block(rng: Random, pool: Pool) -> Object:
 
 
 def _gave(rng: Random, talk: Talk, pool: Pool, at: str) -> Object:
-    return talk.user(at, f"line {pool.fresh()}", [_result_block(rng, pool)], toolUseResult={"usage": usage(9, 9)})
+    denial = {"toolDenialKind": rng.choice(_DENIALS)} if rng.random() < 0.2 else {}
+    of_tool = {"usage": usage(9, 9)}
+    return talk.user(at, f"line {pool.fresh()}", [_result_block(rng, pool)], toolUseResult=of_tool, **denial)
 
 
 def _human(rng: Random, talk: Talk, pool: Pool, at: str) -> Object:

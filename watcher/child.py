@@ -109,9 +109,7 @@ class Child:
         self._channel, self._poll = ours, select.poll()
         self._buffer.clear()
 
-    def run(
-        self, jobs: Sequence[J], stop: Callable[[], bool]
-    ) -> Generator[tuple[J, frames.Reply], None, None]:
+    def run(self, jobs: Sequence[J], stop: Callable[[], bool]) -> Generator[tuple[J, frames.Reply], None, None]:
         """Each job's replies, in order; the last of a job is a `Window` with ``last`` or any other reply.
 
         Raises:

@@ -139,6 +139,8 @@ class LiveService:
                 self._sweep_soon(pipeline, "enabled")
             elif name in unconfigured and pipeline.unconfigured is None:
                 self._sweep_soon(pipeline, "configured")
+            elif before.processor(name) != after.processor(name):
+                self._sweep_soon(pipeline, "settings")  # what follows from them is made anew behind it
         earlier, cadences = _cadences(before), _cadences(after)
         for name in earlier.keys() - cadences.keys():
             self.schedule.remove(name)
@@ -163,7 +165,7 @@ class LiveService:
     def _sweep(self, pipeline: Pipeline, trigger: str) -> None:
         def work() -> Mapping[str, Any]:
             found = pipeline.sweep(trigger)
-            backfilled = pipeline.backfill(self._stopping.is_set)
+            backfilled = pipeline.backfill()
             told = {"scanned": found.scanned, "offered": len(found.offered), "unreadable": len(found.unreadable)}
             return {**told, "backfilled": backfilled} if backfilled else told
 

@@ -138,6 +138,7 @@ class Pipeline:
         self._sweeping = threading.Lock()
         self._running = threading.Lock()
         self._filling = threading.Lock()
+        self._stopped = threading.Event()
         #: Why columns that follow from others could not be made anew, None if they could.
         self.backfill_trouble: str | None = None
         self.last_sweep: Found | None = None
@@ -233,7 +234,8 @@ class Pipeline:
             return 0
         try:
             (child, *_) = children(self.name, self._tree, self.plan)
-            made = backfill.run(self._processor, self.plan.settings, child, self.door, self.database, stop)
+            stopping = lambda: stop() or self._stopped.is_set()  # noqa: E731
+            made = backfill.run(self._processor, self.plan.settings, child, self.door, self.database, stopping)
             self.backfill_trouble = None
             return made
         except (Stopped, Abandoned):
@@ -341,6 +343,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """Begin nothing new. Idempotent."""
+        self._stopped.set()
         self.queue.close()
         for worker in self.workers:
             worker.stop()

@@ -13,7 +13,7 @@ from processors.contract import Export, Extraction, Once, ProcessorSettings, Sch
 from processors.errors.kinds import judged_text, kind_of
 from processors.errors.waiting import Waiting
 from processors.records import Message, Record
-from processors.transcript import clean, embedded, read
+from processors.transcript import clean, embedded, read, text_of
 
 #: So many characters of a failure's text are kept.
 SHOWN = 200
@@ -78,7 +78,7 @@ class Errors:
     """The processor."""
 
     name = "errors"
-    version = 1
+    version = 2
     settings = ErrorsSettings
     schema = SCHEMA
 
@@ -109,7 +109,7 @@ class Errors:
                             rows[block.tool_use_id] = ErrorRow(
                                 clean(block.tool_use_id),
                                 tool,
-                                kind_of(text),
+                                kind_of(text, tool, _denial(record)),
                                 at,
                                 clean(record.sessionId) if record.sessionId is not None else None,
                                 work.session.username,
@@ -135,6 +135,11 @@ def _messages(record: Record) -> Iterable[tuple[str, Message, datetime | None]]:
             if inner.message is not None and inner.type in ("assistant", "user"):
                 at = inner.timestamp if inner.timestamp is not None else record.timestamp
                 yield inner.type, inner.message, at
+
+
+def _denial(record: Record) -> str | None:
+    """What the client says of a call that did not run, on the line of its result."""
+    return record.toolDenialKind if record.type == "user" else None
 
 
 def _earlier(at: datetime | None, than: datetime | None) -> bool:

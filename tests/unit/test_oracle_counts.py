@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.oracle_commands import command_in
-from tests.oracle_text import error_kind
 from tests.told import TALK, Row, at, only, rows, spoke, used
 from tests.transcript_lines import HAIKU, OPUS, Object, Talk, embedded, message, name, result, text, tool, usage
 
@@ -208,38 +207,6 @@ def test_a_fork_shows_what_it_added() -> None:
 
 
 # --- Errors
-
-
-@pytest.mark.parametrize(
-    ("words", "kind"),
-    [
-        ("The user doesn't want to proceed", "rejected"),
-        ("[Request interrupted by user for tool use]", "interrupted"),
-        ("Exit code 1", "exit_code"),
-        ("Exit code unknown", "other"),
-        ("Error: Exit code ?", "exit_code"),
-        ("File has not been read yet", "not_read"),
-        ("File has been modified since read", "not_read"),
-        ("File does not exist.", "not_found"),
-        ("Path does not exist", "not_found"),
-        ("ENOENT: no such file", "not_found"),
-        ("x" * 191 + "not found", "not_found"),
-        ("x" * 192 + "not found", "other"),
-        ("String to replace not found", "edit_mismatch"),
-        ("Found 2 matches", "edit_mismatch"),
-        ("Found some", "other"),
-        ("No changes to make", "edit_mismatch"),
-        ("InputValidationError: x", "bad_input"),
-        ("Unknown skill: x", "bad_input"),
-        ("it timed out", "timeout"),
-        ("Permission or permission", "denied"),
-        ("Exit code 1: permission denied, timed out, not found", "exit_code"),
-        ("", "other"),
-    ],
-)
-def test_kinds_of_errors(words: str, kind: str) -> None:
-    """The first kind that fits."""
-    assert error_kind(words) == kind
 
 
 def test_an_error_row() -> None:
