@@ -327,8 +327,8 @@ class Backfill:
     stale: str
     #: SQL: what the processor is given of the rows of some sessions ($1) that have another basis than $2.
     given: str
-    #: SQL, in this order and in one transaction: puts what came back (``{values}``) into the rows of some sessions ($1),
-    #: and notes that they are of the basis $2 now.
+    #: SQL, in this order and in one transaction: puts what came back (``{values}``) into the rows of some sessions
+    #: ($1), and notes that they are of the basis $2 now.
     store: tuple[str, ...]
 
 

@@ -1,4 +1,4 @@
-"""Whose words a record holds: one place decides it for every processor, by docs/counting.md ("Whose words", "Turns")."""
+"""Whose words a record holds: one place decides it for every processor (docs/counting.md, "Whose words", "Turns")."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Client:
         """The rows of ``usage_reconciled``."""
         rows = []
         named = {call["session_id"] for call in self.calls} | {one.session_id for one in self.statements}
-        for session_id in sorted(named):
+        for session_id in sorted(str(one) for one in named):
             stated = self.stated(session_id)
             own, reason = self.own(session_id)
             calls = [call for call in self.calls if call["session_id"] == session_id]
@@ -88,7 +88,7 @@ class Client:
                 for column in RECONCILED_COLUMNS:
                     counted = _added(call[column] for call in same if stated is not None and states(stated, call))
                     later = _added(call[column] for call in same if stated is None or not states(stated, call))
-                    client = None if own is None else getattr(own.get(model, _NOTHING), column)
+                    client = None if own is None else getattr(own.get(model or "", _NOTHING), column)
                     row["counted_" + column] = counted
                     row["client_" + column] = client
                     row["not_yet_stated_" + column] = later

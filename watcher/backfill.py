@@ -13,7 +13,7 @@ from processors.contract import Backfill, Backfills, Processor
 from watcher.child import Child
 from watcher.door import Door
 from watcher.errors import BackfillFailed
-from watcher.frames import Failed, Fill, Filled
+from watcher.frames import Failed, Fill, Filled, Reply
 from watcher.logs import Log
 from watcher.store.database import Connection, Database
 
@@ -68,6 +68,7 @@ def run(
 def _ask(child: Child, rows: list[tuple[Any, ...]], name: str, stop: Callable[[], bool]) -> bytes:
     if not rows:
         return b""
+    reply: Reply | Filled
     ((_, reply),) = child.run([Fill([list(row) for row in rows])], stop)
     if isinstance(reply, Filled):
         return reply.lines

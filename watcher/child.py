@@ -71,7 +71,7 @@ class Child:
         self._channel: socket.socket | None = None
         self._poll = select.poll()
         self._buffer = bytearray()
-        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(frames.Ready | frames.Reply)
+        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(frames.Ready | frames.Reply | frames.Filled)
         self._outgoing: deque[bytes] = deque()
         self._ready = False
         self._deaths = 0

@@ -85,7 +85,7 @@ class Visitor:
         finally:
             os.close(descriptor)
 
-    def fill(self, message: frames.Fill) -> frames.Reply:
+    def fill(self, message: frames.Fill) -> frames.Filled | frames.Failed:
         """The columns of rows that are made anew."""
         try:
             if not isinstance(self._processor, Backfills):

@@ -119,7 +119,8 @@ class Trouble(msgspec.Struct, tag="trouble", array_like=True):
     unconfigured: bool = False
 
 
-Reply = Window | Unchanged | Gone | Failed | Trouble | Filled
+#: What a child says to a `Job`; to a `Fill` it says `Filled`, or `Failed`.
+Reply = Window | Unchanged | Gone | Failed | Trouble
 
 _encoder = msgspec.msgpack.Encoder()
 

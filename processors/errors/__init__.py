@@ -13,7 +13,7 @@ from processors.contract import Export, Extraction, Once, ProcessorSettings, Sch
 from processors.errors.kinds import judged_text, kind_of
 from processors.errors.waiting import Waiting
 from processors.records import Message, Record
-from processors.transcript import clean, embedded, read, text_of
+from processors.transcript import clean, embedded, read
 
 #: So many characters of a failure's text are kept.
 SHOWN = 200

@@ -43,7 +43,7 @@ class Stretch:
         self._calls = Calls(positions)
         self._uses = Uses(positions)
         self._turns = Turns(session.username, carry, positions, is_open=not self._facts.has_own_call)
-        self._formats = Formats()
+        self._formats = Formats(positions)
         self._sampled: dict[str, tuple[str, str | None, datetime | None]] = {}
         self._listings: set[tuple[str, int]] = set()
 
