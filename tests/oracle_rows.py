@@ -124,7 +124,7 @@ class Link:
     at: datetime
     git_branch: str | None
     session_file: str
-    session_id: str | None
+    session_id: str
     record: int
 
 
@@ -152,7 +152,7 @@ class Statement:
     models: dict[str, ModelTotal]
     at: datetime | None
     session_file: str
-    session_id: str | None
+    session_id: str
     record: int
 
 
