@@ -62,7 +62,7 @@ class Client:
     def totals(self) -> list[Row]:
         """The rows of ``usage_client_totals``."""
         rows = []
-        for session_id in sorted({str(one.session_id) for one in self.statements}):
+        for session_id in sorted({one.session_id for one in self.statements}):
             stated = self.stated(session_id)
             assert stated is not None
             own, reason = self.own(session_id)
@@ -74,8 +74,8 @@ class Client:
     def reconciled(self) -> list[Row]:
         """The rows of ``usage_reconciled``."""
         rows = []
-        named = {call["session_id"] for call in self.calls} | {one.session_id for one in self.statements}
-        for session_id in sorted(str(one) for one in named):
+        named = {str(call["session_id"]) for call in self.calls} | {one.session_id for one in self.statements}
+        for session_id in sorted(named):
             stated = self.stated(session_id)
             own, reason = self.own(session_id)
             calls = [call for call in self.calls if call["session_id"] == session_id]

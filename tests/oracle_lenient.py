@@ -27,8 +27,8 @@ def a_count(fields: Object, name: str) -> int | None:
 
 def a_number(fields: Object, name: str) -> float | None:
     """The number of that name, if it is one that can be reckoned with."""
-    value = fields.get(name)
-    if value is None or type(value) not in (int, float):
+    value: Any = fields.get(name)
+    if type(value) not in (int, float):
         return None
     number = float(value)
     return number if abs(number) < float("inf") else None

@@ -122,7 +122,7 @@ class Link:
     at: datetime
     git_branch: str | None
     session_file: str
-    session_id: str | None
+    session_id: str
     record: int
 
 
@@ -152,7 +152,7 @@ class Statement:
     #: When the client began to add up.
     started: datetime | None
     session_file: str
-    session_id: str | None
+    session_id: str
     record: int
 
 

@@ -77,10 +77,10 @@ def find_unknown(found: Found, known: Known) -> None:
             if name not in known.get(kind, ()):
                 found.unknown.append(Unknown(kind, stored(name) or "", version, at))
         for part in parts_of(fields):
-            called = part.message.get("id")
-            if is_call(part) and called and part.request_id and not part.embedded and not fields.get("isSidechain"):
+            call = stored(part.message.get("id"))
+            if is_call(part) and call and part.request_id and not part.embedded and not fields.get("isSidechain"):
                 request = stored(part.request_id) or ""
-                found.requests.append(Request(stored(called) or "", request, version, at))
+                found.requests.append(Request(call, request, version, at))
 
 
 def names_in(record: Object) -> Iterator[tuple[str, str]]:
