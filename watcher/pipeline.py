@@ -101,6 +101,7 @@ def children(name: str, tree: Tree, plan: Plan) -> list[Child]:
         int(plan.settings.memory_limit),
         float(plan.cadence.settle),
         None if plan.model is None else asdict(plan.model),
+        tree.layout,
     )
     return [Child(settings) for _ in range(plan.cadence.workers)]
 
