@@ -138,6 +138,8 @@ class Pipeline:
         self._running = threading.Lock()
         self.last_sweep: Found | None = None
         self.last_sweep_at: float | None = None
+        #: When one last saw all folders.
+        self.whole_sweep_at: float | None = None
 
     def _hire(self, children: list[Child]) -> list[Worker]:
         plan = self.plan
@@ -215,6 +217,8 @@ class Pipeline:
                 raise
             # Without the keys, of which there may be very many: they are for who asked.
             self.last_sweep, self.last_sweep_at = replace(found, offered=frozenset()), time.time()
+            if not found.unreadable:
+                self.whole_sweep_at = self.last_sweep_at
             log.info("swept", processor=self.name, reason=reason, scanned=found.scanned, offered=len(found.offered))
             return found
         finally:

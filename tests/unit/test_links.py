@@ -217,7 +217,9 @@ def test_a_link_swapped_during_a_look_changes_nothing_of_what_is_looked_at(own: 
         assert own.keys() == ["-p/sub/s.jsonl"]
 
 
-def test_a_folder_of_roots_is_followed_only_for_who_runs_as_its_reader(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_roots_is_followed_only_for_who_runs_as_its_reader(
+    own: Own, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where a service reads on behalf of others (as root, or with such rights), a link to root's folders gives nothing.
 
     Whose a folder is, is told by the system; here it is told otherwise.
