@@ -11,7 +11,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from watcher import links
 from watcher.sessions import Layout, Listing, NotASession, Tree, open_session
 
 
@@ -199,22 +198,21 @@ def test_a_link_that_is_swapped_while_it_is_opened_leads_nowhere_else(own: Own, 
         own.read("-swapped-at-opening/s.jsonl")
 
 
-def test_a_link_swapped_during_a_look_changes_nothing_of_what_is_looked_at(own: Own, tmp_path: Path) -> None:
+def test_a_link_swapped_during_a_look_changes_nothing_of_what_is_looked_at(own: Own) -> None:
     """What lies below is reached from the folder that was judged."""
     own.write(own.base / "disk" / "sub" / "s.jsonl", b"mine\n")
     own.write(own.base / "other" / "sub" / "secret.jsonl", b"other\n")
     link = own.link("-p", own.base / "disk")
-    real = links.open_below
+    swapped: list[bool] = []
 
-    def swap(folder: int, path: bytes) -> int:
-        if path == b"sub":
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and not swapped and str(arguments[0]).rstrip("'").endswith("sub"):
+            swapped.append(True)
             link.unlink()
             link.symlink_to(own.base / "other")
-        return real(folder, path)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(links, "open_below", swap)
-        assert own.keys() == ["-p/sub/s.jsonl"]
+    sys.addaudithook(hook)
+    assert own.keys() == ["-p/sub/s.jsonl"] and swapped
 
 
 def test_a_folder_of_roots_is_followed_only_for_who_runs_as_its_reader(

@@ -65,7 +65,8 @@ class Visit(Walking):
     def seen(self, came_through: bool) -> Home | None:
         """What the visit tells of the home; None if no transcripts that are deleted lie there.
 
-        It counts as one if all folders could be looked into; ``came_through`` False: it was broken off.
+        It counts as one if all folders could be looked into; ``came_through`` False: it was broken off, and may still
+        be at work where it hangs.
         """
         came_through = came_through and self.tally.errors == self._unread and not self.tally.users_refused
         if not self._periods and (came_through or not any(map(has_projects, self._patterns))):
