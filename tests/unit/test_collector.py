@@ -652,6 +652,9 @@ def test_files_that_nobody_deletes_are_not_told(visited: Visited) -> None:
     (visited.homes.homes / "zoe").mkdir()
     assert visited.run()["files_refused"] == 2
     assert [home.user for home in visited.collector.seen] == ["ann"]
+    # What is refused there hinders no visit of what Claude Code deletes.
+    (visited.homes.homes / "ann" / "user").symlink_to(folder.parent)
+    assert visited.run()["users_refused"] == 1 and visited.seen().visited_at == visited.now
 
 
 def test_a_visit_that_did_not_come_through_is_none(visited: Visited, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -670,6 +673,13 @@ def test_a_visit_that_did_not_come_through_is_none(visited: Visited, monkeypatch
         closed = {part}
         visited.run()
         assert (visited.seen().visited_at, visited.seen().days, visited.seen().files) == (None, days, 0), part
+    closed = set()
+    visited.homes.source("").rename(visited.homes.base / "projects")
+    visited.homes.source("").symlink_to(visited.homes.base / "projects")
+    visited.run()
+    assert (visited.seen().visited_at, visited.seen().days) == (None, None)
+    visited.homes.source("").unlink()
+    (visited.homes.base / "projects").rename(visited.homes.source(""))
     closed = {"s.jsonl"}
     visited.run()
     assert (visited.seen().visited_at, visited.seen().files, visited.seen().oldest_ns) == (visited.now, 1, 0)

@@ -57,18 +57,21 @@ class Visit(Walking):
         self._days: float | None = None
         self._periods: list[float] = []
         self._doubts: list[str] = []
-        #: When those files were changed that are near that age and not copied.
-        self._expiring: list[int] = []
+        #: How many files are near that age and not copied, and when the oldest was changed.
+        self._expiring = 0
+        self._oldest_ns: int | None = None
         #: How many files could not be read, and are known all the same.
         self._unread = 0
+        #: Whether the home could be opened, and whether something hindered the walk through Claude Code's folders.
+        self._opened = self._hindered = False
 
     def seen(self, came_through: bool) -> Home | None:
         """What the visit tells of the home; None if no transcripts that are deleted lie there.
 
-        It counts as one if all folders could be looked into; ``came_through`` False: it was broken off, and may still
-        be at work where it hangs.
+        It counts as one if all of their folders could be looked into; ``came_through`` False: it was broken off, and
+        may still be at work where it hangs.
         """
-        came_through = came_through and self.tally.errors == self._unread and not self.tally.users_refused
+        came_through = came_through and self._opened and not self._hindered
         if not self._periods and (came_through or not any(map(has_projects, self._patterns))):
             return None
         return Home(
@@ -78,8 +81,8 @@ class Visit(Walking):
             self._terms.now if came_through else None,
             min(self._periods, default=None),
             "; ".join(self._doubts) or None,
-            len(self._expiring),
-            min(self._expiring, default=None),
+            self._expiring,
+            self._oldest_ns,
         )
 
     def run(self) -> None:
@@ -91,6 +94,17 @@ class Visit(Walking):
         """
         with closing(Root(self._terms.target, self._terms.spare)) as self._root:
             super().run()
+
+    def _walk(self, walk: Walk) -> bool:
+        self._opened, before = True, self._hindrances()
+        there = super()._walk(walk)
+        if walk.fixed[-1:] == (PROJECTS,) and self._hindrances() != before:
+            self._hindered = True
+        return there
+
+    def _hindrances(self) -> int:
+        """How much could not be looked into so far."""
+        return self.tally.errors - self._unread + self.tally.users_refused
 
     @contextmanager
     def inside(self, walk: Walk, folder: int) -> Iterator[None]:
@@ -124,7 +138,8 @@ class Visit(Walking):
         if self._days is not None and stat.S_ISREG(seen.st_mode):
             changed = Signature.of(seen)[2]
             if changed < expiring_before(self._days, self._terms.now):
-                self._expiring.append(changed)
+                self._expiring += 1
+                self._oldest_ns = changed if self._oldest_ns is None else min(changed, self._oldest_ns)
 
     def _look_up_retention(self, fixed: tuple[str, ...]) -> None:
         """How long transcripts are kept below these folders."""
