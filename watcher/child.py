@@ -22,6 +22,7 @@ import msgspec
 
 from watcher import frames
 from watcher.logs import Log
+from watcher.sessions import Layout
 
 log = Log()
 
@@ -60,6 +61,7 @@ class ChildSettings:
     memory_limit: int
     settle: float
     model: dict[str, Any] | None = None
+    layout: Layout = "users"
 
 
 class Child:
@@ -93,6 +95,7 @@ class Child:
             self.settings.memory_limit,
             self.settings.settle,
             self.settings.model,
+            self.settings.layout,
         )
         self._outgoing = deque([frames.pack(hello)])
         self._ready = False

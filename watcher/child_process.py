@@ -50,7 +50,7 @@ class Visitor:
     """Takes sessions on behalf of one processor."""
 
     def __init__(self, hello: frames.Hello, processor: Processor) -> None:
-        self._root = hello.root
+        self._root, self._layout = hello.root, hello.layout
         self._settle = hello.settle
         self._processor = processor
         self._settings = processor.settings(**hello.settings)
@@ -61,7 +61,7 @@ class Visitor:
         """Everything there is to say about one session, one reply a window."""
         now_ns = time.time_ns()
         try:
-            descriptor = open_session(self._root, job.path)
+            descriptor = open_session(self._root, job.path, self._layout)
         except NotASession as error:
             yield frames.Gone(str(error))
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,6 +24,8 @@ class Hello(msgspec.Struct, tag="hello", array_like=True):
     settle: float
     #: The fields of the `ModelAccess`, for a processor that asks a model.
     model: dict[str, Any] | None = None
+    #: How the tree below the root is laid out: it says whether a project folder may be a link.
+    layout: Literal["auto", "users", "projects"] = "users"
 
 
 class Ready(msgspec.Struct, tag="ready", array_like=True):

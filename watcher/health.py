@@ -208,6 +208,18 @@ def of_collector(last: Tally) -> list[Finding]:
     return [Finding("warning" if failed else "info", "not_collected", message, {"failed": failed, "refused": files})]
 
 
+def of_links(links: Mapping[str, str], count: int) -> list[Finding]:
+    """Links below the sessions folder that are not followed: by their keys with the reason, and how many there are."""
+    if not count:
+        return []
+    first, reason = next(iter(sorted(links.items())))
+    message = f"The folder {first} is a link and is not followed: {reason}."
+    if count > 1:
+        message = f"{count} folders are links and are not followed; the first is {first}: {reason}."
+    message += " Transcripts behind it are not taken: let the folder itself lie there, or mount it; or delete the link."
+    return [Finding("warning", "link_not_followed", message, {"links": dict(links), "count": count})]
+
+
 def of_notes(last: Read) -> list[Finding]:
     """Homes and notes of which the last run of corporate-memory could make nothing, or would not."""
     if not last.errors and not last.refused:

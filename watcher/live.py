@@ -174,7 +174,7 @@ class LiveService:
     def check(self) -> dict[str, Any]:
         """Look at everything; the health check's work in a service that runs."""
         self.core.look_behind()
-        found = {(one.name, str(one.details.get("processor", ""))): one for one in self.findings()}
+        found = {(one.name, _whose(one)): one for one in self.findings()}
         for key, one in found.items():
             if key not in self._told:
                 log.warning("health", level_of_it=one.level, finding=one.name, message=one.message)
@@ -229,6 +229,11 @@ def _cadences(settings: Settings) -> dict[str, float]:
     if settings.corporate_memory.enabled:
         cadences[CORPORATE_MEMORY] = float(settings.corporate_memory.every)
     return cadences
+
+
+def _whose(finding: Finding) -> str:
+    """What tells findings of one name apart."""
+    return str(finding.details.get("processor", finding.details.get("home", "")))
 
 
 def _of_observer(observer: ObserverHealth) -> list[Finding]:

@@ -102,6 +102,7 @@ def children(name: str, tree: Tree, plan: Plan) -> list[Child]:
         int(plan.settings.memory_limit),
         float(plan.cadence.settle),
         None if plan.model is None else asdict(plan.model),
+        tree.layout,
     )
     return [Child(settings) for _ in range(plan.cadence.workers)]
 
@@ -143,6 +144,8 @@ class Pipeline:
         self.backfill_trouble: str | None = None
         self.last_sweep: Found | None = None
         self.last_sweep_at: float | None = None
+        #: When one last saw all folders.
+        self.whole_sweep_at: float | None = None
 
     def _hire(self, children: list[Child]) -> list[Worker]:
         plan = self.plan
@@ -220,6 +223,8 @@ class Pipeline:
                 raise
             # Without the keys, of which there may be very many: they are for who asked.
             self.last_sweep, self.last_sweep_at = replace(found, offered=frozenset()), time.time()
+            if not found.unreadable:
+                self.whole_sweep_at = self.last_sweep_at
             log.info("swept", processor=self.name, reason=reason, scanned=found.scanned, offered=len(found.offered))
             return found
         finally:

@@ -13,7 +13,7 @@ from typing import Any
 
 from processors import asking
 from processors.contract import Processor
-from watcher import health, housekeeping, lag, orders, standing
+from watcher import health, homes, housekeeping, lag, orders, standing
 from watcher.child import Child
 from watcher.collector.collect import Collector
 from watcher.errors import OrderFailed, OrderRefused, ProcessorUnconfigured, first_line
@@ -278,6 +278,9 @@ class Core:
             thread.start()
         for thread in threads:
             thread.join()
+        if homes.is_own(self.tree):
+            at = self.look(), self.pipelines, time.time()
+            homes.note_own(self.ledger, self.database, self.tree, self.settings, *at)
         return [details[name] for name in names]
 
     def stop(self) -> bool:
@@ -320,6 +323,8 @@ class Core:
         try:
             tallies = self.query(QUERIES["tallies"])
             found += health.of_sessions(tallies) + health.of_clock(tallies, time.time())
+            known = homes.known(self.query, self.tree, self.settings)
+            found += homes.findings_of(known, time.time(), homes.is_own(self.tree))
         except self.database.Error as error:
             found.append(
                 health.Finding(
@@ -344,7 +349,11 @@ class Core:
             for name, pipeline in self.pipelines.items()
             if pipeline.unconfigured is None  # which is said already
         }
-        self.behind = lag.of_files(self.database, self.look(), every, time.time())
+        now, listing = time.time(), self.look()
+        behind = lag.of_files(self.database, listing, every, now)
+        self.behind = behind + health.of_links(listing.links, listing.links_count)
+        if homes.is_own(self.tree):
+            homes.note_own(self.ledger, self.database, self.tree, self.settings, listing, self.pipelines, now)
 
     def check(self) -> dict[str, Any]:
         """Look at everything; the health check's work."""
@@ -358,7 +367,10 @@ class Core:
 
     def collect(self, dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
         """Copy what is new in people's homes; the session-collector's work."""
-        return self.collector.run(dry_run, verbose)[1]
+        stats = self.collector.run(dry_run, verbose)[1]
+        if not dry_run:
+            self.ledger.note_visits(self.settings.node.name, self.collector.seen, self.collector.is_kept)
+        return stats
 
     def take_notes(self) -> dict[str, Any]:
         """Take in the notes that people changed; the work of corporate-memory."""
