@@ -74,16 +74,17 @@ class Client:
     def reconciled(self) -> list[Row]:
         """The rows of ``usage_reconciled``."""
         rows = []
-        named = {str(call["session_id"]) for call in self.calls} | {one.session_id for one in self.statements}
-        for session_id in sorted(named):
+        sessions = {str(call["session_id"]) for call in self.calls} | {one.session_id for one in self.statements}
+        for session_id in sorted(str(one) for one in sessions):
             stated = self.stated(session_id)
             own, reason = self.own(session_id)
             calls = [call for call in self.calls if call["session_id"] == session_id]
-            models = {_asked_for(call) for call in calls}
+            named = {model for one in self.statements if one.session_id == session_id for model in one.models}
+            models = {_asked_for(call, named) for call in calls}
             if stated is not None:
                 models |= set(own if own is not None else stated.models)
             for model in models:
-                same = [call for call in calls if _asked_for(call) == model]
+                same = [call for call in calls if _asked_for(call, named) == model]
                 row = {**self._named(session_id), "model": model, "reason": reason}
                 for column in RECONCILED_COLUMNS:
                     counted = _added(call[column] for call in same if stated is not None and states(stated, call))
@@ -116,11 +117,10 @@ def _weight(statement: Statement) -> tuple[int, float, datetime]:
     return (tokens, cost, statement.at or _LONG_AGO)
 
 
-def _asked_for(call: Row) -> str | None:
+def _asked_for(call: Row, named: set[str]) -> str | None:
     """The model of a row as the client names it."""
-    asked = call["requested_model"] if call["iteration"] == -1 else None
-    model: str | None = asked if asked is not None else call["model"]
-    return model
+    asked, model = call["requested_model"], call["model"]
+    return str(asked) if call["iteration"] == -1 and asked in named else model
 
 
 def _less(one: ModelTotal, other: ModelTotal) -> ModelTotal:

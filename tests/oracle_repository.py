@@ -18,16 +18,16 @@ def repository_of(cwd: str | None, username: str) -> str | None:
     path = cwd
     if "\\" in path and re.match("[A-Za-z]:", path):
         path = path.replace("\\", "/")
-    path = path.rstrip("/")
+    path = path.rstrip("/") or "/"
     for part in _WORKTREES:
         path = path.partition(part)[0]
-    path = re.sub(r"([^/])[-.]worktrees/.+", r"\1", path, count=1, flags=re.DOTALL).rstrip("/")
+    path = re.sub(r"([^/])[-.]worktrees/.+", r"\1", path, flags=re.DOTALL)
     home = _HOME.match(path)
     if home:
         path = "~" + path[home.end() :]
     if is_no_repository(path):
         path = f"~{username}" + (path[1:] if path.startswith("~") else "/" + path.lstrip("/"))
-    return path or None
+    return path
 
 
 def is_no_repository(path: str) -> bool:
@@ -43,7 +43,7 @@ def project_of(repository: str | None, remotes: Iterable[str], projects: Sequenc
     for pattern, project in projects:
         if any(fits(name, pattern) for name in names):
             return project
-    return repository.rpartition("/")[2] or None if repository is not None else None
+    return repository.rstrip("/").rpartition("/")[2] or repository if repository is not None else None
 
 
 def fits(name: str, pattern: str) -> bool:

@@ -73,7 +73,8 @@ class Child:
         self._channel: socket.socket | None = None
         self._poll = select.poll()
         self._buffer = bytearray()
-        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(frames.Ready | frames.Reply | frames.Filled)
+        kinds = frames.Ready | frames.Reply | frames.Filled
+        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(kinds)
         self._outgoing: deque[bytes] = deque()
         self._ready = False
         self._deaths = 0

@@ -56,6 +56,19 @@ def node_of(key: str) -> str:
     return key.rpartition(":")[0]
 
 
+def is_session(path: bytes) -> bool:
+    """Whether a path, relative to the sessions folder, is named as a session is.
+
+    A workflow's journal is named alike and is none.
+    """
+    if not path.endswith(SUFFIX):
+        return False
+    *folders, name = path.split(b"/")
+    if name != b"journal.jsonl" or b"subagents" not in folders:
+        return True
+    return b"workflows" not in folders[folders.index(b"subagents") :]
+
+
 def is_inside(path: bytes) -> bool:
     """Whether a path, relative to the sessions folder, stays below it whatever its parts are."""
     return b"\0" not in path and not {b"", b".", b".."} & {*path.split(b"/")}
@@ -149,7 +162,7 @@ class Tree:
 
     def signature(self, path: bytes) -> Signature | None:
         """A session file as it is now, None if it cannot be seen or is none."""
-        if not path.endswith(SUFFIX) or not is_inside(path):
+        if not is_session(path) or not is_inside(path):
             return None
         try:
             status = os.stat(os.path.join(os.fsencode(self.root), path), follow_symlinks=False)
@@ -187,7 +200,8 @@ class Tree:
                         if entry.is_dir(follow_symlinks=False):
                             pending.append(entry.path)
                         elif entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
-                            look.take(entry.path[prefix:], entry)
+                            if is_session(path := entry.path[prefix:]):
+                                look.take(path, entry)
                         elif entry.is_symlink():
                             look.link(entry.path[prefix:], folder == root)
             except FileNotFoundError:
@@ -289,7 +303,8 @@ class _Look:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(below)
                 elif below.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
-                    self.take(os.path.join(name, below), entry)
+                    if is_session(below):
+                        self.take(os.path.join(name, below), entry)
                 elif entry.is_symlink():
                     self.link(os.path.join(name, below))
 

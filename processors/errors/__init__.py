@@ -84,7 +84,7 @@ class Errors:
 
     def extract(self, work: Work) -> Extraction:
         """See `processors.contract.Processor.extract`."""
-        records, bad_lines = read(work.lines)
+        records, bad_lines = read(work.lines, work.start)
         waiting = Waiting(work.carry.get("waiting", {}))
         rows: dict[str, ErrorRow] = {}
         # Rises with every result, each of which takes more than one byte.

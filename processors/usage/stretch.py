@@ -204,9 +204,8 @@ class Stretch:
         elif kind == "queue-operation":
             self._turns.queue(record, facts.version)
         elif kind == "system" and record.subtype == "local_command" and record.commandRun is not None:
-            if not record.isMeta and not record.isSidechain:
-                context = self._contexts.of(record, None, self._turns.asked_by, None)
-                self._turns.ran(record, record.commandRun, context)
+            context = self._contexts.of(record, None, self._turns.asked_by, None)
+            self._turns.ran(record, record.commandRun, context)
         elif kind == "cost-state":
             facts.state(record)
         elif kind == "pr-link":

@@ -267,7 +267,7 @@ SELECT session_id, model,
            AS not_yet_stated_cost_usd
 FROM (
     SELECT x.session_id,
-           CASE WHEN c.iteration = -1 THEN COALESCE(x.requested_model, c.model) ELSE c.model END AS model,
+           CASE WHEN c.iteration = -1 AND a.model IS NOT NULL THEN a.model ELSE c.model END AS model,
            c.input_tokens, c.output_tokens, c.cache_creation_tokens, c.cache_read_tokens, c.cost_usd,
            h.session_id IS NOT NULL
                AND CASE WHEN c.session_file = h.session_file THEN c.position < h.position
@@ -275,6 +275,8 @@ FROM (
     FROM usage_calls c
     JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
     LEFT JOIN usage_heritage h ON h.session_id = x.session_id
+    LEFT JOIN (SELECT DISTINCT session_id, model FROM usage_statements) a
+        ON a.session_id = x.session_id AND a.model = x.requested_model
     WHERE c.counted AND c.precedence IN (0, 2)
 ) rows_of_sessions
 GROUP BY session_id, model;
