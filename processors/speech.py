@@ -153,7 +153,7 @@ def _of_user(record: Record) -> Iterator[Said]:
         results = [block for block in blocks if block.type == "tool_result" and block.tool_use_id is not None]
         texts = (text_of(block.text) for block in blocks if block.type == "text")
         words = "\n".join(filter(None, (words_of(text) for text in texts if text is not None)))
-    if words and (record.planContent is not None or words.startswith(_PLAN)):
+    if words and _is_plan(record, words):
         # A plan is nobody's words, but a person may have added some to it.
         if words := words_of(words.rpartition(_OF_PLAN)[2] if _OF_PLAN in words else ""):
             yield Said("prompt", "person", words)
@@ -161,6 +161,14 @@ def _of_user(record: Record) -> Iterator[Said]:
         yield Said("prompt", by, words)
     if results:
         yield from _beside_results(record, results)
+
+
+def _is_plan(record: Record, words: str) -> bool:
+    """Whether the client put a plan in; by its beginning only where nothing says whose words they are."""
+    kind = record.origin.kind if record.origin is not None else None
+    if record.planContent is not None or kind == "auto-continuation":
+        return True
+    return kind is None and record.promptSource is None and words.startswith(_PLAN)
 
 
 def _beside_results(record: Record, results: list[Block]) -> Iterator[Said]:
