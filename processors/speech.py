@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from processors.known import ORIGINS, PROMPT_SOURCES
-from processors.records import Block, Origin, Record, ToolResult
+from processors.records import NOTHING, Block, Origin, Record, ToolResult
 from processors.transcript import text_of
 
 #: So many characters of a text are looked at: nobody says more, it is pasted.
@@ -43,7 +43,7 @@ _OF_PLAN = "\nUser feedback on this plan: "
 #: Prompts that the client gives itself, which are meta, and whose they are.
 _GIVEN = {"scheduled": "scheduled", "peer": "peer"}
 _HOOK = "Stop hook feedback:"
-_SAID = "the user said:"
+_SAID, _SAID_BYTES = "the user said:", b"the user said:"
 #: What the client adds after the words of a refusal.
 _ADDED = re.compile(r"\n\s*(?:Note: The user's next message may contain|\[Request interrupted by user).*", re.DOTALL)
 #: The first client that writes a queued sentence where it is delivered.
@@ -118,6 +118,20 @@ def texts_in(raw: msgspec.Raw) -> list[str]:
     return [block["text"] for block in blocks if isinstance(block.get("text"), str)]
 
 
+def told(record: Record) -> ToolResult | None:
+    """What a tool's result holds beside its text, if it is an object."""
+    raw = record.toolUseResult
+    if raw is NOTHING or memoryview(raw)[0] != _BRACE:
+        return None
+    try:
+        return _tool_result.decode(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+_tool_result = msgspec.json.Decoder(ToolResult)
+
+
 def loose(raw: msgspec.Raw) -> Any:
     """A raw JSON value as Python has it; None where it is nested too deeply."""
     try:
@@ -172,14 +186,15 @@ def _is_plan(record: Record, words: str) -> bool:
 
 
 def _beside_results(record: Record, results: list[Block]) -> Iterator[Said]:
-    given = record.toolUseResult if isinstance(record.toolUseResult, ToolResult) else None
+    given = told(record)
     feedback = record.userFeedback
     if feedback is None and given is not None:
         feedback = text_of(given.userFeedback)
     if feedback is not None:
         refusals = [feedback]
     else:
-        texts = ("\n".join(texts_in(block.content)) for block in results if block.is_error is True)
+        failed = (block.content for block in results if block.is_error is True)
+        texts = ("\n".join(texts_in(raw)) for raw in failed if _SAID_BYTES in bytes(raw))
         refusals = [_ADDED.sub("", text.partition(_SAID)[2]) for text in texts]
     for refusal in refusals:
         if words := words_of(refusal):

@@ -16,8 +16,6 @@ from processors.transcript import clean
 from processors.usage.calls import earlier
 from processors.usage.rows import Listed, Unknown
 
-#: Calls whose message id ends so are the sample in which fields of `usage` are looked at.
-SAMPLED = "0"
 #: So many names of one listing are kept.
 _MOST_LISTED = 1000
 
@@ -72,7 +70,7 @@ class Formats:
             known.last_at = at
 
     def sample(self, lines: Lines, sampled: Iterable[tuple[str, str | None, datetime | None]]) -> None:
-        """Note the fields of `usage` that are not known, in the lines of some calls: their id, version and time."""
+        """Note the fields of `usage` that are not known, in the lines of some calls: id, version and time."""
         data = lines.data
         for message_id, version, at in sampled:
             place = data.find(msgspec.json.encode(message_id))

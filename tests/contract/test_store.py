@@ -328,7 +328,7 @@ def test_migrations_commit_with_their_record(database: Database, tmp_path: Path)
     """What is done is not done again."""
     migrate(database, tmp_path / "backups")
     connection = database.connect()
-    assert connection.execute(QUERIES["migrations"], ["watcher"]) == [(1,), (2,), (3,)]
+    assert connection.execute(QUERIES["migrations"], ["watcher"]) == [(1,), (2,), (3,), (4,)]
     migrate(database, tmp_path / "backups")
-    assert connection.execute(QUERIES["migrations"], ["watcher"]) == [(1,), (2,), (3,)]
+    assert connection.execute(QUERIES["migrations"], ["watcher"]) == [(1,), (2,), (3,), (4,)]
     connection.close()
