@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from watcher.collector.tally import Tally
+from watcher.earlier import Earlier
 from watcher.errors import ended
 from watcher.notes.memory import Read
 from watcher.pipeline import Pipeline
@@ -112,6 +113,18 @@ def of_sessions(tallies: Sequence[tuple[Any, ...]]) -> list[Finding]:
         for name, status, count, *_ in tallies
         if status == "quarantined"
     ]
+
+
+def of_earlier(processor: str, earlier: Earlier) -> list[Finding]:
+    """Sessions that an earlier version of a processor that asks a model has taken: taking them again is paid for."""
+    count, about = earlier.sessions, "about" if earlier.measured else "at most about"
+    message = (
+        f"{count:,} {'session was' if count == 1 else 'sessions were'} taken by an earlier version of {processor}; "
+        f"taking {'it' if count == 1 else 'them'} again would show {about} {earlier.tokens:,} tokens to the model. "
+        f"Run session-watcher sessions reprocess --processor {processor} --older where that is wanted."
+    )
+    details = {"processor": processor, "sessions": count, "tokens": earlier.tokens, "measured": earlier.measured}
+    return [Finding("info", "earlier_version", message, details)]
 
 
 def of_clock(tallies: Sequence[tuple[Any, ...]], now: float) -> list[Finding]:

@@ -20,6 +20,7 @@ from watcher.pace import Pace
 from watcher.queue import ChangeQueue
 from watcher.retry import Retry
 from watcher.sessions import Listing, Tree
+from watcher.state import Version
 from watcher.store.database import Database
 from watcher.store.passes import PassStore
 from watcher.sweep import Found, Sweep
@@ -132,11 +133,16 @@ class Pipeline:
         self._retired: list[Worker] = []
         #: Whether it is to work: before that no thread of it runs.
         self.started = False
-        self._sweep = Sweep(processor.name, processor.version, look, self.queue, database, time.time)
+        self._sweep = Sweep(processor.name, self.versions.stands_from, look, self.queue, database, time.time)
         self._sweeping = threading.Lock()
         self._running = threading.Lock()
         self.last_sweep: Found | None = None
         self.last_sweep_at: float | None = None
+
+    @property
+    def versions(self) -> Version:
+        """Its processor's version, and what of an earlier one stands."""
+        return Version.of(self.version, self.plan.settings.asks_model)
 
     def _hire(self, children: list[Child]) -> list[Worker]:
         plan = self.plan
@@ -152,6 +158,7 @@ class Pipeline:
                 self.passes,
                 plan.retry,
                 self._pace,
+                stands_from=self.versions.stands_from,
                 second_look=plan.cadence.second_look,
                 workers=plan.cadence.workers,
             )
@@ -164,6 +171,7 @@ class Pipeline:
         self.queue.tune(plan.cadence.quiet, plan.cadence.max_wait, plan.cadence.max_pending)
         if plan.work() == before.work():
             return
+        self._sweep.stands_from = self.versions.stands_from
         for worker in self.workers:
             worker.stop()
         self._retired += self.workers

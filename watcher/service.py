@@ -13,7 +13,7 @@ from typing import Any
 
 from processors import asking
 from processors.contract import Processor
-from watcher import health, housekeeping, lag, orders, standing
+from watcher import earlier, health, housekeeping, lag, orders, standing
 from watcher.child import Child
 from watcher.collector.collect import Collector
 from watcher.errors import OrderFailed, OrderRefused, ProcessorUnconfigured, first_line
@@ -31,6 +31,7 @@ from watcher.registry import Refused, discover
 from watcher.retry import Retry
 from watcher.sessions import TOGETHER, TOGETHER_AT_LEISURE, Looks, Tree, node_of
 from watcher.settings import Settings, model_access, own
+from watcher.state import Version
 from watcher.store.database import Database, read
 from watcher.store.ledger import Ledger
 from watcher.store.migrations import migrate, prepare
@@ -192,12 +193,16 @@ class Core:
         missing = asking.unconfigured(model) if model is not None else None
         return Plan(chosen, own(settings, processor.name), cadence, retry, model, missing)
 
-    def versions(self) -> dict[str, int]:
+    def versions(self) -> dict[str, Version]:
         """The enabled processors' versions."""
-        return {name: pipeline.version for name, pipeline in self.pipelines.items()}
+        return {name: pipeline.versions for name, pipeline in self.pipelines.items()}
 
-    def order(self, order: orders.Order, texts: Sequence[str], status: str, processor: str) -> list[orders.Answer]:
+    def order(
+        self, order: orders.Order, texts: Sequence[str], status: str, processor: str, older: bool = False
+    ) -> list[orders.Answer]:
         """Carry out an order for the sessions that people name, and for those with a status.
+
+        ``older``: also for those that an earlier version of a processor has taken, with that processor alone.
 
         Raises:
             NoSuchSession, OrderRefused: nothing is meant by it.
@@ -208,8 +213,11 @@ class Core:
             if processor not in chosen:
                 raise OrderRefused(f"no enabled processor is named {processor!r}; there are {', '.join(chosen)}")
             chosen = {processor: chosen[processor]}
-        if not texts and not status:
-            raise OrderRefused("name a session, or all with a status (failed, quarantined)")
+        if older and order != "reprocess":
+            raise OrderRefused("what an earlier version has taken can be reprocessed, and nothing else")
+        if not texts and not status and not older:
+            also = ", or those of an earlier version (older)" if order == "reprocess" else ""
+            raise OrderRefused(f"name a session, or all with a status (failed, quarantined){also}")
         noted = [text for text in texts if order == "forget" and text.startswith(NOTES)]
         keys = [standing.find(self.query, self.tree, text) for text in texts if text not in noted]
         if status:
@@ -218,6 +226,9 @@ class Core:
         if strange := next((key for key in keys if node_of(key) != own), None):
             raise OrderRefused(f"{strange} is another machine's session; ask on the machine that has its file")
         answers = orders.give(order, chosen, self.tree, list(dict.fromkeys(keys)))
+        for name, pipeline in chosen.items() if older else ():
+            left = [key for key in earlier.keys(self.query, name, pipeline.version, own) if key not in keys]
+            answers += orders.give(order, {name: pipeline}, self.tree, left)
         if order == "forget" and not processor:
             forgotten = {answer.session: True for answer in answers if answer.done}
             answers += [self._forget(key)[0] for key in forgotten]
@@ -241,12 +252,12 @@ class Core:
         return orders.Answer(key, KNOWLEDGE, True, message)
 
     def order_alone(
-        self, order: orders.Order, texts: Sequence[str], status: str, processor: str
+        self, order: orders.Order, texts: Sequence[str], status: str, processor: str, older: bool = False
     ) -> list[orders.Answer]:
         """The same while no service runs: rows may be written, and no session is read."""
         for pipeline in self.pipelines.values():
             pipeline.door.start()
-        return self.order(order, texts, status, processor)
+        return self.order(order, texts, status, processor, older)
 
     def run_alone(self, job: str) -> dict[str, Any]:
         """Run a job while no service runs.
@@ -319,7 +330,7 @@ class Core:
         found += health.of_damage(self.settings.paths.state, self.database.notices)
         try:
             tallies = self.query(QUERIES["tallies"])
-            found += health.of_sessions(tallies) + health.of_clock(tallies, time.time())
+            found += health.of_sessions(tallies) + health.of_clock(tallies, time.time()) + self._of_earlier()
         except self.database.Error as error:
             found.append(
                 health.Finding(
@@ -328,6 +339,15 @@ class Core:
                     f"The database cannot be read: {error}. See to the disk, or restore a backup.",
                 )
             )
+        return found
+
+    def _of_earlier(self) -> list[health.Finding]:
+        node, found = node_of(self.tree.key(b"")), list[health.Finding]()
+        for name, pipeline in self.pipelines.items():
+            if pipeline.plan.settings.asks_model and (
+                stays := earlier.reckon(self.query, name, pipeline.version, node)
+            ):
+                found += health.of_earlier(name, stays)
         return found
 
     def _of_knowledge(self) -> list[health.Finding]:
