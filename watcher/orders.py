@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import msgspec
 
@@ -15,9 +15,16 @@ from watcher.errors import OrderFailed, first_line
 from watcher.pipeline import Pipeline
 from watcher.sessions import Tree, path_of
 from watcher.state import State, Status
+from watcher.store.database import Connection
 
 Order = Literal["retry", "reprocess", "forget"]
 ORDERS: tuple[Order, ...] = get_args(Order)
+
+T = TypeVar("T")
+
+#: So many sessions are changed in one transaction where very many may be meant.
+TOGETHER = 500
+_ANEW, _GONE = "it is taken again from its start", "its file is gone, and its rows stay as they are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,24 @@ def give(order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, keys: Sequ
     return answers
 
 
+def reprocess_all(pipeline: Pipeline, tree: Tree, keys: Sequence[str]) -> list[Answer]:
+    """The same as `give` for many sessions that one processor is to make anew, in few transactions.
+
+    Raises:
+        OrderFailed: the database does not take it; those of earlier transactions are taken again all the same.
+    """
+    answers: list[Answer] = []
+    for at in range(0, len(keys), TOGETHER):
+        some = keys[at : at + TOGETHER]
+        there = [key for key in some if tree.signature(path_of(key)) is not None]
+        _call(pipeline, some[0], lambda connection, there=there: pipeline.passes.change_all(connection, there, _anew))  # type: ignore[misc]
+        for key in some:
+            if key in there:
+                _offer(pipeline, key)
+            answers.append(Answer(key, pipeline.name, key in there, _ANEW if key in there else _GONE))
+    return answers
+
+
 def _retry(pipeline: Pipeline, key: str, there: bool) -> Answer:
     def again(state: State) -> State | None:
         if state.status not in ("failed", "quarantined"):
@@ -61,26 +86,27 @@ def _retry(pipeline: Pipeline, key: str, there: bool) -> Answer:
 
 
 def _reprocess(pipeline: Pipeline, key: str, there: bool) -> Answer:
-    def anew(state: State) -> State:
-        becomes: dict[Status, Status] = {"gone": "ok", "quarantined": "failed"}
-        return msgspec.structs.replace(
-            state,
-            status=becomes.get(state.status, state.status),
-            file_hash=None,
-            file_ctime_ns=None,
-            processed_bytes=0,
-            attempts=0,
-            next_attempt_at=datetime.now(UTC),
-            carry=None,
-        )
-
     if not there:
-        return Answer(key, pipeline.name, False, "its file is gone, and its rows stay as they are")
-    if _change(pipeline, key, anew) is None:
+        return Answer(key, pipeline.name, False, _GONE)
+    if _change(pipeline, key, _anew) is None:
         _offer(pipeline, key)
         return Answer(key, pipeline.name, True, "it was never taken, and is now")
     _offer(pipeline, key)
-    return Answer(key, pipeline.name, True, "it is taken again from its start")
+    return Answer(key, pipeline.name, True, _ANEW)
+
+
+def _anew(state: State) -> State:
+    becomes: dict[Status, Status] = {"gone": "ok", "quarantined": "failed"}
+    return msgspec.structs.replace(
+        state,
+        status=becomes.get(state.status, state.status),
+        file_hash=None,
+        file_ctime_ns=None,
+        processed_bytes=0,
+        attempts=0,
+        next_attempt_at=datetime.now(UTC),
+        carry=None,
+    )
 
 
 def _forget(pipeline: Pipeline, key: str, there: bool) -> Answer:
@@ -101,9 +127,13 @@ _CARRIED_OUT_BY: dict[Order, Callable[[Pipeline, str, bool], Answer]] = {
 def _change(
     pipeline: Pipeline, key: str, change: Callable[[State], State | None], forget: bool = False
 ) -> State | None:
+    return _call(pipeline, key, lambda connection: pipeline.passes.change(connection, key, change, forget))
+
+
+def _call(pipeline: Pipeline, key: str, errand: Callable[[Connection], T]) -> T:
     troubles: tuple[type[Exception], ...] = (*pipeline.database.Error, Abandoned, TimeoutError)
     try:
-        return pipeline.door.call(lambda connection: pipeline.passes.change(connection, key, change, forget))
+        return pipeline.door.call(errand)
     except troubles as error:
         reason = first_line(error)
         raise OrderFailed(key, reason) from error

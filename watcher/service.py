@@ -228,7 +228,7 @@ class Core:
         answers = orders.give(order, chosen, self.tree, list(dict.fromkeys(keys)))
         for name, pipeline in chosen.items() if older else ():
             left = [key for key in earlier.keys(self.query, name, pipeline.version, own) if key not in keys]
-            answers += orders.give(order, {name: pipeline}, self.tree, left)
+            answers += orders.reprocess_all(pipeline, self.tree, left)
         if order == "forget" and not processor:
             forgotten = {answer.session: True for answer in answers if answer.done}
             answers += [self._forget(key)[0] for key in forgotten]

@@ -13,7 +13,7 @@ import pytest
 from tests.harness import Subject, settings_for
 from tests.listener import until
 from tests.processes import call, lines
-from watcher import standing
+from watcher import orders, standing
 from watcher.errors import NoSuchSession, OrderRefused
 from watcher.orders import ORDERS, Answer, Order
 from watcher.service import Core
@@ -246,32 +246,39 @@ def test_orders_by_status_reach_those_sessions_and_no_other(ground: Ground) -> N
     assert ground.order("retry", status="quarantined") == []
 
 
-def test_what_an_earlier_version_has_taken_is_reprocessed_and_nothing_else(ground: Ground) -> None:
-    """Of one processor, or of each what its own earlier version has taken; not what is gone, or taken anew already."""
+def test_what_an_earlier_version_has_taken_is_reprocessed_and_nothing_else(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By that processor alone, in however many transactions; not what is gone, another machine's, or taken anew."""
+    monkeypatch.setattr(orders, "TOGETHER", 1)
     ground.given["processors.errors.enabled"] = True
     core = ground.bring_about("ok", "gone")
-    ok, other, gone = (key_of(*one) for one in (("ok", "retry"), ("ok", "forget"), ("gone", "retry")))
-    core.run_now(["errors"], 30.0, lambda: False) if ground.running else None
-    for processor, key in (("usage", ok), ("usage", gone), ("errors", other)):
+    keys = first, other, vanished = [key_of("ok", order) for order in ORDERS]
+    core.start() if not ground.running else None
+    core.run_now(["errors"], 30.0, lambda: False)
+    outdated = [("usage", first), ("usage", vanished), ("usage", key_of("gone", "retry")), ("errors", other)]
+    for processor, key in outdated:
         core.query(
             "UPDATE session_processor_state SET processor_version = 0 WHERE processor_name = $1 AND session_file = $2",
             [processor, key],
         )
     core.query(
         "INSERT INTO session_processor_state SELECT * REPLACE ('far:ok/retry.jsonl' AS session_file)"
-        " FROM session_processor_state WHERE processor_version = 0 AND processor_name = 'usage'"
-        " AND session_file LIKE 'ok/%'"
+        " FROM session_processor_state WHERE processor_name = 'usage' AND session_file = $1",
+        [first],
     )
-    expected = [(ok, "usage")] + ([(other, "errors")] if ground.running else [])
-    (answer,) = ground.order("reprocess", older=True, processor="usage")
-    assert (answer.session, answer.processor, answer.done) == (ok, "usage", True) and ANEW in answer.message
+    (ground.root / vanished).unlink()
+    made = {answer.session: answer for answer in ground.order("reprocess", older=True, processor="usage")}
+    assert {key: answer.done for key, answer in made.items()} == {first: True, vanished: False}
+    assert ANEW in made[first].message and GONE in made[vanished].message
     ground.settle()
-    assert [(one.session, one.processor) for one in ground.order("reprocess", older=True)] == expected[1:]
     assert ground.core is not None
     sql = (
         "SELECT processor_version > 0 FROM session_processor_state WHERE session_file = $1 AND processor_name = 'usage'"
     )
-    assert ground.core.query(sql, [ok]) == [(True,)] and ground.calls(ok) == 2
+    assert ground.core.query(sql, [first]) == [(True,)] and [ground.calls(key) for key in keys] == [2, 2, 2]
+    left = [(one.session, one.processor) for one in ground.order("reprocess", older=True) if one.done]
+    assert left == [(other, "errors")]
     others: tuple[Order, ...] = ("retry", "forget")
     for order in others:
         with pytest.raises(OrderRefused, match="earlier version"):

@@ -113,7 +113,7 @@ def test_what_is_said_of_one_such_session() -> None:
     """That it stays so, and how that ends; a processor that asks no model takes it again."""
     state = State(processor_name="s", session_file="k", username="ann", processed_bytes=5, processor_version=2)
     asks, asks_not = Version.of(VERSION, asks_model=True), Version.of(VERSION, asks_model=False)
-    seen = Signature(1, 5, 3, 4)
+    seen = Signature((1, 5, 3, 4))
     assert (
         explain(state.seen(seen), seen, asks_not) == "Made by an earlier version of the processor: it is taken again."
     )
