@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 __all__ = [
     "ENTRY_POINTS",
+    "Backfill",
+    "Backfills",
     "Bytes",
     "ColumnType",
     "Export",
@@ -316,6 +318,24 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class Backfill:
+    """Columns that follow from stored columns and the settings alone, such as a cost from tokens and prices.
+
+    They are made anew when their basis (`Backfills.basis`) changes, those of sessions that are gone too.
+    """
+
+    #: What the processor gives back for each row.
+    columns: Mapping[str, ColumnType]
+    #: SQL: the sessions, as ``session_file``, that hold rows of another basis than $1.
+    stale: str
+    #: SQL: what the processor is given of the rows of some sessions ($1) that have another basis than $2.
+    given: str
+    #: SQL, in this order and in one transaction: puts what came back (``{values}``) into the rows of some sessions
+    #: ($1), and notes that they are of the basis $2 now.
+    store: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Export:
     """A table or view that is also kept as Parquet files, one for each day, where an operator asks for that."""
 
@@ -336,6 +356,8 @@ class Schema:
     statements: Mapping[str, Statement] = field(default_factory=dict)
     #: Table or view to how it is exported.
     exports: Mapping[str, Export] = field(default_factory=dict)
+    #: What is made anew when its basis changes; the processor is then a `Backfills`.
+    backfill: Backfill | None = None
 
 
 @runtime_checkable
@@ -357,4 +379,17 @@ class Processor(Protocol):
             Unconfigured: it cannot work as it is set.
             Exception: anything else is this session's failure; it is tried again later.
         """
+        ...
+
+
+@runtime_checkable
+class Backfills(Protocol):
+    """A processor some of whose columns are made anew when what they are based on changes."""
+
+    def basis(self, settings: Any) -> int:
+        """A number (63 bits) for what the columns are based on; cheap, asked for at each start and change."""
+        ...
+
+    def backfill(self, rows: Sequence[Sequence[Any]], settings: Any) -> Sequence[Mapping[str, Any]]:
+        """The columns for each of these rows, which have the columns of `Backfill.given`. Pure, like ``extract``."""
         ...

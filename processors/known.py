@@ -6,8 +6,13 @@ harm but to be reported (docs/counting.md, "Unknown formats").
 
 from __future__ import annotations
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 #: `type` of a record.
-RECORD_TYPES = frozenset(
+RECORD_TYPES = _names(
     """
     agent-color agent-name agent-setting ai-title api-request api-request-blob api-request-resumed api-request-shape
     artifact-autoreact-ledger artifact-comment-monitor assistant atis-latch attachment attribution-snapshot
@@ -16,11 +21,11 @@ RECORD_TYPES = frozenset(
     history-suppression host-row hybrid-organization isolation-latch last-prompt launched memory-mode mode
     observer-ref permission-mode pr-link progress queue-operation relocated repl-mode result resume-head-vouch
     session-owner started summary system tag tool_use_result tools-used user worktree-state
-    """.split()
+    """
 )
 
 #: `subtype` of a `system` record.
-SYSTEM_SUBTYPES = frozenset(
+SYSTEM_SUBTYPES = _names(
     """
     account_memory_saved agents_killed api_error api_retry away_summary bridge_state bridge_status checkpoint_done
     code_change_published compact_boundary dev_intent elicitation_complete error error_during_execution
@@ -34,11 +39,11 @@ SYSTEM_SUBTYPES = frozenset(
     stop_hook_summary success task_notification task_progress task_started task_summary task_updated thinking
     thinking_tokens tool_host_result turn_began_before_init turn_duration turn_handoff turn_handoff_available
     turn_preempted turn_starting vcs_state_changed voice_call_talk worker_shutting_down
-    """.split()
+    """
 )
 
 #: `attachment.type` of an `attachment` record.
-ATTACHMENT_TYPES = frozenset(
+ATTACHMENT_TYPES = _names(
     """
     account_memory_recall advisor_stripped advisor_tool agent_ask_notice agent_listing_delta agent_mention
     already_read_file artifact_opening_prefetch async_hook_response async_hook_response_batch at_mention_reference
@@ -62,7 +67,7 @@ ATTACHMENT_TYPES = frozenset(
     tool_offer_record tool_results_cut tool_search_usage_reminder total_tokens_reminder ultra_effort_enter
     ultra_effort_exit ultrathink_effort unknown_command_fallback whole_texts_withdrawn widget_context_hint
     withheld_memory workflow_keyword_request workflow_size_guideline_change
-    """.split()
+    """
 )
 
 #: `type` of an entry of `usage.iterations`; those of `COUNTED_ITERATIONS` are calls of their own.
@@ -89,9 +94,9 @@ ORIGINS: dict[str, str | None] = {
 PROMPT_SOURCES = {"typed": "person", "queued": "person", "suggestion_accepted": "person", "sdk": "sdk"}
 
 #: Fields of `usage`.
-USAGE_FIELDS = frozenset(
+USAGE_FIELDS = _names(
     """
     cache_creation cache_creation_input_tokens cache_read_input_tokens fallback_credit inference_geo input_tokens
     iterations output_tokens output_tokens_details server_tool_use service_tier speed
-    """.split()
+    """
 )

@@ -1,4 +1,4 @@
-"""Whose words a record holds: one place decides it for every processor, by docs/counting.md ("Whose words", "Turns")."""
+"""Whose words a record holds: one place decides it for every processor (docs/counting.md, "Whose words", "Turns")."""
 
 from __future__ import annotations
 
@@ -150,10 +150,10 @@ def _of_user(record: Record) -> Iterator[Said]:
         words = words_of(content)
     else:
         blocks = content or []
-        results = [block for block in blocks if block.type == "tool_result"]
+        results = [block for block in blocks if block.type == "tool_result" and block.tool_use_id is not None]
         texts = (text_of(block.text) for block in blocks if block.type == "text")
         words = "\n".join(filter(None, (words_of(text) for text in texts if text is not None)))
-    if words and (record.planContent is not None or words.startswith(_PLAN)):
+    if words and _is_plan(record, words):
         # A plan is nobody's words, but a person may have added some to it.
         if words := words_of(words.rpartition(_OF_PLAN)[2] if _OF_PLAN in words else ""):
             yield Said("prompt", "person", words)
@@ -161,6 +161,14 @@ def _of_user(record: Record) -> Iterator[Said]:
         yield Said("prompt", by, words)
     if results:
         yield from _beside_results(record, results)
+
+
+def _is_plan(record: Record, words: str) -> bool:
+    """Whether the client put a plan in; by its beginning only where nothing says whose words they are."""
+    kind = record.origin.kind if record.origin is not None else None
+    if record.planContent is not None or kind == "auto-continuation":
+        return True
+    return kind is None and record.promptSource is None and words.startswith(_PLAN)
 
 
 def _beside_results(record: Record, results: list[Block]) -> Iterator[Said]:
@@ -195,17 +203,29 @@ def _answers(answers: Any, questions: Any, notes: Any) -> Iterator[Said]:
 
 def fold(text: str) -> str:
     """Text by which two are compared: white space folded, in small letters."""
-    return " ".join(text.split()).casefold()
+    return " ".join(text.split()).lower()
 
 
 def _is_pick(words: str, offered: set[str]) -> bool:
     """Whether an answer is one of the offered options, or several of them in a row."""
-    left = fold(words)
-    if left in offered:
-        return True
-    for option in sorted(offered, key=len, reverse=True):
-        left = left.replace(option, "") if option else left
-    return not left.strip(" ,;")
+    answer = fold(words)
+    reached, ends = {0}, [0]
+    while ends:
+        start = ends.pop()
+        for option in offered:
+            if not option or not answer.startswith(option, start):
+                continue
+            end = start + len(option)
+            if end == len(answer):
+                return True
+            joint = _JOINT.match(answer, end)
+            if joint is not None and joint.end() not in reached:
+                reached.add(joint.end())
+                ends.append(joint.end())
+    return False
+
+
+_JOINT = re.compile(r" ?[,;] ?")
 
 
 def _options(questions: Any) -> Iterator[str]:

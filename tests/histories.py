@@ -12,12 +12,13 @@ file's time far back. A tail that was taken so is later completed only in ways t
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 
+from tests.history_forks import forked
 from tests.history_names import USERS
 from tests.history_tree import LONG_AGO, MOST_BYTES, MOST_FILES, Tree
+from tests.oracle import session_key
 from tests.transcript_lines import line
 
 __all__ = ["LONG_AGO", "MOST_BYTES", "MOST_FILES", "History"]
@@ -45,6 +46,8 @@ class History(Tree):
         if relative is None:
             return None
         data = self.lines(relative, 12) if self.rng.random() < 0.9 else b""
+        if self.rng.random() < 0.1:
+            data = b"\xef\xbb\xbf" + data
         self.write(relative, data)
         return f"{relative!r}, {len(data)} bytes"
 
@@ -55,7 +58,7 @@ class History(Tree):
             return None
         data = self.lines(relative)
         if self.tail_taken(relative):
-            data = self.rng.choice((b"\n" + data, line({"type": "summary", "summary": "glued"}) + data))
+            data = self.rng.choice((b"\n" + data, line({"type": "mode", "sessionId": "glued"}) + data))
         self.write(relative, data, "ab")
         return f"{len(data)} bytes to {relative!r}"
 
@@ -243,11 +246,22 @@ class History(Tree):
         data = self.files[relative]
         if self.rng.random() < 0.7:
             self.sessions += 1
-            data = _forked(data, f"fork {self.sessions}")
+            self.named[target] = f"fork {self.sessions}"
+            data = forked(data, self.named[target], self.rng.random() < 0.7, self.rng.random() < 0.3)
         if data.endswith(b"\n") and self.rng.random() < 0.6:
             data += self.lines(target)
         self.write(target, data)
         return f"{relative!r} to {target!r}, {len(data)} bytes"
+
+    def resume(self) -> str | None:
+        """A session goes on in another file."""
+        relative, target = self.file(), self.place()
+        if relative is None or target is None:
+            return None
+        self.named[target] = self.named.get(relative, "session of " + session_key(relative))
+        data = self.lines(target)
+        self.write(target, data)
+        return f"{relative!r} in {target!r}, {len(data)} bytes"
 
     def usurp(self) -> str | None:
         """Something that is no file stands in its place: a link, a pipe, a folder."""
@@ -271,20 +285,6 @@ class History(Tree):
         return f"{relative!r} by a {kind}"
 
 
-def _forked(data: bytes, session_id: str) -> bytes:
-    """The same lines under another sessionId, those that cannot be read as they are."""
-    lines = []
-    for one in data.split(b"\n"):
-        try:
-            record = json.loads(one)
-        except ValueError:
-            record = None
-        if isinstance(record, dict) and "sessionId" in record:
-            one = line({**record, "sessionId": session_id})[:-1]
-        lines.append(one)
-    return b"\n".join(lines)
-
-
 _WEIGHTED: tuple[tuple[Callable[[History], str | None], int], ...] = (
     (History.create, 8),
     (History.append, 14),
@@ -303,7 +303,8 @@ _WEIGHTED: tuple[tuple[Callable[[History], str | None], int], ...] = (
     (History.move_directory, 2),
     (History.move_out, 2),
     (History.move_in, 2),
-    (History.fork, 5),
+    (History.fork, 8),
+    (History.resume, 3),
     (History.usurp, 2),
 )
 _OPERATIONS = [operation for operation, _ in _WEIGHTED]

@@ -13,6 +13,7 @@ from tests.history_names import DIRECTORIES, NAMES, USERS
 from tests.oracle import Oracle, session_key
 from tests.oracle_reading import taken_bytes
 from tests.random_lines import Pool, session_lines
+from tests.random_today import BRANCHES, FOLDERS, VERSIONS
 from tests.transcript_lines import Talk
 
 #: Modification time in seconds of a file that has settled.
@@ -50,6 +51,8 @@ class Tree:
         self.torn: dict[bytes, tuple[bytes, bytes]] = {}  # content that ends torn, and what would complete it
         self.pool = Pool()
         self.sessions = 0
+        #: Session ids that files have, where they are not named by their keys.
+        self.named: dict[bytes, str] = {}
         os.makedirs(self.root, exist_ok=True)
         os.makedirs(self.outside, exist_ok=True)
         self.look()
@@ -119,9 +122,17 @@ class Tree:
         return relative
 
     def talk(self, relative: bytes) -> Talk:
-        """The voice of a session file; most keep their sessionId."""
-        label = session_key(relative) if self.rng.random() < 0.9 else f"other {self.rng.randrange(5)}"
-        return Talk("session of " + label, self.rng.choice(("/home/ann/shop", "/srv/api", "/srv/api/")))
+        """The voice of a session file; most keep their sessionId, a subagent's is mostly that of another file."""
+        session_id = self.named.get(relative, "session of " + session_key(relative))
+        aside = os.path.basename(relative).startswith(b"agent-") or b"/subagents/" in relative
+        if aside and relative not in self.named and self.files and self.rng.random() < 0.7:
+            main = self.rng.choice(sorted(self.files))
+            session_id = self.named[relative] = self.named.get(main, "session of " + session_key(main))
+        if self.rng.random() < 0.1:
+            session_id = f"session of other {self.rng.randrange(5)}"
+        aside = aside and self.rng.random() < 0.9
+        version, branch = self.rng.choice(VERSIONS), self.rng.choice(BRANCHES)
+        return Talk(session_id, self.rng.choice(FOLDERS), version, branch, aside, "0a1b2c3d" if aside else None)
 
     def lines(self, relative: bytes, most: int = 6) -> bytes:
         return b"".join(session_lines(self.rng, self.rng.randrange(1, most), self.talk(relative), self.pool))

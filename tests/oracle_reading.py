@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NoReturn
 
 WHITE = " \t\r\n"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+MOST_PLACES = 64  # where a whole record is looked for in a damaged line
 LONGEST_LINE = 128 * 1024 * 1024
 LONGEST_TEXT = 2000
 MOST_TOKENS = 10**12
@@ -36,21 +38,46 @@ class Record:
 # --- From bytes to records -------------------------------------------------------------------------------------------
 
 
-def read_lines(data: bytes, settled: bool) -> tuple[list[Record], int]:
+def read_lines(data: bytes, settled: bool, known_types: frozenset[str] = frozenset()) -> tuple[list[Record], int]:
     """The records of a file's content and the number of its bad lines."""
     records: list[Record] = []
     bad_lines = 0
-    for number, line in enumerate(data[: taken_bytes(data, settled)].split(b"\n")):
+    taken = data[: taken_bytes(data, settled)].removeprefix(BYTE_ORDER_MARK)
+    for number, line in enumerate(taken.split(b"\n")):
         try:
-            objects = objects_of(line)
-            for fields in objects:
-                check_record(fields)
+            objects = good_objects(line)
         except BadLine:
             bad_lines += 1
-            continue
+            objects = rescued(line, known_types)
         for fields in objects:
             records.append(Record(number, len(records), fields))
     return records, bad_lines
+
+
+def good_objects(line: bytes) -> list[Object]:
+    """The objects of a line, each with good fields. Raises BadLine for everything else."""
+    found = objects_of(line)
+    for fields in found:
+        check_record(fields)
+    return found
+
+
+def rescued(line: bytes, known_types: frozenset[str]) -> list[Object]:
+    """The records at the end of a bad line that are whole, behind what damaged it."""
+    if len(line) > LONGEST_LINE:
+        return []
+    place = 0
+    for _ in range(MOST_PLACES):
+        place = line.find(b'{"', place + 1)
+        if place < 0:
+            return []
+        try:
+            found = good_objects(line[place:])
+        except BadLine:
+            continue
+        if all(one.get("type") in known_types and isinstance(one.get("sessionId"), str) for one in found):
+            return found
+    return []
 
 
 def taken_bytes(data: bytes, settled: bool) -> int:
@@ -58,8 +85,9 @@ def taken_bytes(data: bytes, settled: bool) -> int:
     complete = data.rfind(b"\n") + 1
     if not settled:
         return complete
+    tail = data[complete:] if complete else data.removeprefix(BYTE_ORDER_MARK)
     try:
-        return len(data) if objects_of(data[complete:]) else complete
+        return len(data) if objects_of(tail) else complete
     except BadLine:
         return complete
 

@@ -166,6 +166,7 @@ def _turns() -> list[Object]:
         [text("This is the chart I mean."), image()],
         "\n   Indented words are words, too.",
         "What does <command-name> mean in the log?",
+        [{"tool_use_id": "toolu_01fNone", "type": "tool_result", "content": "fine"}, text("beside a result")],
     ]
     machine: list[Any] = [
         "<command-message>only a message</command-message>",
@@ -185,7 +186,6 @@ def _turns() -> list[Object]:
         None,
         [],
         [image()],
-        [{"tool_use_id": "toolu_01fNone", "type": "tool_result", "content": "fine"}, text("beside a result")],
         "\n <command-name>/clear</command-name>",  # a command: clear
         [text("<command-name>/compact</command-name>"), text("<command-name>cost</command-name>")],  # two of them
     ]
@@ -203,7 +203,7 @@ def _turns() -> list[Object]:
         {**_F.user(at, "aside", "A subagent's task."), "isSidechain": True},
         {**_F.record("user", at, "nothing"), "message": None},
         _F.record("system", at, "local", subtype="local_command", content=words),
-        no_uuid,
+        no_uuid,  # a command by its time: hidden
     ]
 
 

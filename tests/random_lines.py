@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from tests.random_today import adorn, spliced, today
 from tests.transcript_lines import (
     HAIKU,
     OPUS,
@@ -51,9 +52,27 @@ _ERRORS = (
     "InputValidationError: x",
     "the server timed out",
     "Permission denied",
+    "<tool_use_error>Sibling tool call errored</tool_use_error>",
+    "<tool_use_error>Blocked: sleep 60</tool_use_error>\n\nNote: wait for it otherwise.",
+    "the user doesn\u2019t want to go on",
+    "PreToolUse:Write hook error: not on a Friday",
+    "Command timed out after 2m",
     "odd \ud83d\0 trouble",
     "x" * 190 + " not found",
     "",
+)
+_DENIALS = (
+    "user-rejected",
+    "permission-rule",
+    "automode-blocked",
+    "interrupted",
+    "cancelled",
+    "of-next-year",
+    "\ud83d\0",
+    "",
+    None,
+    5,
+    ["user-rejected"],
 )
 _BAD: tuple[bytes, ...] = (
     b'{"type":"user","message":{"role":"user","content":"\xff"}}',
@@ -79,11 +98,12 @@ _BAD: tuple[bytes, ...] = (
 
 @dataclass
 class Pool:
-    """What sessions may share: records to copy, calls to repeat, uses whose results are still to come."""
+    """What sessions may share: records to copy, calls to repeat, uses whose results are still to come, commands."""
 
     records: list[Object] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     uses: list[str] = field(default_factory=list)
+    tagged: list[tuple[str, str]] = field(default_factory=list)
     made: int = 0
 
     def fresh(self) -> int:
@@ -115,16 +135,23 @@ def session_lines(
         else:
             glued = 2 if rng.random() < 0.04 else 1
             lines.append(line(*(_record(rng, talk, pool, start, shared) for _ in range(glued))))
+            if rng.random() < bad / 2:
+                lines[-1] = spliced(rng, line(_record(rng, talk, pool, start, shared)), lines[-1])
     return lines
 
 
 def _record(rng: Random, talk: Talk, pool: Pool, start: datetime, shared: float) -> Object:
     if pool.records and rng.random() < shared:
-        return {**rng.choice(pool.records), "sessionId": talk.session_id}
+        copied = rng.choice(pool.records)
+        if copied["type"] == "assistant" and rng.random() < 0.5:
+            copied = {**copied, "requestSessionId": copied.get("requestSessionId") or copied["sessionId"]}
+        return {**copied, "sessionId": talk.session_id}
     if rng.random() < 0.1:
         talk = Talk(talk.session_id, talk.cwd + "/part", "2.1.114", None, True, "0a1b2c3d")
-    kind = rng.choices((_assistant, _gave, _human, _command, _progress, _small), (8, 6, 2, 1, 2, 2))[0]
+    kind = rng.choices((_assistant, _gave, _human, _command, _progress, _small, _today), (8, 6, 3, 1, 2, 2, 6))[0]
     record = kind(rng, talk, pool, _moment(rng, start))
+    if rng.random() < 0.5:
+        record = adorn(rng, record, [one["sessionId"] for one in pool.records])
     if rng.random() < 0.03:
         record.pop("timestamp", None)
     if record.get("uuid") and rng.random() < 0.3:
@@ -193,7 +220,9 @@ def _result_block(rng: Random, pool: Pool) -> Object:
 
 
 def _gave(rng: Random, talk: Talk, pool: Pool, at: str) -> Object:
-    return talk.user(at, f"line {pool.fresh()}", [_result_block(rng, pool)], toolUseResult={"usage": usage(9, 9)})
+    denial = {"toolDenialKind": rng.choice(_DENIALS)} if rng.random() < 0.2 else {}
+    of_tool = {"usage": usage(9, 9)}
+    return talk.user(at, f"line {pool.fresh()}", [_result_block(rng, pool)], toolUseResult=of_tool, **denial)
 
 
 def _human(rng: Random, talk: Talk, pool: Pool, at: str) -> Object:
@@ -204,9 +233,11 @@ def _human(rng: Random, talk: Talk, pool: Pool, at: str) -> Object:
 
 
 def _command(rng: Random, talk: Talk, pool: Pool, at: str) -> Object:
-    called = f"<command-name>/{rng.choice(('clear', 'shop:deploy', 'review'))}</command-name>"
+    command = rng.choice(("clear", "shop:deploy", "review"))
+    called = f"<command-name>/{command}</command-name>"
     before = rng.choice(("", "\n ", "<command-message>runs…</command-message>\n"))
     record = talk.user(at, f"line {pool.fresh()}", before + called)
+    pool.tagged = [*pool.tagged[-5:], (record["uuid"], command)]
     if rng.random() < 0.1:
         del record["uuid"]
     return record
@@ -226,6 +257,10 @@ def _progress(rng: Random, talk: Talk, pool: Pool, at: str) -> Object:
             inner.append(embedded("assistant", own, f"inner {pool.fresh()}", says, requestId="req_011C" + call))
     more = rng.choice(({}, {"agentId": "a1b2c3d4e5f607182"}))
     return talk.agent_progress(at, label, inner[0], inner[1:], **more)
+
+
+def _today(rng: Random, talk: Talk, pool: Pool, at: str) -> Object:
+    return today(rng, talk, at, f"line {pool.fresh()}", pool.tagged)
 
 
 def _small(rng: Random, talk: Talk, pool: Pool, at: str) -> Object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from watcher.sessions import SUFFIX
+from watcher.sessions import is_session
 
 MAX_WATCHES = "fs.inotify.max_user_watches"
 MAX_INSTANCES = "fs.inotify.max_user_instances"
@@ -40,8 +40,8 @@ def sessions_below(root: bytes, directory: bytes) -> Iterator[bytes]:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
-                    elif entry.name.endswith(SUFFIX):
-                        yield os.path.relpath(entry.path, root)
+                    elif is_session(path := os.path.relpath(entry.path, root)):
+                        yield path
         except (FileNotFoundError, NotADirectoryError):
             continue
 

@@ -16,12 +16,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from watcher import frames
 from watcher.logs import Log
+from watcher.sessions import Layout
 
 log = Log()
 
@@ -35,6 +36,10 @@ _FIRST_REST, _LONGEST_REST = 0.05, 1.0
 _AHEAD, _AHEAD_OF_A_MODEL = 8, 1
 # More than this a socket hardly holds.
 _AT_ONCE = 256 << 10
+
+
+#: What a child is asked for: each has replies of its own, the last of which is no `Window`, or one with ``last``.
+J = TypeVar("J", frames.Job, frames.Fill)
 
 
 class ChildStartError(Exception):
@@ -56,6 +61,7 @@ class ChildSettings:
     memory_limit: int
     settle: float
     model: dict[str, Any] | None = None
+    layout: Layout = "users"
 
 
 class Child:
@@ -67,7 +73,8 @@ class Child:
         self._channel: socket.socket | None = None
         self._poll = select.poll()
         self._buffer = bytearray()
-        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(frames.Ready | frames.Reply)
+        kinds = frames.Ready | frames.Reply | frames.Filled
+        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(kinds)
         self._outgoing: deque[bytes] = deque()
         self._ready = False
         self._deaths = 0
@@ -89,6 +96,7 @@ class Child:
             self.settings.memory_limit,
             self.settings.settle,
             self.settings.model,
+            self.settings.layout,
         )
         self._outgoing = deque([frames.pack(hello)])
         self._ready = False
@@ -105,9 +113,7 @@ class Child:
         self._channel, self._poll = ours, select.poll()
         self._buffer.clear()
 
-    def run(
-        self, jobs: Sequence[frames.Job], stop: Callable[[], bool]
-    ) -> Generator[tuple[frames.Job, frames.Reply], None, None]:
+    def run(self, jobs: Sequence[J], stop: Callable[[], bool]) -> Generator[tuple[J, frames.Reply], None, None]:
         """Each job's replies, in order; the last of a job is a `Window` with ``last`` or any other reply.
 
         Raises:
@@ -118,7 +124,7 @@ class Child:
         while waiting:
             self._rest(stop)
             self.start()
-            sent: deque[frames.Job] = deque()
+            sent: deque[J] = deque()
             try:
                 yield from self._converse(waiting, sent, stop)
             except _Ended as ended:
@@ -143,8 +149,8 @@ class Child:
             time.sleep(min(left, 0.1))
 
     def _converse(
-        self, waiting: deque[frames.Job], sent: deque[frames.Job], stop: Callable[[], bool]
-    ) -> Iterator[tuple[frames.Job, frames.Reply]]:
+        self, waiting: deque[J], sent: deque[J], stop: Callable[[], bool]
+    ) -> Iterator[tuple[J, frames.Reply]]:
         ahead = _AHEAD if self.settings.model is None else _AHEAD_OF_A_MODEL
         patience = self.settings.deadline if self._ready else START_DEADLINE
         deadline = time.monotonic() + patience

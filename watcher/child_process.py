@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from processors.contract import (
+    Backfills,
     Extraction,
     Lines,
     ModelAccess,
@@ -49,7 +50,7 @@ class Visitor:
     """Takes sessions on behalf of one processor."""
 
     def __init__(self, hello: frames.Hello, processor: Processor) -> None:
-        self._root = hello.root
+        self._root, self._layout = hello.root, hello.layout
         self._settle = hello.settle
         self._processor = processor
         self._settings = processor.settings(**hello.settings)
@@ -60,7 +61,7 @@ class Visitor:
         """Everything there is to say about one session, one reply a window."""
         now_ns = time.time_ns()
         try:
-            descriptor = open_session(self._root, job.path)
+            descriptor = open_session(self._root, job.path, self._layout)
         except NotASession as error:
             yield frames.Gone(str(error))
             return
@@ -83,6 +84,15 @@ class Visitor:
                 yield frames.Failed(f"reading failed: {error.strerror or error}", signature)
         finally:
             os.close(descriptor)
+
+    def fill(self, message: frames.Fill) -> frames.Filled | frames.Failed:
+        """The columns of rows that are made anew."""
+        try:
+            if not isinstance(self._processor, Backfills):
+                raise Nonsense("it has a backfill in its schema, and no method for it")
+            return frames.Filled(self._writer.filled(self._processor.backfill(message.rows, self._settings)))
+        except _OURS_RAISED as error:
+            return frames.Failed(_say(error))
 
     def _windows(
         self,
@@ -225,7 +235,7 @@ def main(descriptor: int, parent: int) -> None:
     _die_with_parent(parent)
     os.nice(5)  # the observer, the doors and the pages come first
     with closing(socket.socket(fileno=descriptor)) as channel:
-        decoder = msgspec.msgpack.Decoder(frames.Hello | frames.Job)
+        decoder = msgspec.msgpack.Decoder(frames.Hello | frames.Job | frames.Fill)
         visitor: Visitor | None = None
         while True:
             head = frames.receive_exactly(channel, frames.HEAD.size)
@@ -242,6 +252,9 @@ def main(descriptor: int, parent: int) -> None:
                     _limit_memory(message.memory_limit)
                 gc.freeze()  # what is loaded stays, and need not be looked through again
                 channel.sendall(frames.pack(frames.Ready(processor.version)))
+            elif isinstance(message, frames.Fill):
+                if visitor is not None:
+                    channel.sendall(frames.pack(visitor.fill(message)))
             elif visitor is not None:
                 for reply in visitor.visit(message):
                     channel.sendall(frames.pack(reply))

@@ -9,15 +9,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
 
-from watcher import census, health, mounts
+from watcher import census, health, homes, mounts
 from watcher.errors import DatabaseTrouble, StateInUse
+from watcher.expiry import after_visit
 from watcher.lock import holder
 from watcher.registry import Refused, discover
+from watcher.sessions import Tree
 from watcher.settings.tables import Settings
+from watcher.store.database import Database, read
 from watcher.store.migrations import is_current
 from watcher.store.open import FILE, open_database
 from watcher.store.sql import QUERIES
@@ -229,17 +233,39 @@ def _database(settings: Settings) -> Iterator[Check]:
         if not is_current(database):
             yield Check("database", "info", "It is of an earlier version; the next start brings it up to date.")
             return
-        connection = database.connect()
-        try:
-            tallies = connection.execute(QUERIES["tallies"])
-        finally:
-            connection.close()
+        tallies = read(database, QUERIES["tallies"])
+        endangered = _endangered(settings, database, time.time())
     finally:
         database.close()
     sessions = sum(row[2] for row in tallies)
     yield Check("database", "ok", f"It opens, and holds {sessions:,} state rows.")
-    for finding in health.of_sessions(tallies) + health.of_clock(tallies, time.time()):
+    for finding in health.of_sessions(tallies) + health.of_clock(tallies, time.time()) + endangered:
         yield Check(finding.name, finding.level, finding.message)
+
+
+def _endangered(settings: Settings, database: Database, now: float) -> list[health.Finding]:
+    """What is about to be lost in homes; in a person's own folder as it is now."""
+    tree = _tree(settings)
+    known = homes.known(partial(read, database), tree, settings)
+    if homes.is_own(tree) and tree.root.is_dir():
+        found = discover().items()
+        enabled = [name for name, one in found if not isinstance(one, Refused) and settings.processor(name).enabled]
+        here = homes.own_home(database, tree, settings, tree.list(), enabled, None, now)
+        known = [after_visit(next(iter(known), None), here)]
+    return homes.findings_of(known, now, homes.is_own(tree))
+
+
+def _links(settings: Settings) -> Iterator[Check]:
+    other = holder(settings.paths.state) if settings.paths.state.is_dir() else None
+    if (other is not None and other.url is not None) or not settings.paths.sessions.is_dir():
+        return  # a service that runs says it
+    listing = _tree(settings).list()
+    for finding in health.of_links(listing.links, listing.links_count):
+        yield Check(finding.name, finding.level, finding.message)
+
+
+def _tree(settings: Settings) -> Tree:
+    return Tree(settings.paths.sessions.resolve(), settings.paths.layout, settings.node.name)
 
 
 def _user() -> str:
@@ -252,6 +278,7 @@ _LOOKS: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
     ("processors", _processors),
     ("sessions", _sessions),
     ("watch limit", _watches),
+    ("links", _links),
     ("state", _state),
     ("clock", _clock),
     ("database", _database),

@@ -18,7 +18,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 
-from watcher.sessions import SUFFIX
+from watcher.sessions import is_session
 
 #: The events that miss nothing. With watchdog's own choice a large tree overflows for ever.
 EVENTS: list[type[FileSystemEvent]] = [
@@ -96,7 +96,7 @@ class Ear(FileSystemEventHandler):
             return
         self.events += 1
         for path in (target, source):
-            if path is not None and path.endswith(SUFFIX):
+            if path is not None and is_session(path):
                 self._offer(path)
 
     def _take_directory(self, event: FileSystemEvent, source: bytes | None, target: bytes | None) -> None:

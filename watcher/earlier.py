@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from watcher.pipeline import Pipeline
 from watcher.standing import Query
 from watcher.store.sql import QUERIES
 
@@ -35,6 +37,13 @@ def reckon(query: Query, processor: str, version: int, node: str) -> Earlier | N
     ((asked_about, tokens),) = query(QUERIES["shown"], [processor])
     measured = bool(asked_about and tokens)
     return Earlier(sessions, _about(size * tokens // asked_about if measured else size // BYTES_A_TOKEN), measured)
+
+
+def of_all(query: Query, pipelines: Mapping[str, Pipeline], node: str) -> dict[str, Earlier]:
+    """The same for each processor that asks a model and has such sessions; others take theirs again by themselves."""
+    asking = {name: one.version for name, one in pipelines.items() if one.plan.settings.asks_model}
+    found = {name: reckon(query, name, version, node) for name, version in asking.items()}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def _about(count: int) -> int:

@@ -162,6 +162,13 @@ class SweepUnderWay(JobUnderWay):
         super().__init__(f"a sweep or run of {processor}")
 
 
+class BackfillFailed(WatcherError):
+    """Columns could not be made anew, such as costs after prices changed; the rows keep what they hold."""
+
+    def __init__(self, processor: str, reason: str) -> None:
+        super().__init__(f"{processor} could not make its columns anew: {reason}")
+
+
 class ExportRefused(WatcherError):
     """Nothing can be exported to the folder that is set; the text says why and what to set."""
 

@@ -128,6 +128,19 @@ class RowWriter:
                 made[name] = list(places)
         return made
 
+    def filled(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
+        """The columns of a backfill as JSON lines.
+
+        Raises:
+            Nonsense: a row has other columns than the schema says.
+        """
+        backfill = self._schema.backfill
+        columns = set(backfill.columns) if backfill is not None else set()
+        for row in rows:
+            if set(row) != columns:
+                raise Nonsense(f"backfill returned the columns {sorted(row)}, the schema has {sorted(columns)}")
+        return self._encoder.encode_lines(list(rows))
+
     def _table(self, name: str, rows: Sequence[Row], key: str) -> bytes:
         table = self._schema.tables[name]
         if not isinstance(rows[0], msgspec.Struct):

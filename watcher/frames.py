@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,6 +24,8 @@ class Hello(msgspec.Struct, tag="hello", array_like=True):
     settle: float
     #: The fields of the `ModelAccess`, for a processor that asks a model.
     model: dict[str, Any] | None = None
+    #: How the tree below the root is laid out: it says whether a project folder may be a link.
+    layout: Literal["auto", "users", "projects"] = "users"
 
 
 class Ready(msgspec.Struct, tag="ready", array_like=True):
@@ -47,6 +49,19 @@ class Job(msgspec.Struct, tag="job", array_like=True):
     #: Look at it even where the file is as it was seen.
     force: bool
     carry: bytes | None
+
+
+class Fill(msgspec.Struct, tag="fill", array_like=True):
+    """Make columns of these rows anew (`processors.contract.Backfill`)."""
+
+    rows: list[list[Any]]
+    key: str = "backfill"
+
+
+class Filled(msgspec.Struct, tag="filled", array_like=True):
+    """The columns, one JSON object a line."""
+
+    lines: bytes
 
 
 class Window(msgspec.Struct, tag="window", array_like=True):
@@ -106,6 +121,7 @@ class Trouble(msgspec.Struct, tag="trouble", array_like=True):
     unconfigured: bool = False
 
 
+#: What a child says to a `Job`; to a `Fill` it says `Filled`, or `Failed`.
 Reply = Window | Unchanged | Gone | Failed | Trouble
 
 _encoder = msgspec.msgpack.Encoder()

@@ -115,16 +115,20 @@ def of_sessions(tallies: Sequence[tuple[Any, ...]]) -> list[Finding]:
     ]
 
 
-def of_earlier(processor: str, earlier: Earlier) -> list[Finding]:
+def of_earlier(stays: Mapping[str, Earlier]) -> list[Finding]:
     """Sessions that an earlier version of a processor that asks a model has taken: taking them again is paid for."""
-    count, about = earlier.sessions, "about" if earlier.measured else "at most about"
-    message = (
-        f"{count:,} {'session was' if count == 1 else 'sessions were'} taken by an earlier version of {processor}; "
-        f"taking {'it' if count == 1 else 'them'} again would show {about} {earlier.tokens:,} tokens to the model. "
-        f"Run session-watcher sessions reprocess --processor {processor} --older where that is wanted."
-    )
-    details = {"processor": processor, "sessions": count, "tokens": earlier.tokens, "measured": earlier.measured}
-    return [Finding("info", "earlier_version", message, details)]
+    found = []
+    for processor, one in stays.items():
+        were, them, about = "sessions were", "them", "about" if one.measured else "at most about"
+        if one.sessions == 1:
+            were, them = "session was", "it"
+        message = (
+            f"{one.sessions:,} {were} taken by an earlier version of {processor}; taking {them} again would show "
+            f"{about} {one.tokens:,} tokens to the model. "
+            f"Run session-watcher sessions reprocess --processor {processor} --older where that is wanted."
+        )
+        found.append(Finding("info", "earlier_version", message, {"processor": processor, **asdict(one)}))
+    return found
 
 
 def of_clock(tallies: Sequence[tuple[Any, ...]], now: float) -> list[Finding]:
@@ -219,6 +223,18 @@ def of_collector(last: Tally) -> list[Finding]:
     message = f"When transcripts were collected last, {' and '.join(told)}; the first: {first['path']}: "
     message += f"{first['reason']}. See jobs runs session-collector; mend them, or change [collector] sources."
     return [Finding("warning" if failed else "info", "not_collected", message, {"failed": failed, "refused": files})]
+
+
+def of_links(links: Mapping[str, str], count: int) -> list[Finding]:
+    """Links below the sessions folder that are not followed: by their keys with the reason, and how many there are."""
+    if not count:
+        return []
+    first, reason = next(iter(sorted(links.items())))
+    message = f"The folder {first} is a link and is not followed: {reason}."
+    if count > 1:
+        message = f"{count} folders are links and are not followed; the first is {first}: {reason}."
+    message += " Transcripts behind it are not taken: let the folder itself lie there, or mount it; or delete the link."
+    return [Finding("warning", "link_not_followed", message, {"links": dict(links), "count": count})]
 
 
 def of_notes(last: Read) -> list[Finding]:

@@ -139,6 +139,8 @@ class LiveService:
                 self._sweep_soon(pipeline, "enabled")
             elif name in unconfigured and pipeline.unconfigured is None:
                 self._sweep_soon(pipeline, "configured")
+            elif before.processor(name) != after.processor(name):
+                self._sweep_soon(pipeline, "settings")  # what follows from them is made anew behind it
         earlier, cadences = _cadences(before), _cadences(after)
         for name in earlier.keys() - cadences.keys():
             self.schedule.remove(name)
@@ -163,14 +165,16 @@ class LiveService:
     def _sweep(self, pipeline: Pipeline, trigger: str) -> None:
         def work() -> Mapping[str, Any]:
             found = pipeline.sweep(trigger)
-            return {"scanned": found.scanned, "offered": len(found.offered), "unreadable": len(found.unreadable)}
+            backfilled = pipeline.backfill()
+            told = {"scanned": found.scanned, "offered": len(found.offered), "unreadable": len(found.unreadable)}
+            return {**told, "backfilled": backfilled} if backfilled else told
 
         self.core.jobs.by_the_clock(job_of(pipeline.name), trigger, work)
 
     def check(self) -> dict[str, Any]:
         """Look at everything; the health check's work in a service that runs."""
         self.core.look_behind()
-        found = {(one.name, str(one.details.get("processor", ""))): one for one in self.findings()}
+        found = {(one.name, _whose(one)): one for one in self.findings()}
         for key, one in found.items():
             if key not in self._told:
                 log.warning("health", level_of_it=one.level, finding=one.name, message=one.message)
@@ -225,6 +229,11 @@ def _cadences(settings: Settings) -> dict[str, float]:
     if settings.corporate_memory.enabled:
         cadences[CORPORATE_MEMORY] = float(settings.corporate_memory.every)
     return cadences
+
+
+def _whose(finding: Finding) -> str:
+    """What tells findings of one name apart."""
+    return str(finding.details.get("processor", finding.details.get("home", "")))
 
 
 def _of_observer(observer: ObserverHealth) -> list[Finding]:

@@ -10,12 +10,14 @@ from typing import Literal, TypeVar, get_args
 
 import msgspec
 
+from watcher import earlier, standing
 from watcher.door import Abandoned
-from watcher.errors import OrderFailed, first_line
+from watcher.errors import OrderFailed, OrderRefused, first_line
 from watcher.pipeline import Pipeline
-from watcher.sessions import Tree, path_of
+from watcher.sessions import Tree, node_of, path_of
 from watcher.state import State, Status
 from watcher.store.database import Connection
+from watcher.store.sql import QUERIES
 
 Order = Literal["retry", "reprocess", "forget"]
 ORDERS: tuple[Order, ...] = get_args(Order)
@@ -36,6 +38,54 @@ class Answer:
     done: bool
     #: What happens now, or why nothing does.
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """For whom an order is."""
+
+    #: Sessions as people name them.
+    texts: Sequence[str]
+    #: All with this status.
+    status: str = ""
+    #: With this processor alone.
+    processor: str = ""
+    #: All that an earlier version of a processor has taken, with that processor.
+    older: bool = False
+    #: Those of the names that are no sessions'.
+    others: Sequence[str] = ()
+
+
+def carry_out(
+    order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, query: standing.Query, wanted: Wanted
+) -> list[Answer]:
+    """Carry an order out for all that are meant.
+
+    Raises:
+        NoSuchSession, OrderRefused: nothing is meant by it.
+        OrderFailed: the database does not take it.
+    """
+    if wanted.processor:
+        if wanted.processor not in pipelines:
+            raise OrderRefused(f"no enabled processor is named {wanted.processor!r}; there are {', '.join(pipelines)}")
+        pipelines = {wanted.processor: pipelines[wanted.processor]}
+    if wanted.older and order != "reprocess":
+        raise OrderRefused("what an earlier version has taken can be reprocessed, and nothing else")
+    if not wanted.texts and not wanted.status and not wanted.older:
+        also = ", or those of an earlier version (older)" if order == "reprocess" else ""
+        raise OrderRefused(f"name a session, or all with a status (failed, quarantined){also}")
+    keys = [standing.find(query, tree, text) for text in wanted.texts if text not in wanted.others]
+    if wanted.status:
+        keys += [str(key) for (key,) in query(QUERIES["keys_with_status"], [wanted.status, wanted.processor])]
+    own = node_of(tree.key(b""))
+    if strange := next((key for key in keys if node_of(key) != own), None):
+        raise OrderRefused(f"{strange} is another machine's session; ask on the machine that has its file")
+    named = dict.fromkeys(keys)
+    answers = give(order, pipelines, tree, list(named))
+    for name, pipeline in pipelines.items() if wanted.older else ():
+        left = [key for key in earlier.keys(query, name, pipeline.version, own) if key not in named]
+        answers += reprocess_all(pipeline, tree, left)
+    return answers
 
 
 def give(order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, keys: Sequence[str]) -> list[Answer]:

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from processors.contract import ModelAccess, Processor, ProcessorSettings
-from watcher.child import Child, ChildSettings
-from watcher.door import Door
+from watcher import backfill
+from watcher.child import Child, ChildSettings, Stopped
+from watcher.door import Abandoned, Door
 from watcher.durations import Durations
-from watcher.errors import ProcessorUnconfigured, SweepUnderWay
+from watcher.errors import ProcessorUnconfigured, SweepUnderWay, first_line
 from watcher.logs import Log
 from watcher.outcome import Tally
 from watcher.pace import Pace
@@ -102,6 +103,7 @@ def children(name: str, tree: Tree, plan: Plan) -> list[Child]:
         int(plan.settings.memory_limit),
         float(plan.cadence.settle),
         None if plan.model is None else asdict(plan.model),
+        tree.layout,
     )
     return [Child(settings) for _ in range(plan.cadence.workers)]
 
@@ -121,6 +123,7 @@ class Pipeline:
         """``early``: its workers' `children`, where they were made before the database was open."""
         self.name = processor.name
         self.plan = plan
+        self._processor = processor
         cadence = plan.cadence
         self.queue = ChangeQueue(cadence.quiet, cadence.max_wait, cadence.max_pending)
         self.passes = PassStore(database, processor.name, processor.schema)
@@ -136,8 +139,14 @@ class Pipeline:
         self._sweep = Sweep(processor.name, self.versions.stands_from, look, self.queue, database, time.time)
         self._sweeping = threading.Lock()
         self._running = threading.Lock()
+        self._filling = threading.Lock()
+        self._stopped = threading.Event()
+        #: Why columns that follow from others could not be made anew, None if they could.
+        self.backfill_trouble: str | None = None
         self.last_sweep: Found | None = None
         self.last_sweep_at: float | None = None
+        #: When one last saw all folders.
+        self.whole_sweep_at: float | None = None
 
     @property
     def versions(self) -> Version:
@@ -222,10 +231,34 @@ class Pipeline:
                 raise
             # Without the keys, of which there may be very many: they are for who asked.
             self.last_sweep, self.last_sweep_at = replace(found, offered=frozenset()), time.time()
+            if not found.unreadable:
+                self.whole_sweep_at = self.last_sweep_at
             log.info("swept", processor=self.name, reason=reason, scanned=found.scanned, offered=len(found.offered))
             return found
         finally:
             self._sweeping.release()
+
+    def backfill(self, stop: Callable[[], bool] = lambda: False) -> int:
+        """Make columns anew whose basis has changed, such as costs by other prices; how many rows.
+
+        Trouble is logged and kept in ``backfill_trouble``: the rows stay as they are, and the next time tries again.
+        """
+        if not self._filling.acquire(blocking=False):
+            return 0
+        try:
+            (child, *_) = children(self.name, self._tree, self.plan)
+            stopping = lambda: stop() or self._stopped.is_set()  # noqa: E731
+            made = backfill.run(self._processor, self.plan.settings, child, self.door, self.database, stopping)
+            self.backfill_trouble = None
+            return made
+        except (Stopped, Abandoned):
+            return 0
+        except Exception as error:  # a stranger's code decides what it is based on
+            self.backfill_trouble = first_line(error)
+            log.exception("columns could not be made anew", processor=self.name, error=self.backfill_trouble)
+            return 0
+        finally:
+            self._filling.release()
 
     def owes(self) -> bool:
         """Whether a sweep is owed and can be made: not while a full queue would only overflow again."""
@@ -254,6 +287,7 @@ class Pipeline:
             if self.plan.unconfigured is None and self.unconfigured is not None:
                 self._pace.resume()  # whoever asks may have mended it where we cannot see
             details = self._run_through(budget, stop)
+            self.backfill(stop)
             self._must_be_configured()
             return details
         finally:
@@ -322,6 +356,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """Begin nothing new. Idempotent."""
+        self._stopped.set()
         self.queue.close()
         for worker in self.workers:
             worker.stop()

@@ -13,10 +13,10 @@ from typing import Any
 
 from processors import asking
 from processors.contract import Processor
-from watcher import earlier, health, housekeeping, lag, orders, standing
+from watcher import earlier, health, homes, housekeeping, lag, orders
 from watcher.child import Child
 from watcher.collector.collect import Collector
-from watcher.errors import OrderFailed, OrderRefused, ProcessorUnconfigured, first_line
+from watcher.errors import OrderFailed, ProcessorUnconfigured, first_line
 from watcher.jobs import Jobs
 from watcher.knowledge.base import Knowledge
 from watcher.knowledge.erase import Erased
@@ -208,27 +208,9 @@ class Core:
             NoSuchSession, OrderRefused: nothing is meant by it.
             OrderFailed: the database does not take it.
         """
-        chosen = self.pipelines
-        if processor:
-            if processor not in chosen:
-                raise OrderRefused(f"no enabled processor is named {processor!r}; there are {', '.join(chosen)}")
-            chosen = {processor: chosen[processor]}
-        if older and order != "reprocess":
-            raise OrderRefused("what an earlier version has taken can be reprocessed, and nothing else")
-        if not texts and not status and not older:
-            also = ", or those of an earlier version (older)" if order == "reprocess" else ""
-            raise OrderRefused(f"name a session, or all with a status (failed, quarantined){also}")
         noted = [text for text in texts if order == "forget" and text.startswith(NOTES)]
-        keys = [standing.find(self.query, self.tree, text) for text in texts if text not in noted]
-        if status:
-            keys += [str(key) for (key,) in self.query(QUERIES["keys_with_status"], [status, processor])]
-        own = node_of(self.tree.key(b""))
-        if strange := next((key for key in keys if node_of(key) != own), None):
-            raise OrderRefused(f"{strange} is another machine's session; ask on the machine that has its file")
-        answers = orders.give(order, chosen, self.tree, list(dict.fromkeys(keys)))
-        for name, pipeline in chosen.items() if older else ():
-            left = [key for key in earlier.keys(self.query, name, pipeline.version, own) if key not in keys]
-            answers += orders.reprocess_all(pipeline, self.tree, left)
+        wanted = orders.Wanted(texts, status, processor, older, noted)
+        answers = orders.carry_out(order, self.pipelines, self.tree, self.query, wanted)
         if order == "forget" and not processor:
             forgotten = {answer.session: True for answer in answers if answer.done}
             answers += [self._forget(key)[0] for key in forgotten]
@@ -289,6 +271,9 @@ class Core:
             thread.start()
         for thread in threads:
             thread.join()
+        if homes.is_own(self.tree):
+            at = self.look(), self.pipelines, time.time()
+            homes.note_own(self.ledger, self.database, self.tree, self.settings, *at)
         return [details[name] for name in names]
 
     def stop(self) -> bool:
@@ -330,7 +315,10 @@ class Core:
         found += health.of_damage(self.settings.paths.state, self.database.notices)
         try:
             tallies = self.query(QUERIES["tallies"])
-            found += health.of_sessions(tallies) + health.of_clock(tallies, time.time()) + self._of_earlier()
+            found += health.of_sessions(tallies) + health.of_clock(tallies, time.time())
+            found += health.of_earlier(earlier.of_all(self.query, self.pipelines, node_of(self.tree.key(b""))))
+            known = homes.known(self.query, self.tree, self.settings)
+            found += homes.findings_of(known, time.time(), homes.is_own(self.tree))
         except self.database.Error as error:
             found.append(
                 health.Finding(
@@ -339,15 +327,6 @@ class Core:
                     f"The database cannot be read: {error}. See to the disk, or restore a backup.",
                 )
             )
-        return found
-
-    def _of_earlier(self) -> list[health.Finding]:
-        node, found = node_of(self.tree.key(b"")), list[health.Finding]()
-        for name, pipeline in self.pipelines.items():
-            if pipeline.plan.settings.asks_model and (
-                stays := earlier.reckon(self.query, name, pipeline.version, node)
-            ):
-                found += health.of_earlier(name, stays)
         return found
 
     def _of_knowledge(self) -> list[health.Finding]:
@@ -364,7 +343,11 @@ class Core:
             for name, pipeline in self.pipelines.items()
             if pipeline.unconfigured is None  # which is said already
         }
-        self.behind = lag.of_files(self.database, self.look(), every, time.time())
+        now, listing = time.time(), self.look()
+        behind = lag.of_files(self.database, listing, every, now)
+        self.behind = behind + health.of_links(listing.links, listing.links_count)
+        if homes.is_own(self.tree):
+            homes.note_own(self.ledger, self.database, self.tree, self.settings, listing, self.pipelines, now)
 
     def check(self) -> dict[str, Any]:
         """Look at everything; the health check's work."""
@@ -378,7 +361,10 @@ class Core:
 
     def collect(self, dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
         """Copy what is new in people's homes; the session-collector's work."""
-        return self.collector.run(dry_run, verbose)[1]
+        stats = self.collector.run(dry_run, verbose)[1]
+        if not dry_run:
+            self.ledger.note_visits(self.settings.node.name, self.collector.seen, self.collector.is_kept)
+        return stats
 
     def take_notes(self) -> dict[str, Any]:
         """Take in the notes that people changed; the work of corporate-memory."""

@@ -8,16 +8,18 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from processors.contract import ColumnType
+from watcher import links
 
 Layout = Literal["auto", "users", "projects"]
 
@@ -28,6 +30,10 @@ TOGETHER, TOGETHER_AT_LEISURE = 0.005, 0.05
 
 #: A line that is read for people comes in pieces of at most so many bytes.
 _LONGEST_PIECE = 1_000_000
+
+#: So many links that are not followed are told one by one.
+_LINKS_TOLD = 100
+_LINK = "only links directly in a person's own folder of projects are followed"
 
 # What a key may not hold as it is: bytes that are not UTF-8 (surrogates, after
 # decoding with surrogateescape), control characters, and our two marks.
@@ -48,6 +54,19 @@ def path_of(key: str) -> bytes:
 def node_of(key: str) -> str:
     """Whose tree a session key belongs to, as it stands in the key."""
     return key.rpartition(":")[0]
+
+
+def is_session(path: bytes) -> bool:
+    """Whether a path, relative to the sessions folder, is named as a session is.
+
+    A workflow's journal is named alike and is none.
+    """
+    if not path.endswith(SUFFIX):
+        return False
+    *folders, name = path.split(b"/")
+    if name != b"journal.jsonl" or b"subagents" not in folders:
+        return True
+    return b"workflows" not in folders[folders.index(b"subagents") :]
 
 
 def is_inside(path: bytes) -> bool:
@@ -107,6 +126,9 @@ class Listing:
     node: str = ""
     #: What the keys of sessions begin with that could not be looked at: they are neither there nor gone.
     unknown: tuple[str, ...] = ()
+    #: Links that are not followed, by their keys, with the reason: the first of them, and how many there are.
+    links: Mapping[str, str] = field(default_factory=dict)
+    links_count: int = 0
 
 
 class Tree:
@@ -140,7 +162,7 @@ class Tree:
 
     def signature(self, path: bytes) -> Signature | None:
         """A session file as it is now, None if it cannot be seen or is none."""
-        if not path.endswith(SUFFIX) or not is_inside(path):
+        if not is_session(path) or not is_inside(path):
             return None
         try:
             status = os.stat(os.path.join(os.fsencode(self.root), path), follow_symlinks=False)
@@ -154,44 +176,150 @@ class Tree:
         if self.key(path) != key:
             return
         try:
-            with open(open_session(os.fsencode(self.root), path), "rb") as file:
+            with open(open_session(os.fsencode(self.root), path, self.layout), "rb") as file:
                 while line := file.readline(_LONGEST_PIECE):
                     yield line
         except (NotASession, OSError):
             return
 
     def list(self) -> Listing:
-        """Every session in the tree; links are not followed, only regular files count."""
-        lines, count = bytearray(), 0
-        encode = msgspec.json.Encoder().encode_into
-        unreadable: list[str] = []
-        unknown: list[str] = []
+        """Every session in the tree; only regular files count.
+
+        Links are not followed, but for those of the root in a person's own folder (`watcher.links`).
+        """
+        look = _Look(self)
         root = os.fsencode(self.root)
         prefix = len(root.rstrip(b"/")) + 1
         pending = [root]
-        directories = 0
         while pending:
             folder = pending.pop()
             try:
                 with os.scandir(folder) as entries:
-                    directories += 1
+                    look.directories += 1
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
                             pending.append(entry.path)
                         elif entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
-                            try:
-                                signature = Signature.of(entry.stat(follow_symlinks=False))
-                            except FileNotFoundError:
-                                continue  # gone between listing and looking: the next look tells
-                            encode(_Seen(self.key(entry.path[prefix:]), *signature), lines, -1)
-                            lines += b"\n"
-                            count += 1
+                            if is_session(path := entry.path[prefix:]):
+                                look.take(path, entry)
+                        elif entry.is_symlink():
+                            look.link(entry.path[prefix:], folder == root)
             except FileNotFoundError:
                 continue
             except OSError as error:
-                unreadable.append(f"{os.fsdecode(folder)}: {error.strerror}")
-                unknown.append(self.key(folder[prefix:] + b"/" if folder != root else b""))
-        return Listing(bytes(lines), count, directories, unreadable, node_of(self.key(b"")), tuple(unknown))
+                look.failed(folder[prefix:], error)
+        if look.projects:
+            look.follow(root)
+        return look.listing()
+
+
+class _Look:
+    """One look at a tree, as far as it has come."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._lines, self._count = bytearray(), 0
+        self._encode = msgspec.json.Encoder().encode_into
+        self.directories = 0
+        self._unreadable: list[str] = []
+        self._unknown: list[str] = []
+        self._links: dict[str, str] = {}
+        self._links_count = 0
+        #: Links of the root, in a person's own folder.
+        self.projects: list[bytes] = []
+
+    def take(self, path: bytes, entry: os.DirEntry[Any]) -> None:
+        """A session is there, under this path below the root."""
+        try:
+            signature = Signature.of(entry.stat(follow_symlinks=False))
+        except FileNotFoundError:
+            return  # gone between listing and looking: the next look tells
+        self._encode(_Seen(self._tree.key(path), *signature), self._lines, -1)
+        self._lines += b"\n"
+        self._count += 1
+
+    def link(self, path: bytes, at_root: bool = False) -> None:
+        """A link is there. Where it leads is only read: whoever follows a stranger's link may wait for ever."""
+        if at_root and self._tree.layout == "projects":
+            self.projects.append(path)
+            return
+        with suppress(OSError):  # gone meanwhile
+            if path.endswith(SUFFIX) or self._target(path).endswith(SUFFIX):
+                return  # a file's
+        self._leave(path, _LINK)
+
+    def _target(self, path: bytes) -> bytes:
+        return os.readlink(os.path.join(os.fsencode(self._tree.root), path))
+
+    def _leave(self, path: bytes, reason: str) -> None:
+        self._links_count += 1
+        if len(self._links) < _LINKS_TOLD:
+            self._links[self._tree.key(path)] = reason
+
+    def failed(self, folder: bytes, error: OSError) -> None:
+        """A folder, by its path below the root, cannot be looked into."""
+        whole = os.path.join(os.fsencode(self._tree.root), folder) if folder else os.fsencode(self._tree.root)
+        self._unreadable.append(f"{os.fsdecode(whole)}: {error.strerror}")
+        self._unknown.append(self._tree.key(folder + b"/" if folder else b""))
+
+    def follow(self, root: bytes) -> None:
+        """Look into the folders that links of the root lead to."""
+        refused: dict[bytes, str] = {}
+        try:
+            above = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return  # which the look at it has noticed, or the next one does
+        try:
+            for name, project, places in links.follow(above, self.projects, refused):
+                self._project(name, project, places)
+        finally:
+            os.close(above)
+        for name, reason in refused.items():
+            self._leave(name, reason)
+            self._unknown.append(self._tree.key(name + b"/"))
+
+    def _project(self, name: bytes, project: int, places: set[links.Place]) -> None:
+        # Each folder is reached from the open one: by its whole name, a link that was swapped would be followed.
+        pending: list[bytes] = [b""]
+        while pending:
+            path = pending.pop()
+            try:
+                folder = links.open_below(project, path)
+                try:
+                    if path and links.place(folder) in places:
+                        continue  # another link's
+                    self._folder(name, path, folder, pending)
+                finally:
+                    os.close(folder)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self.failed(os.path.join(name, path) if path else name, error)
+
+    def _folder(self, name: bytes, path: bytes, folder: int, pending: list[bytes]) -> None:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                below = os.path.join(path, os.fsencode(entry.name))
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(below)
+                elif below.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
+                    if is_session(below):
+                        self.take(os.path.join(name, below), entry)
+                elif entry.is_symlink():
+                    self.link(os.path.join(name, below))
+
+    def listing(self) -> Listing:
+        """All of it."""
+        return Listing(
+            bytes(self._lines),
+            self._count,
+            self.directories,
+            self._unreadable,
+            node_of(self._tree.key(b"")),
+            tuple(self._unknown),
+            self._links,
+            self._links_count,
+        )
 
 
 class Looks:
@@ -233,8 +361,10 @@ class NotASession(Exception):
     """The path holds no regular file (nothing, a folder, a link, a pipe): the session is gone."""
 
 
-def open_session(root: bytes, path: bytes) -> int:
+def open_session(root: bytes, path: bytes, layout: Layout = "users") -> int:
     """A descriptor for reading a session file, reached without leaving the root or following any link below it.
+
+    In the layout ``projects`` the first folder may be a link that `watcher.links` follows.
 
     Raises:
         NotASession: there is no regular file under this name.
@@ -245,12 +375,15 @@ def open_session(root: bytes, path: bytes) -> int:
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         *parents, name = path.split(b"/")
-        for parent in parents:
-            below = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        for depth, parent in enumerate(parents):
+            follow = depth == 0 and layout == "projects"
+            below = (links.open_project if follow else links.open_folder)(parent, folder)
             os.close(folder)
             folder = below
         # O_NONBLOCK: opening a pipe that nobody writes to must not wait.
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except links.NotFollowed as error:
+        raise NotASession(str(error)) from None
     finally:
         os.close(folder)
     if not stat.S_ISREG(os.fstat(file).st_mode):

@@ -78,13 +78,13 @@ class Errors:
     """The processor."""
 
     name = "errors"
-    version = 1
+    version = 2
     settings = ErrorsSettings
     schema = SCHEMA
 
     def extract(self, work: Work) -> Extraction:
         """See `processors.contract.Processor.extract`."""
-        records, bad_lines = read(work.lines)
+        records, bad_lines = read(work.lines, work.start)
         waiting = Waiting(work.carry.get("waiting", {}))
         rows: dict[str, ErrorRow] = {}
         # Rises with every result, each of which takes more than one byte.
@@ -109,7 +109,7 @@ class Errors:
                             rows[block.tool_use_id] = ErrorRow(
                                 clean(block.tool_use_id),
                                 tool,
-                                kind_of(text),
+                                kind_of(text, tool, _denial(record)),
                                 at,
                                 clean(record.sessionId) if record.sessionId is not None else None,
                                 work.session.username,
@@ -135,6 +135,11 @@ def _messages(record: Record) -> Iterable[tuple[str, Message, datetime | None]]:
             if inner.message is not None and inner.type in ("assistant", "user"):
                 at = inner.timestamp if inner.timestamp is not None else record.timestamp
                 yield inner.type, inner.message, at
+
+
+def _denial(record: Record) -> str | None:
+    """What the client says of a call that did not run, on the line of its result."""
+    return record.toolDenialKind if record.type == "user" else None
 
 
 def _earlier(at: datetime | None, than: datetime | None) -> bool:

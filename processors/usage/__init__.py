@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from processors.contract import Extraction, ProcessorSettings, Work, setting
+from processors.usage.backfill import priced
 from processors.usage.extract import extract
+from processors.usage.price_factors import FACTORS
 from processors.usage.prices import PriceList
 from processors.usage.schema import SCHEMA
 
@@ -20,15 +23,20 @@ class UsageSettings(ProcessorSettings):
     prices: dict[str, dict[str, float]] = setting(
         {}, 'Prices by model that win over the known ones: {"my-model" = {input = 3.0, output = 15.0}}.'
     )
+    price_factors: list[dict[str, Any]] = setting(
+        FACTORS,
+        "What multiplies a model's token prices for a speed, inference_geo or service_tier, or always; "
+        'from (optional) is the first day: {model = "claude-*", inference_geo = "us", factor = 1.1}.',
+    )
 
     def __post_init__(self) -> None:
-        """Refuse zones and prices that mean nothing."""
+        """Refuse zones, prices and factors that mean nothing."""
         super().__post_init__()
         try:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError):
             raise ValueError('timezone: a zone such as "UTC" or "Europe/Berlin"') from None
-        PriceList(self.prices)
+        PriceList(self.prices, self.price_factors)
 
 
 class Usage:
@@ -45,7 +53,20 @@ class Usage:
 
     def extract(self, work: Work) -> Extraction:
         """See `processors.contract.Processor.extract`."""
-        if self._prices is None or self._priced_by is not work.settings:
-            self._priced_by = work.settings
-            self._prices = PriceList(work.settings.prices)
-        return extract(work, lambda call, context: self._prices.of(call), 0)
+        prices = self._prices_of(work.settings)
+        return extract(work, prices.of, prices.fingerprint)
+
+    def basis(self, settings: UsageSettings) -> int:
+        """See `processors.contract.Backfills.basis`: the prices."""
+        return self._prices_of(settings).fingerprint
+
+    def backfill(self, rows: Sequence[Sequence[Any]], settings: UsageSettings) -> list[dict[str, Any]]:
+        """See `processors.contract.Backfills.backfill`: what calls cost by other prices."""
+        prices = self._prices_of(settings)
+        return [priced(row, prices.of) for row in rows]
+
+    def _prices_of(self, settings: UsageSettings) -> PriceList:
+        if self._prices is None or self._priced_by is not settings:
+            self._priced_by = settings
+            self._prices = PriceList(settings.prices, settings.price_factors)
+        return self._prices

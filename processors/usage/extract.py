@@ -18,6 +18,4 @@ def extract(work: Work, price: Price, priced_by: int) -> Extraction:
     rows = stretch.rows()
     items = sum(call.iteration < 0 for call in rows["usage_calls"])
     items += sum(not use.is_result for use in rows["usage_uses"])
-    return Extraction(
-        rows=rows, items=items, bad_lines=bad_lines, carry=stretch.carry(), withdrawn=stretch.withdrawn
-    )
+    return Extraction(rows=rows, items=items, bad_lines=bad_lines, carry=stretch.carry(), withdrawn=stretch.withdrawn)

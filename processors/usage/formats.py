@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,8 @@ _MOST_LISTED = 1000
 class Formats:
     """Unknown names and listings of one stretch."""
 
-    def __init__(self) -> None:
+    def __init__(self, positions: Iterator[int]) -> None:
+        self._positions = positions
         self._unknown: dict[tuple[str, str, str], Unknown] = {}
         self._listed: dict[tuple[str, str], Listed] = {}
 
@@ -50,7 +51,8 @@ class Formats:
         if kind == "attachment" and attached is not None:
             if attached.type is not None and attached.type not in ATTACHMENT_TYPES:
                 self.note("attachment", attached.type, version, record.timestamp)
-            self.origin(attached.origin.kind if attached.origin is not None else None, version, record.timestamp)
+            if attached.type == "queued_command" and attached.origin is not None:
+                self.origin(attached.origin.kind, version, record.timestamp)
 
     def origin(self, kind: str | None, version: str | None, at: datetime | None) -> None:
         """Note an origin that is not known."""
@@ -62,7 +64,7 @@ class Formats:
         name, version = clean(name)[:200], clean(version)[:200] if version is not None else ""
         known = self._unknown.get((kind, name, version))
         if known is None:
-            self._unknown[kind, name, version] = Unknown(kind, name, version, at, at)
+            self._unknown[kind, name, version] = Unknown(kind, name, version, at, at, next(self._positions))
             return
         if earlier(at, known.first_at):
             known.first_at = at

@@ -6,7 +6,7 @@ import re
 
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
 _WORKTREE = re.compile(r"/(?:\.claude/worktrees|\.worktrees|\.git/worktrees)/.*", re.DOTALL)
-_BESIDE = re.compile(r"(?<=[^/])[-.]worktrees/[^/]+(?=/|\Z)", re.DOTALL)
+_BESIDE = re.compile(r"(?<=[^/])[-.]worktrees/.+", re.DOTALL)
 _HOME = re.compile(
     r"(?:/home/[^/]+|/Users/[^/]+|/root|[A-Za-z]:/Users/[^/]+|/mnt/[A-Za-z]/Users/[^/]+)(?=/|\Z)", re.DOTALL
 )

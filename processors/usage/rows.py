@@ -137,7 +137,7 @@ class Statement(msgspec.Struct, gc=False):
     cache_creation_1h_tokens: int
     cache_read_tokens: int
     web_search_requests: int
-    cost_usd: float | None
+    cost_usd: float
     #: When the client began to add up.
     started_at: datetime | None
     position: int
@@ -171,6 +171,7 @@ class Unknown(msgspec.Struct, gc=False):
     version: str
     first_at: datetime | None
     last_at: datetime | None
+    position: int
 
 
 class File(msgspec.Struct, gc=False):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 import msgspec
 
 from processors.contract import ColumnType, Export, Once, Schema, Table
 from processors.usage import rows
+from processors.usage.backfill import BACKFILL
 
 _TYPES: dict[type, ColumnType] = {str: "text", int: "integer", float: "real", bool: "boolean", datetime: "timestamp"}
 
@@ -24,6 +25,7 @@ def _columns(row: type[msgspec.Struct]) -> Mapping[str, ColumnType]:
 
 SCHEMA = Schema(
     package="processors.usage",
+    backfill=BACKFILL,
     exports={
         "usage_messages": Export("occurred_at"),
         "usage_events": Export("occurred_at", key=("tool_use_id",)),

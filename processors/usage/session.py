@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from processors.contract import Session
@@ -120,7 +119,7 @@ class SessionFacts:
 
     def opened(self, words: str | None) -> None:
         """The words of a person's first prompt, which name a session that nothing else names."""
-        if words and "opening" not in self._titles and not is_subagent(self._session.key):
+        if words and "opening" not in self._titles:
             self._titles["opening"] = _title(words, LONGEST_OPENING)
 
     def name(self, record: Record) -> None:
@@ -151,19 +150,27 @@ class SessionFacts:
         if not isinstance(spent, dict):
             return
         position = next(self._positions)
+        started = span.moment(record.startTime * 1000) if record.startTime is not None else None
         for model, said in spent.items():
             if isinstance(said, dict):
-                cost = said.get("costUSD")
-                known = isinstance(cost, (int, float)) and not isinstance(cost, bool) and 0 <= cost < 1e12
+                fresh, output, thinking, written, one_hour, read, searches = (
+                    _count(said.get(name)) for name in _STATED
+                )
                 self.statements.append(
                     Statement(
-                        self._of(record),
-                        span.moment(self._latest),
-                        clean(model),
-                        *(_count(said.get(name)) for name in _STATED),
-                        float(cost) if known else None,  # type: ignore[arg-type]
-                        span.moment(record.startTime * 1000) if record.startTime is not None else None,
-                        position,
+                        session_id=self._of(record),
+                        stated_at=span.moment(self._latest),
+                        model=clean(model),
+                        input_tokens=fresh,
+                        output_tokens=output,
+                        thinking_tokens=thinking,
+                        cache_creation_tokens=written,
+                        cache_creation_1h_tokens=one_hour,
+                        cache_read_tokens=read,
+                        web_search_requests=searches,
+                        cost_usd=_cost(said.get("costUSD")),
+                        started_at=started,
+                        position=position,
                     )
                 )
 
@@ -190,3 +197,7 @@ def _title(text: str, longest: int) -> str:
 
 def _count(value: Any) -> int:
     return value if type(value) is int and 0 <= value <= _MOST else 0
+
+
+def _cost(value: Any) -> float:
+    return float(value) if type(value) in (int, float) and 0 <= value < _MOST else 0.0

@@ -43,7 +43,7 @@ class Stretch:
         self._calls = Calls(positions)
         self._uses = Uses(positions)
         self._turns = Turns(session.username, carry, positions, is_open=not self._facts.has_own_call)
-        self._formats = Formats()
+        self._formats = Formats(positions)
         self._sampled: dict[str, tuple[str, str | None, datetime | None]] = {}
         self._listings: set[tuple[str, int]] = set()
 
@@ -67,6 +67,10 @@ class Stretch:
                 facts.pass_over(records[passed:index])
                 passed = index
                 self._other(record)
+            if self._calls.unknown or (record.origin is not None and kind == "user"):
+                facts.pass_over(records[passed:index])
+                passed = index
+                self._unknown(record)
             if record.requestSessionId is not None and is_foreign(record) and not facts.has_own_call:
                 turns.copied()
                 copied = index + 1
@@ -85,8 +89,6 @@ class Stretch:
         calls, contexts, price = self._calls.rows, self._contexts.rows, self._price
         for call in calls:
             call.cost_usd = price(call, contexts[call.context])
-        for name in self._calls.unknown:
-            self._formats.note("iteration", name, self._facts.version, None)
         return {
             "usage_contexts": list(contexts.values()),
             "usage_calls": calls,
@@ -163,16 +165,13 @@ class Stretch:
                 if "<command-" in text[:_NEAR]:
                     context = self._contexts.of(record, None, self._turns.asked_by, None)
                     self._turns.tagged(record, [text], context)
-        if record.origin is not None:
-            self._formats.origin(record.origin.kind, record.version, record.timestamp)
 
     def _results(self, record: Record, content: list[Block], at: datetime | None, data: ProgressData | None) -> bool:
         """Note the results among the blocks; whether there is any result block."""
-        results = [block for block in content if block.type == "tool_result"]
+        results = [block for block in content if block.type == "tool_result" and block.tool_use_id is not None]
         for block in results:
             use_id = block.tool_use_id
-            if use_id is None:
-                continue
+            assert use_id is not None
             result = self._uses.result(use_id, block.is_error is True, at)
             if not result.context and not self._uses.stands(use_id):
                 # What stood beside it matters only where the use stands elsewhere.
@@ -180,6 +179,15 @@ class Stretch:
             if data is None and len(results) == 1:
                 tell(result, record)
         return bool(results)
+
+    def _unknown(self, record: Record) -> None:
+        """Note what is not known of a message."""
+        version = record.version if record.version is not None else self._facts.version
+        for name in self._calls.unknown:
+            self._formats.note("iteration", name, version, record.timestamp)
+        self._calls.unknown.clear()
+        if record.origin is not None:
+            self._formats.origin(record.origin.kind, version, record.timestamp)
 
     def _other(self, record: Record) -> None:
         """A record that is no message: rare, and of many kinds."""
@@ -196,9 +204,8 @@ class Stretch:
         elif kind == "queue-operation":
             self._turns.queue(record, facts.version)
         elif kind == "system" and record.subtype == "local_command" and record.commandRun is not None:
-            if not record.isMeta and not record.isSidechain:
-                context = self._contexts.of(record, None, self._turns.asked_by, None)
-                self._turns.ran(record, record.commandRun, context)
+            context = self._contexts.of(record, None, self._turns.asked_by, None)
+            self._turns.ran(record, record.commandRun, context)
         elif kind == "cost-state":
             facts.state(record)
         elif kind == "pr-link":

@@ -138,7 +138,7 @@ class Turns:
 
     def _deliver(self, words: str) -> None:
         """A prompt has the words of a sentence that was queued: it is the turn, and the queued one is none."""
-        number = _number(words.casefold())
+        number = _number(words.lower())
         position = next((place for queued, place in self._queued if queued == number), None)
         if position is None:
             return
@@ -152,9 +152,7 @@ class Turns:
         mark = str(micros(at)) if at is not None else record.uuid
         if mark is None:
             return
-        use = Use(
-            clean(f"command:{name}:{mark}"), False, at, False, context, next(self._positions), "slash_command"
-        )
+        use = Use(clean(f"command:{name}:{mark}"), False, at, False, context, next(self._positions), "slash_command")
         use.command_name = name
         self._commands[use.position] = use
         if self._open:

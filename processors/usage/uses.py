@@ -109,9 +109,7 @@ class Uses:
         for use_id, result in self._results.items():
             use = uses.get(use_id)
             if use is None:
-                use = uses[use_id] = Use(
-                    clean(use_id), True, result.at, False, result.context, result.position
-                )
+                use = uses[use_id] = Use(clean(use_id), True, result.at, False, result.context, result.position)
             use.own_error, use.result_at = result.error, result.at
             use.own_denial, use.own_decider, use.own_searches = result.denial, result.decider, result.searches
             use.own_added, use.own_removed = result.added, result.removed

@@ -32,7 +32,11 @@ FROM (
            lead(linked_at) OVER (PARTITION BY session_id, git_branch ORDER BY linked_at, session_file, position)
                AS next_of_branch_at,
            lag(linked_at) OVER (PARTITION BY session_id ORDER BY linked_at, session_file, position) AS previous_at
-    FROM usage_links WHERE linked_at IS NOT NULL
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY session_id, pull_request
+                                     ORDER BY linked_at, session_file, position) AS nth
+        FROM usage_links WHERE linked_at IS NOT NULL
+    ) every WHERE nth = 1
 ) l;
 
 CREATE OR REPLACE VIEW usage_messages AS
@@ -46,7 +50,7 @@ FROM usage_calls c
 JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
 LEFT JOIN usage_places p ON p.session_file = c.session_file
 LEFT JOIN usage_pull_requests r
-    ON r.session_id = x.session_id AND COALESCE(r.git_branch, '') = COALESCE(x.git_branch, '')
+    ON r.session_id = x.session_id AND r.git_branch IS NOT DISTINCT FROM x.git_branch
     AND (r.from_at IS NULL OR c.occurred_at >= r.from_at) AND (r.until_at IS NULL OR c.occurred_at < r.until_at)
 WHERE c.counted;
 
@@ -71,6 +75,7 @@ CREATE OR REPLACE VIEW usage_file_sums AS
 SELECT session_file, count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+       CAST(COALESCE(sum(thinking_tokens), 0) AS BIGINT) AS thinking_tokens,
        CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
        CAST(sum(cache_creation_1h_tokens) AS BIGINT) AS cache_creation_1h_tokens,
        CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
@@ -90,6 +95,7 @@ SELECT f.session_file, f.session_id, f.parent_session, f.forked_from, f.username
        COALESCE(u.tool_errors, 0) AS tool_errors,
        COALESCE(c.input_tokens, 0) AS input_tokens,
        COALESCE(c.output_tokens, 0) AS output_tokens,
+       COALESCE(c.thinking_tokens, 0) AS thinking_tokens,
        COALESCE(c.cache_creation_tokens, 0) AS cache_creation_tokens,
        COALESCE(c.cache_creation_1h_tokens, 0) AS cache_creation_1h_tokens,
        COALESCE(c.cache_read_tokens, 0) AS cache_read_tokens,
@@ -122,7 +128,8 @@ LEFT JOIN (
 -- Every counted call, with what reports add up by: without what needs the other tables.
 CREATE OR REPLACE VIEW usage_added AS
 SELECT c.iteration, x.session_id, x.username, c.occurred_at, c.model, c.input_tokens, c.output_tokens,
-       c.cache_creation_tokens, c.cache_creation_1h_tokens, c.cache_read_tokens, c.web_search_requests, c.cost_usd
+       c.thinking_tokens, c.cache_creation_tokens, c.cache_creation_1h_tokens, c.cache_read_tokens,
+       c.web_search_requests, c.cost_usd
 FROM usage_calls c
 JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
 WHERE c.counted;
@@ -132,6 +139,7 @@ SELECT CAST(occurred_at AT TIME ZONE {timezone} AS DATE) AS day, count(DISTINCT 
        count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+       CAST(COALESCE(sum(thinking_tokens), 0) AS BIGINT) AS thinking_tokens,
        CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
        CAST(sum(cache_creation_1h_tokens) AS BIGINT) AS cache_creation_1h_tokens,
        CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
@@ -143,6 +151,7 @@ CREATE OR REPLACE VIEW usage_by_model AS
 SELECT model, count(DISTINCT session_id) AS sessions, count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+       CAST(COALESCE(sum(thinking_tokens), 0) AS BIGINT) AS thinking_tokens,
        CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
        CAST(sum(cache_creation_1h_tokens) AS BIGINT) AS cache_creation_1h_tokens,
        CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
@@ -154,6 +163,7 @@ CREATE OR REPLACE VIEW usage_by_user AS
 SELECT username, count(DISTINCT session_id) AS sessions, count(CASE WHEN iteration = -1 THEN 1 END) AS calls,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+       CAST(COALESCE(sum(thinking_tokens), 0) AS BIGINT) AS thinking_tokens,
        CAST(sum(cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
        CAST(sum(cache_creation_1h_tokens) AS BIGINT) AS cache_creation_1h_tokens,
        CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
@@ -165,3 +175,160 @@ CREATE OR REPLACE VIEW usage_by_tool AS
 SELECT tool_name, event_type, count(*) AS calls, count(CASE WHEN is_error THEN 1 END) AS errors,
        count(DISTINCT session_id) AS sessions
 FROM usage_events WHERE event_type <> 'slash_command' GROUP BY tool_name, event_type;
+
+-- What the client says that sessions spent, each statement as a whole, and which of a session's is the largest.
+CREATE OR REPLACE VIEW usage_stated AS
+SELECT session_id, session_file, position, stated_at, started_at,
+       row_number() OVER (PARTITION BY session_id ORDER BY tokens DESC, cost_usd DESC NULLS LAST,
+                          stated_at DESC NULLS LAST, session_file, position DESC) AS place
+FROM (
+    SELECT session_id, session_file, position, max(stated_at) AS stated_at, max(started_at) AS started_at,
+           sum(input_tokens + output_tokens + cache_creation_tokens + cache_read_tokens) AS tokens,
+           CAST(sum(cost_usd) AS DECIMAL(38, 9)) AS cost_usd
+    FROM usage_statements GROUP BY session_id, session_file, position
+) whole;
+
+-- The statement that counts of each session, and the one of its parent that it goes on from, with what is unknown.
+CREATE OR REPLACE VIEW usage_heritage AS
+SELECT s.session_id, s.session_file, s.position, s.stated_at, p.session_file AS parent_file,
+       p.position AS parent_position,
+       CASE WHEN NOT s.inherits THEN NULL
+            WHEN NOT EXISTS (SELECT 1 FROM usage_files f WHERE f.session_id = s.forked_from) THEN 'parent unknown'
+            WHEN p.session_file IS NULL THEN 'parent not stated' END AS reason
+FROM (
+    SELECT t.session_id, t.session_file, t.position, t.stated_at, m.forked_from, m.copied_at,
+           m.forked_from IS NOT NULL AND (t.started_at IS NULL OR m.copied_at IS NULL OR t.started_at <= m.copied_at)
+               AS inherits
+    FROM usage_stated t
+    LEFT JOIN usage_main_files m ON m.session_id = t.session_id
+    WHERE t.place = 1
+) s
+LEFT JOIN (
+    SELECT m.session_id, t.session_file, t.position,
+           row_number() OVER (PARTITION BY m.session_id ORDER BY t.stated_at, t.session_file, t.position) AS place
+    FROM usage_main_files m
+    JOIN usage_stated t ON t.session_id = m.forked_from AND t.stated_at >= m.copied_at
+) p ON s.inherits AND p.session_id = s.session_id AND p.place = 1;
+
+CREATE OR REPLACE VIEW usage_owners AS
+SELECT f.session_id, f.username FROM usage_files f
+JOIN (SELECT COALESCE(m.session_file, any_file.session_file) AS session_file
+      FROM (SELECT session_id, min(session_file) AS session_file FROM usage_files GROUP BY session_id) any_file
+      LEFT JOIN usage_main_files m ON m.session_id = any_file.session_id) owner ON owner.session_file = f.session_file;
+
+-- By session and model, what the client itself spent there; NULL where a fork's share is not known.
+CREATE OR REPLACE VIEW usage_client_totals AS
+SELECT h.session_id, o.username, h.stated_at, w.model,
+       CASE WHEN h.reason IS NULL THEN w.input_tokens END AS input_tokens,
+       CASE WHEN h.reason IS NULL THEN w.output_tokens END AS output_tokens,
+       CASE WHEN h.reason IS NULL THEN w.cache_creation_tokens END AS cache_creation_tokens,
+       CASE WHEN h.reason IS NULL THEN w.cache_read_tokens END AS cache_read_tokens,
+       CASE WHEN h.reason IS NULL THEN w.web_search_requests END AS web_search_requests,
+       CASE WHEN h.reason IS NULL THEN w.cost_usd END AS cost_usd, h.reason
+FROM usage_heritage h
+LEFT JOIN usage_owners o ON o.session_id = h.session_id
+JOIN (
+    SELECT session_id, model,
+           CAST(sum(sign * input_tokens) AS BIGINT) AS input_tokens,
+           CAST(sum(sign * output_tokens) AS BIGINT) AS output_tokens,
+           CAST(sum(sign * cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
+           CAST(sum(sign * cache_read_tokens) AS BIGINT) AS cache_read_tokens,
+           CAST(sum(sign * web_search_requests) AS BIGINT) AS web_search_requests,
+           CAST(CAST(sum(sign * cost_usd) AS DECIMAL(38, 9)) AS DOUBLE PRECISION) AS cost_usd
+    FROM (
+        SELECT h.session_id, t.model, 1 AS sign, t.input_tokens, t.output_tokens, t.cache_creation_tokens,
+               t.cache_read_tokens, t.web_search_requests, t.cost_usd
+        FROM usage_heritage h
+        JOIN usage_statements t ON t.session_id = h.session_id AND t.session_file = h.session_file
+            AND t.position = h.position
+        UNION ALL
+        SELECT h.session_id, t.model, -1, t.input_tokens, t.output_tokens, t.cache_creation_tokens,
+               t.cache_read_tokens, t.web_search_requests, t.cost_usd
+        FROM usage_heritage h
+        JOIN usage_statements t ON t.session_file = h.parent_file AND t.position = h.parent_position
+    ) both_sides
+    GROUP BY session_id, model
+) w ON w.session_id = h.session_id;
+
+-- By session and model as the client would name it, what is counted: what its statement covers, and what it does not.
+CREATE OR REPLACE VIEW usage_reckoned AS
+SELECT session_id, model,
+       CAST(sum(CASE WHEN is_stated THEN input_tokens ELSE 0 END) AS BIGINT) AS counted_input_tokens,
+       CAST(sum(CASE WHEN is_stated THEN output_tokens ELSE 0 END) AS BIGINT) AS counted_output_tokens,
+       CAST(sum(CASE WHEN is_stated THEN cache_creation_tokens ELSE 0 END) AS BIGINT) AS counted_cache_creation_tokens,
+       CAST(sum(CASE WHEN is_stated THEN cache_read_tokens ELSE 0 END) AS BIGINT) AS counted_cache_read_tokens,
+       CAST(CAST(COALESCE(sum(CASE WHEN is_stated THEN cost_usd END), 0) AS DECIMAL(38, 9)) AS DOUBLE PRECISION)
+           AS counted_cost_usd,
+       CAST(sum(CASE WHEN NOT is_stated THEN input_tokens ELSE 0 END) AS BIGINT) AS not_yet_stated_input_tokens,
+       CAST(sum(CASE WHEN NOT is_stated THEN output_tokens ELSE 0 END) AS BIGINT) AS not_yet_stated_output_tokens,
+       CAST(sum(CASE WHEN NOT is_stated THEN cache_creation_tokens ELSE 0 END) AS BIGINT) AS not_yet_stated_cache_creation_tokens,
+       CAST(sum(CASE WHEN NOT is_stated THEN cache_read_tokens ELSE 0 END) AS BIGINT) AS not_yet_stated_cache_read_tokens,
+       CAST(CAST(COALESCE(sum(CASE WHEN NOT is_stated THEN cost_usd END), 0) AS DECIMAL(38, 9)) AS DOUBLE PRECISION)
+           AS not_yet_stated_cost_usd
+FROM (
+    SELECT x.session_id,
+           CASE WHEN c.iteration = -1 AND a.model IS NOT NULL THEN a.model ELSE c.model END AS model,
+           c.input_tokens, c.output_tokens, c.cache_creation_tokens, c.cache_read_tokens, c.cost_usd,
+           h.session_id IS NOT NULL
+               AND CASE WHEN c.session_file = h.session_file THEN c.position < h.position
+                        ELSE COALESCE(c.occurred_at <= h.stated_at, FALSE) END AS is_stated
+    FROM usage_calls c
+    JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
+    LEFT JOIN usage_heritage h ON h.session_id = x.session_id
+    LEFT JOIN (SELECT DISTINCT session_id, model FROM usage_statements) a
+        ON a.session_id = x.session_id AND a.model = x.requested_model
+    WHERE c.counted AND c.precedence IN (0, 2)
+) rows_of_sessions
+GROUP BY session_id, model;
+
+-- By session and model: what is counted of what the client stated, what it says, what it has not stated yet, and what
+-- no line explains.
+CREATE OR REPLACE VIEW usage_reconciled AS
+SELECT k.session_id, o.username, h.stated_at, k.model,
+       COALESCE(n.counted_input_tokens, 0) AS counted_input_tokens,
+       COALESCE(n.counted_output_tokens, 0) AS counted_output_tokens,
+       COALESCE(n.counted_cache_creation_tokens, 0) AS counted_cache_creation_tokens,
+       COALESCE(n.counted_cache_read_tokens, 0) AS counted_cache_read_tokens,
+       COALESCE(n.counted_cost_usd, 0) AS counted_cost_usd,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.input_tokens, 0) END AS client_input_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.output_tokens, 0) END AS client_output_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_creation_tokens, 0) END AS client_cache_creation_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_read_tokens, 0) END AS client_cache_read_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cost_usd, 0) END AS client_cost_usd,
+       COALESCE(n.not_yet_stated_input_tokens, 0) AS not_yet_stated_input_tokens,
+       COALESCE(n.not_yet_stated_output_tokens, 0) AS not_yet_stated_output_tokens,
+       COALESCE(n.not_yet_stated_cache_creation_tokens, 0) AS not_yet_stated_cache_creation_tokens,
+       COALESCE(n.not_yet_stated_cache_read_tokens, 0) AS not_yet_stated_cache_read_tokens,
+       COALESCE(n.not_yet_stated_cost_usd, 0) AS not_yet_stated_cost_usd,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.input_tokens, 0) - COALESCE(n.counted_input_tokens, 0) END AS unexplained_input_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.output_tokens, 0) - COALESCE(n.counted_output_tokens, 0) END AS unexplained_output_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_creation_tokens, 0) - COALESCE(n.counted_cache_creation_tokens, 0) END AS unexplained_cache_creation_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_read_tokens, 0) - COALESCE(n.counted_cache_read_tokens, 0) END AS unexplained_cache_read_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN CAST(CAST(COALESCE(w.cost_usd, 0) - COALESCE(n.counted_cost_usd, 0) AS DECIMAL(38, 9)) AS DOUBLE PRECISION) END AS unexplained_cost_usd,
+       CASE WHEN h.session_id IS NULL THEN 'no statement' ELSE h.reason END AS reason
+FROM (
+    SELECT session_id, model FROM usage_client_totals
+    UNION
+    SELECT session_id, model FROM usage_reckoned WHERE session_id IS NOT NULL
+) k
+LEFT JOIN usage_heritage h ON h.session_id = k.session_id
+LEFT JOIN usage_owners o ON o.session_id = k.session_id
+LEFT JOIN usage_client_totals w ON w.session_id = k.session_id AND w.model = k.model
+LEFT JOIN usage_reckoned n ON n.session_id = k.session_id AND n.model IS NOT DISTINCT FROM k.model;
+
+-- What this version does not know of the format, by name and client version; and message ids of several requests.
+CREATE OR REPLACE VIEW unknown_records AS
+SELECT u.kind, u.name, u.version, count(DISTINCT f.session_id) AS sessions, min(u.first_at) AS first_at,
+       max(u.last_at) AS last_at
+FROM usage_unknown u
+JOIN usage_files f ON f.session_file = u.session_file
+GROUP BY u.kind, u.name, u.version
+UNION ALL
+SELECT 'several_requests', c.message_id, '', count(DISTINCT f.session_id), min(c.first_at), min(c.first_at)
+FROM usage_calls c
+JOIN usage_files f ON f.session_file = c.session_file
+WHERE c.iteration = -1 AND c.precedence < 2 AND c.request_id <> ''
+  AND c.message_id IN (SELECT message_id FROM usage_calls
+                       WHERE NOT counted AND iteration = -1 AND precedence < 2 AND request_id <> '')
+GROUP BY c.message_id
+HAVING min(c.request_id) <> max(c.request_id);

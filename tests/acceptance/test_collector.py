@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,36 @@ def test_once_collects_first_where_that_is_enabled(place: Collected) -> None:
     place.write(collector=place.collecting())
     place.home("zoe", "z.jsonl", lines(["m4"]))
     assert "collector" not in place.json("once", "-q") and not (place.sessions / "zoe").exists()
+
+
+def test_what_is_about_to_be_lost_is_named_with_the_service_and_without(place: Collected) -> None:
+    """By health and doctor, by the period of the home's settings, until it is copied; no restart forgets it."""
+    path = place.home("ann", "old.jsonl", lines(["m3"]))
+    os.link(path, path.with_name("second"))
+    os.utime(path, (time.time() - 80 * 86_400,) * 2)
+    (place.homes / "ann" / ".claude" / "settings.json").write_text('{"cleanupPeriodDays": 85}')
+    assert place.run("collect").returncode == 0
+    assert warned(place) == ["transcripts_expire"] and place.run("doctor").returncode == 1
+    running = place.start()
+    try:
+        assert place.said("transcripts_expire", "after 85") and warned(place) == ["transcripts_expire"]
+        path.with_name("second").unlink()
+        (place.homes / "ann" / ".claude" / "settings.json").write_text('{"cleanupPeriodDays": []}')
+        done = place.json("collect")
+        assert done["ok"] and [one["path"] for one in done["details"]["warnings"]] == [
+            str(place.homes / "ann" / ".claude" / "settings.json")
+        ]
+        assert (
+            not place.said("transcripts_expire")
+            and place.said("retention_unknown", "settings.json")
+            and not warned(place)
+        )
+        assert running.stop() == 0
+    finally:
+        running.kill()
+    assert warned(place) == [] and place.run("doctor").returncode == 0
+
+
+def warned(place: Collected) -> list[str]:
+    """What the doctor warns of."""
+    return [one["name"] for one in place.json("doctor")["checks"] if one["level"] == "warning"]

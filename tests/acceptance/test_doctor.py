@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
 from pathlib import Path
@@ -206,6 +207,34 @@ def dated_ahead(patient: Patient) -> None:
         database.execute("UPDATE session_processor_state SET processed_at = now() + INTERVAL 1 DAY")
 
 
+def own_folder(patient: Patient) -> Path:
+    """The sessions folder is somebody's own, with a session that was taken."""
+    patient.sessions = patient.folder / ".claude" / "projects"
+    patient.sessions.mkdir(parents=True)
+    patient.fill()
+    return patient.sessions / "ann"
+
+
+def about_to_be_lost(patient: Patient) -> None:
+    path = own_folder(patient) / "b.jsonl"
+    path.write_bytes(call("m2"))
+    os.utime(path, (time.time() - 29 * 86_400,) * 2)
+
+
+def not_looked_at(patient: Patient) -> None:
+    own_folder(patient)
+    with duckdb.connect(str(patient.database)) as database:
+        database.execute("UPDATE homes_visited SET visited_at = now() - INTERVAL 16 DAY")
+
+
+def a_link_that_leads_back(patient: Patient) -> None:
+    own_folder(patient).with_name("back").symlink_to(patient.folder)
+
+
+def a_users_folder_that_is_a_link(patient: Patient) -> None:
+    (patient.sessions / "bob").symlink_to(patient.folder)
+
+
 FAULTS: list[tuple[Callable[[Patient], None], str, str, str]] = [
     (no_sessions, "unhealthy", "sessions", "no such folder"),
     (sessions_is_a_file, "unhealthy", "sessions", "no such folder"),
@@ -220,6 +249,10 @@ FAULTS: list[tuple[Callable[[Patient], None], str, str, str]] = [
     (log_played_in_part, "degraded", "wal_damaged", "at byte 0"),
     (open_token, "degraded", "token", "chmod 600"),
     (dated_ahead, "degraded", "dated_ahead", "NTP"),
+    (about_to_be_lost, "degraded", "transcripts_expire", "1 transcript was not taken by all processors"),
+    (not_looked_at, "degraded", "visit_overdue", "16 days ago"),
+    (a_link_that_leads_back, "degraded", "link_not_followed", "back is a link and is not followed: it leads back"),
+    (a_users_folder_that_is_a_link, "degraded", "link_not_followed", "bob is a link"),
     (put_aside, "degraded", "quarantined", "sessions retry"),
 ]
 

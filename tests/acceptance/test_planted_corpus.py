@@ -40,15 +40,25 @@ def must_have_the_known_totals(subject: Subject) -> None:
             "web_search_requests",
         )
     )
-    assert core.query(f"SELECT count(*), {sums} FROM usage_messages") == [astuple(TOTALS.spent)]
+    calls = "count(*) FILTER (WHERE iteration = -1)"
+    assert core.query(f"SELECT {calls}, {sums} FROM usage_messages") == [astuple(TOTALS.spent)]
     for by, known in (("username", TOTALS.by_user), ("model", TOTALS.by_model)):
-        found = core.query(f"SELECT {by}, count(*), {sums} FROM usage_messages GROUP BY 1")
+        found = core.query(f"SELECT {by}, {calls}, {sums} FROM usage_messages GROUP BY 1")
         assert {name: tuple(spent) for name, *spent in found} == {name: astuple(spent) for name, spent in known.items()}
     assert dict(core.query("SELECT event_type, count(*) FROM usage_events GROUP BY 1")) == TOTALS.uses
     assert dict(core.query("SELECT kind, count(*) FROM errors GROUP BY 1")) == TOTALS.errors
     assert dict(core.query("SELECT tool, count(*) FROM errors GROUP BY 1")) == TOTALS.error_tools
     turns = core.query("SELECT username, CAST(sum(human_turns) AS BIGINT) FROM usage_sessions GROUP BY 1")
     assert {user: count for user, count in turns if count} == {u: n for u, n in TOTALS.human_turns.items() if n}
+    others = core.query("SELECT username, count(*) FROM usage_turns WHERE asked_by <> 'person' GROUP BY 1")
+    assert dict(others) == TOTALS.other_turns
+    requests = "SELECT pull_request, count(*) FROM usage_messages WHERE pull_request IS NOT NULL GROUP BY 1"
+    assert dict(core.query(requests)) == TOTALS.pull_requests
+    rest = core.query(
+        "SELECT username, model, unexplained_input_tokens, unexplained_output_tokens FROM usage_reconciled"
+        " WHERE unexplained_input_tokens <> 0 OR unexplained_output_tokens <> 0"
+    )
+    assert {(user, model): tuple(map(int, found)) for user, model, *found in rest} == TOTALS.unexplained
     assert core.query("SELECT count(*), count(DISTINCT session_id) FROM usage_sessions") == [
         (TOTALS.session_rows, TOTALS.sessions)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -21,6 +22,7 @@ from watcher.collector.collect import Collector
 from watcher.collector.copying import TEMPORARY
 from watcher.collector.tally import TOLD, TOLD_OF_ALL
 from watcher.errors import CollectionFailed
+from watcher.expiry import Home
 from watcher.settings import Settings, load
 
 
@@ -123,7 +125,7 @@ def test_files_come_under_their_users_names_as_they_are(homes: Homes) -> None:
 
 
 def opened_by(work: Callable[[], object]) -> list[str]:
-    """The files that were opened meanwhile for their content, as the interpreter itself reports it."""
+    """The transcripts that were opened meanwhile for their content, as the interpreter itself reports it."""
     seen: list[str] = []
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -138,7 +140,7 @@ def opened_by(work: Callable[[], object]) -> list[str]:
         work()
     finally:
         active.clear()
-    return seen
+    return [name for name in seen if not name.startswith("settings.")]  # which are Claude Code's own
 
 
 def test_what_has_not_changed_is_not_even_opened(homes: Homes) -> None:
@@ -550,3 +552,166 @@ def test_what_a_crash_left_is_made_good(homes: Homes) -> None:
     homes.write("-p/s.jsonl", b"rewritten\n")
     assert done(homes.run())["files_replaced"] == 1
     assert homes.copies() == {"ann/-p/s.jsonl": b"rewritten\n"}
+
+
+DAY = 86_400.0
+
+
+class Visited:
+    """Homes, and a collector at a given time by the organisation's settings of a test."""
+
+    def __init__(self, homes: Homes) -> None:
+        self.homes, self.now = homes, time.time()
+        self.managed = homes.base / "managed"
+        self.collector = Collector(homes.settings, lambda: self.now, self.managed)
+
+    def run(self, **how: bool) -> dict[str, Any]:
+        return self.collector.run(**how)[1]
+
+    def seen(self, user: str = "ann") -> Home:
+        (home,) = [home for home in self.collector.seen if home.user == user]
+        return home
+
+    def setting(self, days: object, name: str = "settings.json", user: str = "ann") -> Path:
+        path = self.homes.source(f"../{name}", user)
+        path.write_text(json.dumps({"cleanupPeriodDays": days}))
+        return path
+
+    def refuse(self, name: str, age: float, user: str = "ann") -> None:
+        """A file that is not copied, since it has two names; unchanged for so many days."""
+        path = self.homes.write(name, b"{}\n", user)
+        os.link(path, path.with_suffix(".second"))
+        os.utime(path, (self.now - age * DAY,) * 2)
+
+
+@pytest.fixture
+def visited(homes: Homes) -> Visited:
+    homes.write("-p/s.jsonl", b"{}\n")
+    return Visited(homes)
+
+
+def test_each_visit_tells_how_long_transcripts_are_kept(visited: Visited) -> None:
+    """By the person's settings, anew at each visit; the organisation's win."""
+    visited.run()
+    assert visited.seen() == Home(f"{visited.homes.homes}/ann", "ann", visited.now, visited.now, 30.0)
+    visited.setting(90)
+    visited.run()
+    assert visited.seen().days == 90.0
+    visited.setting(7, "settings.local.json")
+    visited.run()
+    assert visited.seen().days == 7.0
+    visited.managed.mkdir()
+    (visited.managed / "managed-settings.json").write_text('{"cleanupPeriodDays": 365}')
+    visited.run()
+    assert visited.seen().days == 365.0
+
+
+def test_settings_that_cannot_be_used_are_named_and_no_error(visited: Visited) -> None:
+    """In the run's warnings, and with the home; the default is assumed, and what else there is is copied."""
+    visited.setting("ninety")
+    visited.managed.mkdir()
+    (visited.managed / "managed-settings.json").write_text("{")
+    stats = visited.run()
+    assert done(stats) == {"files_copied": 1, "bytes_copied": 3, "warnings": stats["warnings"]}
+    told = {(one["user"], Path(one["path"]).name): one["reason"] for one in stats["warnings"]}
+    assert told.keys() == {("ann", "settings.json"), ("", "managed-settings.json")}
+    home = visited.seen()
+    assert (home.days, home.visited_at) == (30.0, visited.now)
+    assert home.doubt is not None and "ann/.claude/settings.json: cleanupPeriodDays is no number" in home.doubt
+
+
+def test_files_that_were_not_copied_are_told_when_they_come_near_their_end(visited: Visited) -> None:
+    """Copied ones and younger ones are not; how many, and the oldest, by the home's own period."""
+    for name, age in (("-p/a.jsonl", 27.5), ("-p/b.jsonl", 29.0), ("-p/c.jsonl", 26.5), ("-q/x/d.jsonl", 400.0)):
+        visited.refuse(name, age)
+    os.utime(visited.homes.source("-p/s.jsonl"), (visited.now - 29 * DAY,) * 2)
+    (visited.homes.source("-p") / "link.jsonl").symlink_to("a.jsonl")
+    visited.run()
+    home = visited.seen()
+    assert (home.files, home.visited_at) == (3, visited.now)
+    assert home.oldest_ns == visited.homes.source("-q/x/d.jsonl").stat().st_mtime_ns
+    visited.setting(90)
+    visited.run()
+    assert visited.seen().files == 1
+    visited.setting(20)
+    visited.run()
+    assert visited.seen().files == 4
+    visited.now += 71 * DAY
+    visited.setting(90)
+    visited.run()
+    assert visited.seen().files == 4
+
+
+def test_files_that_nobody_deletes_are_not_told(visited: Visited) -> None:
+    """What other programs keep elsewhere in a home is no transcript of Claude Code's."""
+    folder = visited.homes.homes / "bob" / "user" / "sessions"
+    folder.mkdir(parents=True)
+    (folder / "t.jsonl").write_bytes(b"{}\n")
+    os.link(folder / "t.jsonl", folder / "u.jsonl")
+    os.utime(folder / "t.jsonl", (0, 0))
+    (visited.homes.homes / "zoe").mkdir()
+    assert visited.run()["files_refused"] == 2
+    assert [home.user for home in visited.collector.seen] == ["ann"]
+    # What is refused there hinders no visit of what Claude Code deletes.
+    (visited.homes.homes / "ann" / "user").symlink_to(folder.parent)
+    assert visited.run()["users_refused"] == 1 and visited.seen().visited_at == visited.now
+
+
+def test_a_visit_that_did_not_come_through_is_none(visited: Visited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home or folder that is refused or cannot be read, and a fault of ours; one file that cannot be is told."""
+    visited.setting(90)
+    real = os.open
+
+    def broken(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if path in closed:
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", broken)
+    os.utime(visited.homes.source("-p/s.jsonl"), (0, 0))
+    for part, days in (("ann", None), (".claude", None), ("projects", None), ("-p", 90.0)):
+        closed = {part}
+        visited.run()
+        assert (visited.seen().visited_at, visited.seen().days, visited.seen().files) == (None, days, 0), part
+    closed = set()
+    visited.homes.source("").rename(visited.homes.base / "projects")
+    visited.homes.source("").symlink_to(visited.homes.base / "projects")
+    visited.run()
+    assert (visited.seen().visited_at, visited.seen().days) == (None, None)
+    visited.homes.source("").unlink()
+    (visited.homes.base / "projects").rename(visited.homes.source(""))
+    closed = {"s.jsonl"}
+    visited.run()
+    assert (visited.seen().visited_at, visited.seen().files, visited.seen().oldest_ns) == (visited.now, 1, 0)
+    closed = set()
+    monkeypatch.setattr("watcher.collector.visit.retention_of", lambda *_: 1 / 0)
+    visited.run()
+    assert visited.seen().visited_at is None
+    shutil.rmtree(visited.homes.homes / "ann")
+    (visited.homes.homes / "ann").symlink_to("/")
+    visited.run()
+    assert visited.seen().visited_at is None
+
+
+def test_a_run_that_failed_or_only_told_visited_nobody(visited: Visited) -> None:
+    """What the last real one saw stays."""
+    visited.run(dry_run=True)
+    assert visited.collector.seen == []
+    visited.run()
+    before = visited.collector.seen
+    visited.homes.given["health.min_free_disk"] = "1000TB"
+    visited.homes.write("-p/t.jsonl", b"{}\n")
+    visited.now += 60.0
+    with pytest.raises(CollectionFailed):
+        visited.run()
+    assert visited.collector.seen is before
+
+
+def test_homes_whose_folder_cannot_be_listed_may_be_there(visited: Visited) -> None:
+    """Those of a folder that can are gone when they are not seen."""
+    visited.homes.given["collector.sources"] = [
+        f"{visited.homes.homes}/*/.claude/projects/**/*.jsonl", "/no/such/*/.claude/projects/*.jsonl",
+    ]  # fmt: skip
+    visited.run()
+    assert visited.collector.is_kept("/no/such/ann") and not visited.collector.is_kept(f"{visited.homes.homes}/bob")
+    assert not visited.collector.is_kept("/no/ann")

@@ -96,13 +96,13 @@ def test_tokens_are_reckoned_from_what_was_shown_and_else_bounded(ground: Ground
 
 def test_what_health_says_of_it() -> None:
     """It is an information, with the command that takes them again."""
-    (one,) = health.of_earlier("stranger", Earlier(1, 7, measured=False))
+    (one,) = health.of_earlier({"stranger": Earlier(1, 7, measured=False)})
     assert (
         one.level == "info"
         and one.message.startswith("1 session was taken")
         and "at most about 7 tokens" in one.message
     )
-    (many,) = health.of_earlier("stranger", Earlier(1200, 34_000, measured=True))
+    (many,) = health.of_earlier({"stranger": Earlier(1200, 34_000, measured=True)})
     assert "1,200 sessions were taken by an earlier version of stranger" in many.message
     assert "would show about 34,000 tokens" in many.message
     assert "session-watcher sessions reprocess --processor stranger --older" in many.message

@@ -40,14 +40,18 @@ def counted(oracle: Oracle) -> Totals:
     """What the tables add up to, in the form of the totals worked out by hand."""
     messages, events, sessions = (rows(oracle, f"usage_{name}") for name in ("messages", "events", "sessions"))
     errors, states = rows(oracle, "errors"), rows(oracle, "states")
-    human, bad = Counter[str](), Counter[str]()
+    human, other, bad = Counter[str](), Counter[str](), Counter[str]()
     for row in sessions:
         human[row["username"]] += row["human_turns"]
+        other[row["username"]] += row["other_turns"]
     for row in states:
         bad[row["session_file"].partition("/")[0]] += row["bad_lines"]
     measures = list(vars(TOTALS.spent))[1:]
     return Totals(
-        spent=Spent(len(messages), *(sum(row[measure] for row in messages) for measure in measures)),
+        spent=Spent(
+            sum(row["iteration"] == -1 for row in messages),
+            *(sum(row[measure] for row in messages) for measure in measures),
+        ),
         by_user={row["username"]: spent(row) for row in rows(oracle, "usage_by_user")},
         by_model={row["model"]: spent(row) for row in rows(oracle, "usage_by_model")},
         by_day={row["day"].isoformat(): spent(row) for row in rows(oracle, "usage_daily")},
@@ -57,6 +61,15 @@ def counted(oracle: Oracle) -> Totals:
         errors=dict(Counter(row["kind"] for row in errors)),
         error_tools=dict(Counter(row["tool"] for row in errors)),
         human_turns=dict(+human),
+        other_turns=dict(+other),
+        iterations=sum(row["iteration"] >= 0 for row in messages),
+        lines=(sum(row["lines_added"] or 0 for row in events), sum(row["lines_removed"] or 0 for row in events)),
+        pull_requests=dict(Counter(row["pull_request"] for row in messages if row["pull_request"] is not None)),
+        unexplained={
+            (row["username"], row["model"]): (row["unexplained_input_tokens"], row["unexplained_output_tokens"])
+            for row in rows(oracle, "usage_reconciled")
+            if row["reason"] is None and (row["unexplained_input_tokens"] or row["unexplained_output_tokens"])
+        },
         files=len(states),
         session_rows=len(sessions),
         sessions=len({row["session_id"] for row in sessions}),
@@ -107,8 +120,8 @@ def test_sums_over_sessions_are_the_totals() -> None:
     sessions, messages = rows(oracle, "usage_sessions"), rows(oracle, "usage_messages")
     for measure in ("input_tokens", "output_tokens", "cache_read_tokens", "cost_usd"):
         assert sum(row[measure] or 0 for row in sessions) == sum(row[measure] for row in messages)
-    assert sum(row["assistant_messages"] for row in sessions) == len(messages)
-    assert sum(row["tool_calls"] for row in sessions) == 15
+    assert sum(row["assistant_messages"] for row in sessions) == len(messages) - TOTALS.iterations
+    assert sum(row["tool_calls"] for row in sessions) == 17
 
 
 # --- The truth table

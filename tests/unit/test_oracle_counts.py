@@ -2,47 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 import pytest
 
-from tests.oracle import COLUMNS, Oracle
-from tests.oracle_text import command_in, error_kind
-from tests.transcript_lines import HAIKU, OPUS, Object, Talk, embedded, line, message, result, text, tool, usage
-
-TALK = Talk("s1", "/home/ann/shop")
-Row = dict[str, Any]
-
-
-def at(minute: float) -> str:
-    """A time of the test's morning."""
-    return datetime.fromtimestamp(1772355600 + minute * 60, UTC).isoformat().replace("+00:00", "Z")
-
-
-def rows(table: str, **sessions: list[Object]) -> list[Row]:
-    """A table over sessions, each named by its user and given by its records."""
-    oracle = Oracle()
-    for user, records in sessions.items():
-        oracle.content(f"{user}/s.jsonl", b"".join(map(line, records)))
-    return [dict(zip(COLUMNS[table], row, strict=True)) for row in oracle.tables()[table]]
-
-
-def only(table: str, **sessions: list[Object]) -> Row:
-    """The one row that there must be."""
-    (row,) = rows(table, **sessions)
-    return row
-
-
-def spoke(minute: float, output: int, name: str = "a", **more: Any) -> Object:
-    """A line of a call."""
-    return TALK.assistant(at(minute), name, text("x"), usage(0, output), label=f"{name} {minute} {output}", **more)
-
-
-def used(minute: float, block: Object, **more: Any) -> Object:
-    """A line that uses a tool."""
-    return TALK.assistant(at(minute), "u", block, None, label=f"use {minute}", **more)
-
+from tests.oracle_commands import command_in
+from tests.told import TALK, Row, at, only, rows, spoke, used
+from tests.transcript_lines import HAIKU, OPUS, Object, Talk, embedded, message, name, result, text, tool, usage
 
 # --- Calls
 
@@ -65,13 +29,14 @@ def test_ties_go_to_time_then_session_then_place() -> None:
     assert only("usage_messages", ann=[timeless])["occurred_at"] is None
 
 
-def test_the_key_is_message_and_request() -> None:
-    """An absent requestId is one of its own; an absent message id is replaced by the uuid."""
+def test_one_call_is_one_message_id() -> None:
+    """Whatever its request; an absent message id is replaced by the uuid."""
     nameless = spoke(1, 1)
     del nameless["message"]["id"]
-    found = rows("usage_messages", ann=[spoke(1, 1), spoke(1, 1, request=False), nameless])
-    assert sorted((row["message_id"], row["request_id"]) for row in found) == sorted(
-        [("msg_01a", "req_011Ca"), ("msg_01a", ""), (nameless["uuid"], "req_011Ca")]
+    late = spoke(1, 1, request=False)
+    found = rows("usage_messages", ann=[late, spoke(2, 3), nameless], ben=[spoke(3, 2, requestId="other")])
+    assert sorted((row["message_id"], row["request_id"], row["output_tokens"]) for row in found) == sorted(
+        [("msg_01a", "req_011Ca", 3), (nameless["uuid"], "req_011Ca", 1)]
     )
 
 
@@ -95,15 +60,14 @@ def test_tokens_of_a_call() -> None:
 
 def test_embedded_calls() -> None:
     """Their own time and request, or the line's time; the line's session; sidechain; the data's agent or the line's."""
-    says = message("m", text("x"), usage(1, 1))
-    first = embedded("assistant", at(1), "e1", says, requestId="r1")
-    second = embedded("assistant", None, "e2", says, requestId="r2")
+    first = embedded("assistant", at(1), "e1", message("m1", text("x"), usage(1, 1)), requestId="r1")
+    second = embedded("assistant", None, "e2", message("m2", text("x"), usage(1, 1)), requestId="r2")
     progress = TALK.agent_progress(at(5), "p", first, [second], agentId="inner")
-    one, two = rows("usage_messages", ann=[progress | {"requestId": "outer"}])
+    one, two = rows("usage_messages", ann=[progress | {"requestId": "outer", "attributionSkill": "outer's"}])
     assert (one["request_id"], one["occurred_at"].minute) == ("r1", 1)
     assert (two["request_id"], two["occurred_at"].minute) == ("r2", 5)
-    assert [(row["is_sidechain"], row["agent_id"], row["session_id"]) for row in (one, two)] == [
-        (True, "inner", "s1")
+    assert [(row["is_sidechain"], row["agent_id"], row["session_id"], row["skill"]) for row in (one, two)] == [
+        (True, "inner", "s1", "outer's")
     ] * 2
     outer = TALK.agent_progress(at(5), "p", first) | {"agentId": "outer"}
     assert only("usage_messages", ann=[outer])["agent_id"] == "outer"
@@ -191,18 +155,20 @@ def test_commands(words: str, expected: str | None) -> None:
 
 
 def test_command_events() -> None:
-    """One a text, named by uuid; a fork's copy is the same one; none without uuid, meta, in summaries or embedded."""
+    """One a text and time; a fork's copy is the same one; none without time and uuid, meta, in summaries, embedded."""
     words = "<command-name>/x</command-name>"
-    one = TALK.user(at(1), "c", [text(words), text("<command-name>/y</command-name>")])
-    found = rows("usage_events", ann=[one], ben=[one])
+    one = TALK.user(at(1), "c", [text(words), text("<command-name>/y</command-name>"), text(words)])
+    found = rows("usage_events", ann=[one], ben=[{**one, "uuid": name("the SDK's")}])
     assert [(row["tool_use_id"], row["command_name"]) for row in found] == [
-        (f"command:{one['uuid']}", "x"),
-        (f"command:{one['uuid']}:1", "y"),
+        ("command:x:1772355660000000", "x"),
+        ("command:y:1772355660000000", "y"),
     ]
     assert {(row["event_type"], row["username"], row["is_error"]) for row in found} == {("slash_command", "ann", None)}
+    timeless = TALK.user(at(1), "t", words) | {"timestamp": None}
+    assert only("usage_events", ann=[timeless])["tool_use_id"] == f"command:x:{name('t')}"
     inner = embedded("user", None, "e", {"content": words})
     none = [
-        {**one, "uuid": None},
+        {**timeless, "uuid": None},
         TALK.user(at(1), "m", words, isMeta=True),
         TALK.user(at(1), "s", words, isCompactSummary=True),
         TALK.agent_progress(at(1), "p", inner),
@@ -241,38 +207,6 @@ def test_a_fork_shows_what_it_added() -> None:
 
 
 # --- Errors
-
-
-@pytest.mark.parametrize(
-    ("words", "kind"),
-    [
-        ("The user doesn't want to proceed", "rejected"),
-        ("[Request interrupted by user for tool use]", "interrupted"),
-        ("Exit code 1", "exit_code"),
-        ("Exit code unknown", "other"),
-        ("Error: Exit code ?", "exit_code"),
-        ("File has not been read yet", "not_read"),
-        ("File has been modified since read", "not_read"),
-        ("File does not exist.", "not_found"),
-        ("Path does not exist", "not_found"),
-        ("ENOENT: no such file", "not_found"),
-        ("x" * 191 + "not found", "not_found"),
-        ("x" * 192 + "not found", "other"),
-        ("String to replace not found", "edit_mismatch"),
-        ("Found 2 matches", "edit_mismatch"),
-        ("Found some", "other"),
-        ("No changes to make", "edit_mismatch"),
-        ("InputValidationError: x", "bad_input"),
-        ("Unknown skill: x", "bad_input"),
-        ("it timed out", "timeout"),
-        ("Permission or permission", "denied"),
-        ("Exit code 1: permission denied, timed out, not found", "exit_code"),
-        ("", "other"),
-    ],
-)
-def test_kinds_of_errors(words: str, kind: str) -> None:
-    """The first kind that fits."""
-    assert error_kind(words) == kind
 
 
 def test_an_error_row() -> None:

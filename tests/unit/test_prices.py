@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from processors.usage.prices import PriceList
-from processors.usage.rows import Call
+from processors.usage.rows import Call, Context
 
 MODELS = (
     "claude-opus-4-6",
@@ -32,7 +34,20 @@ def call(model: str | None, at: datetime | None, **counts: int) -> Call:
         "web_search_requests": 0,
         **counts,
     }
-    return Call("m", "r", at, at, model, **given, tokens=sum(given.values()), context=0, position=0)
+    return Call(
+        "m", -1, "r", at, at, model, **given,
+        thinking_tokens=0, tokens=sum(given.values()), precedence=0, context=0, position=0,
+    )  # fmt: skip
+
+
+def beside(**said: Any) -> Context:
+    """A context in which the server said this of its calls."""
+    return Context(0, 0, None, "ann", False, **said)
+
+
+def cost(prices: PriceList, model: str, at: datetime | None = None, **said: str) -> float | None:
+    """What a million fresh tokens and two searches cost, of which the server said this."""
+    return prices.of(call(model, at, input_tokens=1_000_000, web_search_requests=2), beside(**said))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -56,7 +71,8 @@ def test_a_cards_price_is_the_librarys(model: str) -> None:
                 cache_creation_1h_tokens=long_lived,
                 cache_read_tokens=read,
                 web_search_requests=searches,
-            )
+            ),
+            beside(),
         )
         theirs = calc_price(
             Usage(
@@ -76,8 +92,8 @@ def test_a_cards_price_is_the_librarys(model: str) -> None:
 def test_an_unknown_model_costs_nobody_knows_what() -> None:
     """NULL, not nothing; and a call without a model likewise."""
     at = datetime(2026, 3, 1, tzinfo=UTC)
-    assert PriceList({}).of(call("model-of-tomorrow", at, input_tokens=5)) is None
-    assert PriceList({}).of(call(None, at, input_tokens=5)) is None
+    assert PriceList({}).of(call("model-of-tomorrow", at, input_tokens=5), beside()) is None
+    assert PriceList({}).of(call(None, at, input_tokens=5), beside()) is None
 
 
 def test_the_settings_prices_win() -> None:
@@ -89,8 +105,8 @@ def test_the_settings_prices_win() -> None:
         "cache_creation_tokens": 500_000,
         "cache_creation_1h_tokens": 250_000,
     }
-    assert prices.of(call("model-of-tomorrow", None, **counts)) == pytest.approx(4.0)
-    assert prices.of(call(MODELS[0], None, **counts)) == pytest.approx(1.0)
+    assert prices.of(call("model-of-tomorrow", None, **counts), beside()) == pytest.approx(4.0)
+    assert prices.of(call(MODELS[0], None, **counts), beside()) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +116,129 @@ def test_a_price_that_cannot_be_one_is_refused(wrong: dict[str, dict[str, float]
     """One sentence that names the model."""
     with pytest.raises(ValueError, match=r"prices: m: "):
         PriceList(wrong)
+
+
+def test_a_settings_price_is_found_by_the_most_exact_name() -> None:
+    """The spelling itself, then the canonical name, then the model without its release; never the other way."""
+    exact = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+    prices = PriceList(
+        {exact: {"input": 7.0}, "claude-haiku-4-5-20251001": {"input": 8.0}, "claude-haiku-4-5": {"input": 9.0}}
+    )
+    assert cost(prices, exact) == pytest.approx(7.0)
+    assert cost(prices, "claude-haiku-4-5@20251001") == pytest.approx(8.0)
+    assert cost(prices, "claude-haiku-4-5@20260101") == pytest.approx(9.0)
+    assert cost(PriceList({exact: {"input": 7.0}}), "claude-haiku-4-5") == pytest.approx(1.02)
+
+
+def test_a_settings_price_is_final() -> None:
+    """No factor is applied to it: it is what the operator pays."""
+    prices = PriceList({"claude-opus-5-5": {"input": 2.0}})
+    assert cost(prices, "claude-opus-5-5", speed="fast", inference_geo="us") == pytest.approx(2.0)
+
+
+def test_factors_of_different_fields_are_multiplied_and_searches_are_not() -> None:
+    """Token rates alone; an entry without a field holds for every call of its models."""
+    factors = [
+        {"model": "*", "factor": 0.5},
+        {"model": "claude-*", "inference_geo": "eu", "factor": 1.2},
+        {"model": "claude-haiku-?-5", "service_tier": "flex", "factor": 10},
+    ]
+    prices = PriceList({}, factors)
+    assert cost(prices, "claude-haiku-4-5-20251001") == pytest.approx(0.52)
+    assert cost(prices, "claude-haiku-4-5", inference_geo="eu") == pytest.approx(0.62)
+    assert cost(prices, "claude-haiku-4-5", inference_geo="eu", service_tier="flex") == pytest.approx(6.02)
+    assert cost(prices, "claude-haiku-4-5", inference_geo="us") == pytest.approx(0.52)
+
+
+def test_a_factor_is_for_a_spelling_or_for_a_model() -> None:
+    """What Bedrock's regions cost more, for example."""
+    prices = PriceList({}, [{"model": "eu.anthropic.*", "factor": 1.1}])
+    assert cost(prices, "eu.anthropic.claude-haiku-4-5-20251001-v1:0") == pytest.approx(1.12)
+    assert cost(prices, "global.anthropic.claude-haiku-4-5-20251001-v1:0") == pytest.approx(1.02)
+
+
+def test_the_last_factor_that_holds_on_the_day_is_taken() -> None:
+    """A later entry takes over on its first day."""
+    entries = [
+        {"model": "claude-*", "inference_geo": "us", "factor": 2.0},
+        {"model": "claude-*", "inference_geo": "us", "factor": 3.0, "from": "2026-05-01"},
+    ]
+    prices = PriceList({}, entries)
+    days = [datetime(2026, 4, 30, 23, 59, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC), None]
+    costs = [cost(prices, "claude-haiku-4-5", day, inference_geo="us") for day in days]
+    assert costs == pytest.approx([2.02, 3.02, 2.02])
+
+
+def test_a_factor_stands_for_what_the_library_says_about_the_field() -> None:
+    """Without one the library's price for the speed holds; with one it is not charged twice."""
+    model = "claude-opus-5-5"
+    theirs = calc_price(
+        Usage(input_tokens=1_000_000, web_searches=2), model, price_context={"speed": "fast"}
+    ).total_price
+    assert cost(PriceList({}, []), model, speed="fast") == pytest.approx(float(theirs))
+    assert cost(
+        PriceList({}, [{"model": model, "speed": "fast", "factor": 3.0}]), model, speed="fast"
+    ) == pytest.approx(12.02)
+
+
+def test_a_batch_costs_what_the_library_says_of_batches() -> None:
+    """The default's half is the published half, for every kind of token."""
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    made = call("claude-sonnet-5-5", at, input_tokens=10, output_tokens=20, cache_creation_tokens=30,
+                cache_creation_1h_tokens=7, cache_read_tokens=40, web_search_requests=1)  # fmt: skip
+    usage = Usage(input_tokens=80, output_tokens=20, cache_write_tokens=30, cache_write_1h_tokens=7,
+                  cache_read_tokens=40, web_searches=1)  # fmt: skip
+    theirs = calc_price(
+        usage, "claude-sonnet-5-5", genai_request_timestamp=at, price_context={"processing": "batch"}
+    ).total_price
+    assert PriceList({}).of(made, beside(service_tier="batch")) == pytest.approx(float(theirs), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"factor": 1.1}, "model: a name or pattern"),
+        ({"model": "", "factor": 1.1}, "model: a name or pattern"),
+        ({"model": "m"}, "factor: a number, 0 or more"),
+        ({"model": "m", "factor": -1}, "factor: a number, 0 or more"),
+        ({"model": "m", "factor": True}, "factor: a number, 0 or more"),
+        ({"model": "m", "factor": float("nan")}, "factor: a number, 0 or more"),
+        ({"model": "m", "factor": 1, "geo": "us"}, r"\(not geo\)"),
+        ({"model": "m", "factor": 1, "speed": ""}, "speed: a value"),
+        ({"model": "m", "factor": 1, "speed": 2}, "speed: a value"),
+        ({"model": "m", "factor": 1, "speed": "fast", "service_tier": "batch"}, "speed and service_tier together"),
+        ({"model": "m", "factor": 1, "from": "May"}, "from: a day"),
+        ({"model": "m", "factor": 1, "from": 5}, "from: a day"),
+    ],
+)
+def test_a_factor_that_cannot_be_one_is_refused(wrong: dict[str, Any], words: str) -> None:
+    """One sentence that names the entry by its number."""
+    with pytest.raises(ValueError, match=f"price_factors: entry 2: .*{words}"):
+        PriceList({}, [{"model": "m", "factor": 1}, wrong])
+
+
+def test_the_fingerprint_changes_when_prices_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a setting or the library's release; not with the order in which models are listed."""
+    one: dict[str, dict[str, float]] = {"a": {"input": 1}, "b": {"input": 2.0}}
+    other: dict[str, dict[str, float]] = {"b": {"input": 2.0}, "a": {"input": 1.0}}
+    usual = PriceList({}).fingerprint
+    assert 0 <= usual < 2**63
+    assert PriceList({}).fingerprint == usual
+    assert PriceList(one).fingerprint == PriceList(other).fingerprint
+    found = {
+        usual,
+        PriceList(one).fingerprint,
+        PriceList({"a": {"input": 1}}).fingerprint,
+        PriceList({}, []).fingerprint,
+    }
+    monkeypatch.setattr("processors.usage.prices.version", lambda name: "9.9.9")
+    assert len(found | {PriceList({}).fingerprint}) == 5
+
+
+def test_the_fingerprint_does_not_load_the_library() -> None:
+    """It takes longer to load than everything else that a process needs."""
+    code = (
+        "import sys; from processors.usage.prices import PriceList; PriceList({}).fingerprint;"
+        "sys.exit('genai_prices' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

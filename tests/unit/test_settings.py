@@ -160,6 +160,16 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
     ("[model]\nrequests_per_minute = 0", {}, ["model.requests_per_minute", "= 0", "1"]),
     ("[processors.verification]\nextractor = 'magic'", {}, ["processors.verification.extractor", "'rules' or 'llm'"]),
     ("[processors.usage]\nprices = {m = {input = -1}}", {}, ["processors.usage.prices", "-1", "0 or more"]),
+    (
+        "[[processors.usage.price_factors]]\nmodel = 'm'\nspeeed = 'fast'\nfactor = 2",
+        {},
+        ["given.toml", "processors.usage.price_factors", "entry 1", "speed", "(not speeed)"],
+    ),
+    (
+        "",
+        {"WATCHER_PROCESSORS__USAGE__PRICE_FACTORS": '[{"model": "m", "factor": -2}]'},
+        ["WATCHER_PROCESSORS__USAGE__PRICE_FACTORS", "entry 1", "-2", "0 or more"],
+    ),
 ]
 
 

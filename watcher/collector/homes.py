@@ -7,19 +7,28 @@ from collections.abc import Iterator, Sequence
 
 from watcher.collector.patience import Late, Patience
 from watcher.collector.tally import Tally
-from watcher.sessions import key_of
+from watcher.sessions import key_of, path_of
 from watcher.settings.patterns import Pattern
+
+#: Claude Code's folder of projects; its settings lie beside it.
+PROJECTS = "projects"
 
 
 def users(
-    sources: Sequence[str], patience: Patience, deadline: float, total: Tally
+    sources: Sequence[str], patience: Patience, deadline: float, total: Tally, unlisted: set[str] | None = None
 ) -> Iterator[tuple[str, list[Pattern]]]:
-    """Every user's folder by its name, with the patterns that mean files in it; what cannot be listed is noted."""
+    """Every user's folder by its name, with the patterns that mean files in it; what cannot be listed is noted.
+
+    ``unlisted`` gets the folders of homes, as people read them, of which nobody knows what they hold.
+    """
     patterns = [Pattern.parse(text) for text in sources]
     homes: dict[str, str] = {}
     for above in dict.fromkeys(pattern.above for pattern in patterns):
         here = [pattern for pattern in patterns if pattern.above == above]
-        for name in _listed(above, here, patience, deadline, total):
+        found = _listed(above, here, patience, deadline, total)
+        if found is None and unlisted is not None:
+            unlisted.add(plain(above).rstrip("/"))
+        for name in found or ():
             if (other := homes.setdefault(name, above)) != above:
                 total.users_refused += 1
                 total.note(plain(name), plain(f"{above}/{name}"), f"the name is taken by {plain(other)}")
@@ -27,8 +36,10 @@ def users(
                 yield name, [pattern for pattern in here if pattern.is_user(name)]
 
 
-def _listed(above: str, patterns: Sequence[Pattern], patience: Patience, deadline: float, total: Tally) -> list[str]:
-    """The users' folders in a folder, by name."""
+def _listed(
+    above: str, patterns: Sequence[Pattern], patience: Patience, deadline: float, total: Tally
+) -> list[str] | None:
+    """The users' folders in a folder, by name; None where it cannot be listed."""
     names: list[str] = []
 
     def work() -> None:
@@ -44,8 +55,20 @@ def _listed(above: str, patterns: Sequence[Pattern], patience: Patience, deadlin
     except (Late, OSError) as error:
         total.errors += 1
         total.note("", plain(above), str(error) if isinstance(error, Late) else error.strerror or str(error))
-        return []
+        return None
     return sorted(names)
+
+
+def is_meant(home: str, sources: Sequence[str]) -> bool:
+    """Whether a home, named as people read it, is one that patterns collect Claude Code's transcripts from."""
+    above, _, name = os.fsdecode(path_of(home)).rpartition("/")
+    patterns = [Pattern.parse(text) for text in sources]
+    return any(one.above.rstrip("/") == above and one.is_user(name) and has_projects(one) for one in patterns)
+
+
+def has_projects(pattern: Pattern) -> bool:
+    """Whether it means files in Claude Code's folder of projects, which deletes what is old there."""
+    return pattern.fixed[-1:] == (PROJECTS,)
 
 
 def plain(name: str) -> str:

@@ -30,6 +30,8 @@ class Tally:
     errors: int = 0
     #: The first of these refusals and errors: whose, what, why.
     details: list[dict[str, str]] = field(default_factory=list)
+    #: Settings of Claude Code that could not be used, told likewise: the default is assumed.
+    warnings: list[dict[str, str]] = field(default_factory=list)
 
     def note(self, user: str, path: str, reason: str) -> None:
         """Tell a refusal or an error by name, one of the first."""
@@ -37,8 +39,13 @@ class Tally:
         if len(self.details) < TOLD:
             self.details.append({"user": user, "path": path, "reason": reason})
 
+    def warn(self, user: str, path: str, reason: str) -> None:
+        """Tell settings that could not be used."""
+        if len(self.warnings) < TOLD:
+            self.warnings.append({"user": user, "path": path, "reason": reason})
+
     def add(self, other: Tally) -> None:
         """What was done in one home counts for all."""
         for one in fields(self):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
-        del self.details[TOLD_OF_ALL:]
+        del self.details[TOLD_OF_ALL:], self.warnings[TOLD_OF_ALL:]

@@ -29,6 +29,10 @@ class CollectorDetails(Answer):
     bytes_copied: Number
     errors: int = Field(description="Homes and files that could not be read or written.", examples=[0])
     details: list[NotCollected] = Field(description="The first refusals and errors.", examples=[[]])
+    warnings: list[NotCollected] = Field(
+        description="The first settings of Claude Code that could not be used: how long it keeps transcripts there.",
+        examples=[[]],
+    )
 
 
 class CollectorRun(Answer):

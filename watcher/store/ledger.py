@@ -8,16 +8,19 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from processors.asking.journal import Call
 from watcher.errors import first_line
+from watcher.expiry import Home
 from watcher.logs import Log
 from watcher.store.database import Connection, Database
+from watcher.store.homes import note_visits
 from watcher.store.sql import QUERIES, named
 
 log = Log()
 
+_T = TypeVar("_T")
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _RUN = ("run_id", "name", "trigger", "started_at", "finished_at", "outcome", "stats", "error")
@@ -98,6 +101,10 @@ class Ledger:
         rows = self._write("calls_since", [moment])
         return None if rows is None else dict(rows)
 
+    def note_visits(self, node: str, visits: Sequence[Home], is_kept: Callable[[str], bool]) -> None:
+        """Homes were visited; see `watcher.store.homes`."""
+        self._attempt("note_visits", lambda connection: note_visits(connection, node, visits, is_kept))
+
     def drop(self, keep_runs: float, keep_audit: float) -> None:
         """Forget what is older than so many seconds."""
         now = datetime.now(UTC)
@@ -110,15 +117,18 @@ class Ledger:
             self._disconnect()
 
     def _write(self, query: str, values: list[Any]) -> list[tuple[Any, ...]] | None:
+        return self._attempt(query, lambda connection: connection.execute(QUERIES[query], values))
+
+    def _attempt(self, note: str, work: Callable[[Connection], _T]) -> _T | None:
         with self._lock:
             try:
                 if self._connection is None:
                     self._connection = self._database.connect()
-                rows = self._connection.execute(QUERIES[query], values)
+                rows = work(self._connection)
             except self._database.Error as error:
                 self._disconnect()
                 if self.trouble is None:
-                    log.error("the ledger cannot be written", note=query, error=str(error))
+                    log.error("the ledger cannot be written", note=note, error=str(error))
                 self.trouble = first_line(error)
                 return None
             self.trouble = None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from processors.contract import Processor
 from watcher.logs import Log
+from watcher.store.counting import Counting
 from watcher.store.database import Connection, Database
 from watcher.store.legacy import take_over
 from watcher.store.sql import QUERIES, fill
@@ -32,6 +33,9 @@ CREATE TABLE IF NOT EXISTS schema_views (
 CREATE TABLE IF NOT EXISTS schema_view_names (
     owner VARCHAR NOT NULL, name VARCHAR NOT NULL, place BIGINT NOT NULL, PRIMARY KEY (owner, name)
 );
+CREATE TABLE IF NOT EXISTS schema_countings (
+    owner VARCHAR NOT NULL, name VARCHAR NOT NULL, digest VARCHAR NOT NULL, PRIMARY KEY (owner, name)
+);
 """
 _FILE = re.compile(r"^(\d{3})_(\w+)\.sql$")
 _PARTS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|;|[^'"\-;]+|.""", re.DOTALL)
@@ -43,7 +47,7 @@ def migrate(database: Database, backups: Path) -> None:
     connection = database.connect()
     try:
         known = database.tables()
-        if "schema_view_names" not in known:
+        if "schema_countings" not in known:
             with connection.transaction():
                 _script(connection, _RECORDS)
         legacy = "session_extraction_state" in known or (
@@ -77,6 +81,7 @@ def prepare(database: Database, processor: Processor, settings: Mapping[str, obj
     try:
         package = processor.schema.package
         _pending(database, connection, processor.name, package, backups)
+        _recount(database, connection, processor)
         views = files(package).joinpath("views.sql")
         if not views.is_file():
             return
@@ -102,6 +107,26 @@ def prepare(database: Database, processor: Processor, settings: Mapping[str, obj
             connection.execute("INSERT INTO schema_views (owner, digest) VALUES ($1, $2)", [processor.name, digest])
     finally:
         connection.close()
+
+
+def _recount(database: Database, connection: Connection, processor: Processor) -> None:
+    """Where a table counts by other rules than before, decide for all its rows anew, those of gone sessions too."""
+    for name, table in processor.schema.tables.items():
+        if table.once is None:
+            continue
+        rules = repr((table.once.by, table.once.best, sorted(table.once.merged.items())))
+        digest = hashlib.sha256(rules.encode()).hexdigest()
+        known = connection.execute(
+            "SELECT digest FROM schema_countings WHERE owner = $1 AND name = $2", [processor.name, name]
+        )
+        if known == [(digest,)]:
+            continue
+        with connection.transaction():
+            Counting(name, table, table.once, database).recount(connection)
+            connection.execute("DELETE FROM schema_countings WHERE owner = $1 AND name = $2", [processor.name, name])
+            connection.execute(
+                "INSERT INTO schema_countings (owner, name, digest) VALUES ($1, $2, $3)", [processor.name, name, digest]
+            )
 
 
 def _pending(database: Database, connection: Connection, owner: str, package: str, backups: Path) -> None:

@@ -118,11 +118,6 @@ class PassStore:
             )
         return outcomes
 
-    def recount(self, connection: Connection) -> None:
-        """Decide for all rows anew which of them count. Inside a transaction."""
-        for counting in self._countings.values():
-            counting.recount(connection)
-
     def expiring(self, connection: Connection, before: datetime) -> dict[str, datetime]:
         """The tables that hold rows older than a time, with the oldest row's time.
 

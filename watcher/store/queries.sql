@@ -194,6 +194,38 @@ FROM (
     ) AS taken ON taken.session_file = tree.session_file
 ) AS files;
 
+-- name: expiring
+-- How many files of the tree that were last changed before a time ($1, ns) are not taken as they are by all of some
+-- processors ($2; so many are $3), and when the oldest of them was. A state row without a time of change was written
+-- while that was too fresh to be trusted: of a file this old it tells nothing.
+SELECT count(*), min(file_mtime_ns)
+FROM (
+    SELECT tree.session_file, tree.file_mtime_ns
+    FROM tree
+    LEFT JOIN (
+        SELECT s.session_file, s.processor_name, s.file_inode, s.file_size, s.file_mtime_ns, s.file_ctime_ns
+        FROM session_processor_state AS s
+        WHERE s.processor_name = ANY($2) AND s.status = 'ok'
+    ) AS taken
+        ON taken.session_file = tree.session_file AND taken.file_inode = tree.file_inode
+        AND taken.file_size = tree.file_size AND taken.file_mtime_ns = tree.file_mtime_ns
+        AND coalesce(taken.file_ctime_ns, tree.file_ctime_ns) = tree.file_ctime_ns
+    WHERE tree.file_mtime_ns < $1
+    GROUP BY tree.session_file, tree.file_mtime_ns
+    HAVING count(taken.processor_name) < $3
+) AS files;
+
+-- name: homes
+-- What a machine knows of each home.
+SELECT home, username, known_since, visited_at, kept_days, doubt, files_expiring, oldest_ns
+FROM homes_visited
+WHERE node = $1
+ORDER BY home;
+
+-- name: forget_homes
+-- Makes room for what is known now.
+DELETE FROM homes_visited WHERE node = $1;
+
 -- name: sessions
 -- Sessions by processor, status, user and a part of their key ('' for any), the latest first.
 SELECT processor_name, session_file, username, status, processed_at, items_extracted, processed_bytes, file_size,

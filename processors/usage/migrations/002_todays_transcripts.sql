@@ -101,5 +101,6 @@ CREATE TABLE usage_unknown (
     name         VARCHAR NOT NULL,
     version      VARCHAR NOT NULL,
     first_at     TIMESTAMPTZ,
-    last_at      TIMESTAMPTZ
+    last_at      TIMESTAMPTZ,
+    position     BIGINT NOT NULL
 );
