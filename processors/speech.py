@@ -36,6 +36,7 @@ _NOBODYS = (
     "This session is being continued from a previous conversation",
     "Base directory for this skill:",
     '{"task_id":',
+    "The user wants to clarify these questions",
 )
 _PLAN = "Implement the following plan:"
 #: What the client writes before a person's words at the end of a plan.

@@ -49,6 +49,16 @@ def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
     name = pipeline.name
     if pipeline.started and not pipeline.door.alive():
         found.append(Finding("unhealthy", "door_dead", f"The door of {name} has died; restart the service."))
+    if pipeline.backfill_trouble is not None:
+        found.append(
+            Finding(
+                "warning",
+                "backfill_failed",
+                f"Columns of {name} that follow from its settings, such as costs from prices, are not up to date: "
+                f"{pipeline.backfill_trouble}. The next sweep tries again; see the log.",
+                {"processor": name},
+            )
+        )
     if pipeline.door.trouble:
         found.append(
             Finding(

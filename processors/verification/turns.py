@@ -25,8 +25,6 @@ OURS = "A conversation, shown to a model by Session Watcher:"
 _NOBODYS = (
     OURS,
     "Stop hook feedback:",
-    # The client's own words where it says what a person chose instead of an answer.
-    "The user wants to clarify these questions",
 )
 
 

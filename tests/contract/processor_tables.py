@@ -28,8 +28,7 @@ def shown(query: Query, schema: Schema) -> Rows:
             )
             # A table may have columns that fill themselves, which say when a row came, and not what it tells. Of a
             # position only the order means something, which is seen in what is made of it.
-            if not column.endswith("position")
-            and (name not in schema.tables or column in schema.tables[name].columns)
+            if not column.endswith("position") and (name not in schema.tables or column in schema.tables[name].columns)
         ]
         found[name] = normal(query(f"SELECT {', '.join(columns)} FROM {name}", []))
     return found

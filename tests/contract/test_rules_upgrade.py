@@ -62,7 +62,8 @@ def earlier(connection: Connection) -> None:
     _call(connection, OTHER, "msg_01b", "r2", 6)
     connection.execute(
         "INSERT INTO usage_uses (session_file, use_id, is_result, event_type, command_name, seen_at, occurred_at,"
-        " context, position, counted) VALUES ($1, 'command:a-uuid', FALSE, 'slash_command', 'clear', $2, $2, 7, 9, TRUE)",
+        " context, position, counted)"
+        " VALUES ($1, 'command:a-uuid', FALSE, 'slash_command', 'clear', $2, $2, 7, 9, TRUE)",
         [GONE, at(2)],
     )
 
@@ -81,7 +82,9 @@ def _call(connection: Connection, key: str, message: str, request: str, tokens: 
 def subject(tmp_path: Path, database_url: str) -> Iterator[Subject]:
     root = tmp_path / "sessions"
     (root / "ann").mkdir(parents=True)
-    subject = Subject(root, tmp_path / "state", {"database.url": database_url, "processors.verification.enabled": False})
+    subject = Subject(
+        root, tmp_path / "state", {"database.url": database_url, "processors.verification.enabled": False}
+    )
     settings = settings_for(root, tmp_path / "state", **subject.overrides)
     settings.paths.state.mkdir(parents=True, exist_ok=True)
     database = open_database(settings)
