@@ -48,7 +48,7 @@ class Calls:
                 if one.type in COUNTED_ITERATIONS:
                     model = one.model if one.model is not None else message.model
                     self._add((identity, request_id, precedence > 1, index), model, one, at, precedence, context)
-                elif one.type is not None and one.type not in ITERATION_TYPES:
+                if one.type is not None and one.type not in ITERATION_TYPES:
                     self.unknown.add(one.type)
 
     def _add(
