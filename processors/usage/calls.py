@@ -39,7 +39,7 @@ class Calls:
         for index, one in enumerate(iterations):
             if one.type in COUNTED_ITERATIONS:
                 self.add(line, one.model if one.model is not None else message.model, one, index)
-            elif one.type is not None and one.type not in ITERATION_TYPES:
+            if one.type is not None and one.type not in ITERATION_TYPES:
                 self.unknown.add(one.type)
 
     def add(self, line: Line, model: str | None, used: Tokens | Iteration, iteration: int = -1) -> None:

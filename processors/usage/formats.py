@@ -39,10 +39,8 @@ class Formats:
         return list(self._listed.values())
 
     def look(self, record: Record, version: str | None) -> None:
-        """Note what is not known of a record that is no message."""
+        """Note what is not known inside a record that is no message."""
         kind = record.type
-        if kind is not None and kind not in RECORD_TYPES:
-            self.note("type", kind, version, record.timestamp)
         if kind == "system" and record.subtype is not None and record.subtype not in SYSTEM_SUBTYPES:
             self.note("subtype", record.subtype, version, record.timestamp)
         attached = record.attachment
@@ -51,6 +49,11 @@ class Formats:
                 self.note("attachment", attached.type, version, record.timestamp)
             if attached.type == "queued_command" and attached.origin is not None:
                 self.origin(attached.origin.kind, version, record.timestamp)
+
+    @staticmethod
+    def strange(records: Iterable[Record]) -> set[str]:
+        """The types among these records that are not known: asked for once, not of every record."""
+        return {record.type for record in records if record.type is not None} - RECORD_TYPES
 
     def origin(self, kind: str | None, version: str | None, at: datetime | None) -> None:
         """Note an origin that is not known."""

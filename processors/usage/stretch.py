@@ -5,7 +5,7 @@ This is the hot path: it sees every record of every transcript, so it asks for n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -51,6 +51,7 @@ class Stretch:
         """Take these records in, which follow those before."""
         facts, turns = self._facts, self._turns
         facts.identify(records)
+        strange = self._formats.strange(records)
         passed = copied = 0
         for index, record in enumerate(records):
             kind, message = record.type, record.message
@@ -67,10 +68,10 @@ class Stretch:
                 facts.pass_over(records[passed:index])
                 passed = index
                 self._other(record)
-            if self._calls.unknown or (record.origin is not None and kind == "user"):
+            if self._calls.unknown or (record.origin is not None and kind == "user") or (strange and kind in strange):
                 facts.pass_over(records[passed:index])
                 passed = index
-                self._unknown(record)
+                self._unknown(record, strange)
             if record.requestSessionId is not None and is_foreign(record) and not facts.has_own_call:
                 turns.copied()
                 copied = index + 1
@@ -198,13 +199,15 @@ class Stretch:
             return True
         return given is not None and (given.answers is not NOTHING or given.userFeedback is not NOTHING)
 
-    def _unknown(self, record: Record) -> None:
-        """Note what is not known of a message."""
+    def _unknown(self, record: Record, strange: Container[str | None]) -> None:
+        """Note a type that is not known, and what is not known of a message."""
         version = record.version if record.version is not None else self._facts.version
+        if record.type is not None and record.type in strange:
+            self._formats.note("type", record.type, version, record.timestamp)
         for name in self._calls.unknown:
             self._formats.note("iteration", name, version, record.timestamp)
         self._calls.unknown.clear()
-        if record.origin is not None:
+        if record.origin is not None and record.type == "user":
             self._formats.origin(record.origin.kind, version, record.timestamp)
 
     def _other(self, record: Record) -> None:

@@ -316,19 +316,38 @@ LEFT JOIN usage_owners o ON o.session_id = k.session_id
 LEFT JOIN usage_client_totals w ON w.session_id = k.session_id AND w.model = k.model
 LEFT JOIN usage_reckoned n ON n.session_id = k.session_id AND n.model IS NOT DISTINCT FROM k.model;
 
--- What this version does not know of the format, by name and client version; and message ids of several requests.
-CREATE OR REPLACE VIEW unknown_records AS
-SELECT u.kind, u.name, u.version, count(DISTINCT f.session_id) AS sessions, min(u.first_at) AS first_at,
-       max(u.last_at) AS last_at
+-- Every sighting of what this version does not know of the format: unknown names, models without a price, and message
+-- ids of several requests. seen_at: when, as far as anybody can tell.
+CREATE OR REPLACE VIEW usage_unknown_seen AS
+SELECT u.kind, u.name, u.version, f.session_id, f.username, u.first_at, u.last_at,
+       COALESCE(u.last_at, f.last_at) AS seen_at
 FROM usage_unknown u
 JOIN usage_files f ON f.session_file = u.session_file
-GROUP BY u.kind, u.name, u.version
 UNION ALL
-SELECT 'several_requests', c.message_id, '', count(DISTINCT f.session_id), min(c.first_at), min(c.first_at)
+SELECT 'model', m.model, COALESCE(x.version, ''), COALESCE(x.session_id, m.session_file), x.username, m.first_at,
+       m.last_at, m.last_at
+FROM (
+    SELECT session_file, context, model, min(occurred_at) AS first_at, max(occurred_at) AS last_at
+    FROM usage_calls WHERE counted AND cost_usd IS NULL AND model IS NOT NULL
+    GROUP BY session_file, context, model
+) m
+JOIN usage_contexts x ON x.session_file = m.session_file AND x.context = m.context
+UNION ALL
+SELECT 'several_requests', c.message_id, '', f.session_id, f.username, c.first_at, c.first_at, c.first_at
 FROM usage_calls c
 JOIN usage_files f ON f.session_file = c.session_file
 WHERE c.iteration = -1 AND c.precedence < 2 AND c.request_id <> ''
-  AND c.message_id IN (SELECT message_id FROM usage_calls
-                       WHERE NOT counted AND iteration = -1 AND precedence < 2 AND request_id <> '')
-GROUP BY c.message_id
-HAVING min(c.request_id) <> max(c.request_id);
+  AND c.message_id IN (
+      SELECT message_id FROM usage_calls
+      WHERE iteration = -1 AND precedence < 2 AND request_id <> ''
+        AND message_id IN (SELECT message_id FROM usage_calls
+                           WHERE NOT counted AND iteration = -1 AND precedence < 2 AND request_id <> '')
+      GROUP BY message_id HAVING min(request_id) <> max(request_id)
+  );
+
+-- The same by name and client version.
+CREATE OR REPLACE VIEW unknown_records AS
+SELECT kind, name, version, count(DISTINCT session_id) AS sessions, min(first_at) AS first_at,
+       CASE WHEN kind = 'several_requests' THEN min(last_at) ELSE max(last_at) END AS last_at
+FROM usage_unknown_seen
+GROUP BY kind, name, version;

@@ -205,6 +205,36 @@ def usage(
 
 
 @app.command(
+    epilog=examples(
+        "formats",
+        "formats --since yesterday",
+        "formats ~/.claude/projects  # any folder of transcripts: nothing is written, no service is asked",
+        "formats --json",
+    )
+)
+def formats(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder of transcripts to look through (default: what was processed).")
+    ] = None,
+    settings: SettingsPath = None,
+    state: State = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only what was written on this day or later: YYYY-MM-DD, today or yesterday.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What this version does not know of the transcripts' format, and what may not be counted for it."""
+    # Loaded when used, see above.
+    from watcher.cli import formats as command
+    from watcher.cli import show_formats as shown
+
+    chosen = in_force(settings, state)
+    found = command.unknown(chosen, since) if folder is None else command.in_folder(chosen, folder, since)
+    print_json(found) if as_json else shown.formats(found)
+    raise typer.Exit(1 if found.get("unreadable") else 0)
+
+
+@app.command(
     epilog=examples("settings", "settings check --settings /etc/session-watcher/settings.toml", "settings --json")
 )
 def settings(

@@ -28,7 +28,7 @@ def usage(
     """
     if report not in reports.REPORTS:
         raise SettingsError(f"there is no report {report!r}; there are {', '.join(reports.REPORTS)}")
-    days = (_day(settings, "--since", since), _day(settings, "--until", until))
+    days = (day_of(settings, "--since", since), day_of(settings, "--until", until))
     filters = reports.Filters(*days, user, model)
 
     def page(offset: int) -> Any:
@@ -62,7 +62,12 @@ def _told(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
-def _day(settings: Settings, option: str, text: str | None) -> date | None:
+def day_of(settings: Settings, option: str, text: str | None) -> date | None:
+    """The day that an option names, in the zone of the reports.
+
+    Raises:
+        SettingsError: it is none.
+    """
     if text is None:
         return None
     if text in _AGO:
