@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Path
 
 from processors.usage import reports as usage
+from processors.usage.reports import reconcile
 from watcher.health import Finding
-from watcher.http import answers
+from watcher.http import answers, answers_usage
 from watcher.http.answers import problems
 from watcher.http.auth import NOT_THEIRS, Doorkeeper
 from watcher.http.params import Limit, Offset, OptionalName, Since, Until, Word
@@ -69,6 +70,33 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         asked = spent_today(core.settings)
         return {**gather(core.query, list(core.pipelines)), "models": asked, "service": told()}
 
+    def narrowed(only: str, since: Since, until: Until, user: OptionalName, model: OptionalName) -> usage.Filters:
+        if "usage" not in core.pipelines:
+            raise HTTPException(404, "the processor usage is not enabled ([processors.usage] enabled)")
+        if only and user not in (None, only):
+            raise HTTPException(403, NOT_THEIRS)
+        return usage.Filters(since, until, only or user, model)
+
+    @routes.get(  # before the other reports, whose address has a place for any name
+        "/usage/reconcile",
+        dependencies=in_turn,
+        response_model=answers_usage.Reconciliation,
+        responses={**refused, **problems(404)},
+    )
+    def usage_reconciled(
+        by: answers_usage.By = "sessions",
+        only: str = Depends(keeper.only),
+        since: Since = None,
+        until: Until = None,
+        user: OptionalName = None,
+        model: OptionalName = None,
+        limit: Limit = 1000,
+        offset: Offset = 0,
+    ) -> dict[str, Any]:
+        """What is counted beside what clients state (by its day), what is not yet stated, and what no line explains."""
+        filters = narrowed(only, since, until, user, model)
+        return reconcile.as_answer(reconcile.part(core.query, by, filters, limit, offset))
+
     @routes.get(
         "/usage/{report}",
         dependencies=in_turn,
@@ -88,11 +116,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         """Who used what, by day, month, session, model, user or tool; a user's token has its user's."""
         if report not in usage.REPORTS:
             raise HTTPException(404, f"there is no report {report[:100]!r}; there are {', '.join(usage.REPORTS)}")
-        if "usage" not in core.pipelines:
-            raise HTTPException(404, "the processor usage is not enabled ([processors.usage] enabled)")
-        if only and user not in (None, only):
-            raise HTTPException(403, NOT_THEIRS)
-        filters = usage.Filters(since, until, only or user, model)
+        filters = narrowed(only, since, until, user, model)
         return usage.as_json(usage.part(core.query, report, filters, limit, offset))
 
     @routes.get("/jobs", dependencies=reader, response_model=answers.Jobs, responses=refused)
