@@ -282,39 +282,68 @@ FROM (
 GROUP BY session_id, model;
 
 -- By session and model: what is counted of what the client stated, what it says, what it has not stated yet, and what
--- no line explains.
+-- no line explains. Both sides are added up, not joined: so each is read once.
 CREATE OR REPLACE VIEW usage_reconciled AS
-SELECT k.session_id, o.username, h.stated_at, k.model,
-       COALESCE(n.counted_input_tokens, 0) AS counted_input_tokens,
-       COALESCE(n.counted_output_tokens, 0) AS counted_output_tokens,
-       COALESCE(n.counted_cache_creation_tokens, 0) AS counted_cache_creation_tokens,
-       COALESCE(n.counted_cache_read_tokens, 0) AS counted_cache_read_tokens,
-       COALESCE(n.counted_cost_usd, 0) AS counted_cost_usd,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.input_tokens, 0) END AS client_input_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.output_tokens, 0) END AS client_output_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_creation_tokens, 0) END AS client_cache_creation_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_read_tokens, 0) END AS client_cache_read_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cost_usd, 0) END AS client_cost_usd,
-       COALESCE(n.not_yet_stated_input_tokens, 0) AS not_yet_stated_input_tokens,
-       COALESCE(n.not_yet_stated_output_tokens, 0) AS not_yet_stated_output_tokens,
-       COALESCE(n.not_yet_stated_cache_creation_tokens, 0) AS not_yet_stated_cache_creation_tokens,
-       COALESCE(n.not_yet_stated_cache_read_tokens, 0) AS not_yet_stated_cache_read_tokens,
-       COALESCE(n.not_yet_stated_cost_usd, 0) AS not_yet_stated_cost_usd,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.input_tokens, 0) - COALESCE(n.counted_input_tokens, 0) END AS unexplained_input_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.output_tokens, 0) - COALESCE(n.counted_output_tokens, 0) END AS unexplained_output_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_creation_tokens, 0) - COALESCE(n.counted_cache_creation_tokens, 0) END AS unexplained_cache_creation_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_read_tokens, 0) - COALESCE(n.counted_cache_read_tokens, 0) END AS unexplained_cache_read_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN CAST(CAST(COALESCE(w.cost_usd, 0) - COALESCE(n.counted_cost_usd, 0) AS DECIMAL(38, 9)) AS DOUBLE PRECISION) END AS unexplained_cost_usd,
+SELECT a.session_id, o.username, h.stated_at, a.model,
+       a.counted_input_tokens,
+       a.counted_output_tokens,
+       a.counted_cache_creation_tokens,
+       a.counted_cache_read_tokens,
+       a.counted_cost_usd,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_input_tokens END AS client_input_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_output_tokens END AS client_output_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_cache_creation_tokens END AS client_cache_creation_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_cache_read_tokens END AS client_cache_read_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_cost_usd END AS client_cost_usd,
+       a.not_yet_stated_input_tokens,
+       a.not_yet_stated_output_tokens,
+       a.not_yet_stated_cache_creation_tokens,
+       a.not_yet_stated_cache_read_tokens,
+       a.not_yet_stated_cost_usd,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+            THEN a.client_input_tokens - a.counted_input_tokens END AS unexplained_input_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+            THEN a.client_output_tokens - a.counted_output_tokens END AS unexplained_output_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+            THEN a.client_cache_creation_tokens - a.counted_cache_creation_tokens END AS unexplained_cache_creation_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+            THEN a.client_cache_read_tokens - a.counted_cache_read_tokens END AS unexplained_cache_read_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+            THEN CAST(CAST(a.client_cost_usd - a.counted_cost_usd AS DECIMAL(38, 9)) AS DOUBLE PRECISION) END AS unexplained_cost_usd,
        CASE WHEN h.session_id IS NULL THEN 'no statement' ELSE h.reason END AS reason
 FROM (
-    SELECT session_id, model FROM usage_client_totals
-    UNION
-    SELECT session_id, model FROM usage_reckoned WHERE session_id IS NOT NULL
-) k
-LEFT JOIN usage_heritage h ON h.session_id = k.session_id
-LEFT JOIN usage_owners o ON o.session_id = k.session_id
-LEFT JOIN usage_client_totals w ON w.session_id = k.session_id AND w.model = k.model
-LEFT JOIN usage_reckoned n ON n.session_id = k.session_id AND n.model IS NOT DISTINCT FROM k.model;
+    SELECT session_id, model,
+           CAST(sum(counted_input_tokens) AS BIGINT) AS counted_input_tokens,
+           CAST(sum(counted_output_tokens) AS BIGINT) AS counted_output_tokens,
+           CAST(sum(counted_cache_creation_tokens) AS BIGINT) AS counted_cache_creation_tokens,
+           CAST(sum(counted_cache_read_tokens) AS BIGINT) AS counted_cache_read_tokens,
+           sum(counted_cost_usd) AS counted_cost_usd,
+           CAST(sum(client_input_tokens) AS BIGINT) AS client_input_tokens,
+           CAST(sum(client_output_tokens) AS BIGINT) AS client_output_tokens,
+           CAST(sum(client_cache_creation_tokens) AS BIGINT) AS client_cache_creation_tokens,
+           CAST(sum(client_cache_read_tokens) AS BIGINT) AS client_cache_read_tokens,
+           COALESCE(sum(client_cost_usd), 0) AS client_cost_usd,
+           CAST(sum(not_yet_stated_input_tokens) AS BIGINT) AS not_yet_stated_input_tokens,
+           CAST(sum(not_yet_stated_output_tokens) AS BIGINT) AS not_yet_stated_output_tokens,
+           CAST(sum(not_yet_stated_cache_creation_tokens) AS BIGINT) AS not_yet_stated_cache_creation_tokens,
+           CAST(sum(not_yet_stated_cache_read_tokens) AS BIGINT) AS not_yet_stated_cache_read_tokens,
+           sum(not_yet_stated_cost_usd) AS not_yet_stated_cost_usd
+    FROM (
+        SELECT session_id, model, counted_input_tokens, counted_output_tokens, counted_cache_creation_tokens,
+               counted_cache_read_tokens, counted_cost_usd, 0 AS client_input_tokens, 0 AS client_output_tokens,
+               0 AS client_cache_creation_tokens, 0 AS client_cache_read_tokens, 0 AS client_cost_usd,
+               not_yet_stated_input_tokens, not_yet_stated_output_tokens, not_yet_stated_cache_creation_tokens,
+               not_yet_stated_cache_read_tokens, not_yet_stated_cost_usd
+        FROM usage_reckoned WHERE session_id IS NOT NULL
+        UNION ALL
+        SELECT session_id, model, 0, 0, 0, 0, 0, input_tokens, output_tokens, cache_creation_tokens,
+               cache_read_tokens, cost_usd, 0, 0, 0, 0, 0
+        FROM usage_client_totals
+    ) both_sides
+    GROUP BY session_id, model
+) a
+LEFT JOIN usage_heritage h ON h.session_id = a.session_id
+LEFT JOIN usage_owners o ON o.session_id = a.session_id;
 
 -- Every sighting of what this version does not know of the format: unknown names, models without a price, and message
 -- ids of several requests. seen_at: when, as far as anybody can tell.

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Path
 
 from processors.usage import reports as usage
-from processors.usage.reports import formats
+from processors.usage.reports import formats, reconcile
 from watcher.health import Finding
-from watcher.http import answers
+from watcher.http import answers, answers_usage
 from watcher.http.answers import problems
 from watcher.http.answers_formats import Formats
 from watcher.http.auth import NOT_THEIRS, Doorkeeper
@@ -90,6 +90,26 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     ) -> dict[str, Any]:
         """What is not known of the transcripts' format, the latest first; a user's token has its user's sessions."""
         return formats.unknown(core.query, since, theirs(only, user), limit, offset)
+
+    @routes.get(  # before the other reports, whose address has a place for any name
+        "/usage/reconcile",
+        dependencies=in_turn,
+        response_model=answers_usage.Reconciliation,
+        responses=refused_or_none,
+    )
+    def usage_reconciled(
+        by: answers_usage.By = "sessions",
+        only: str = Depends(keeper.only),
+        since: Since = None,
+        until: Until = None,
+        user: OptionalName = None,
+        model: OptionalName = None,
+        limit: Limit = 1000,
+        offset: Offset = 0,
+    ) -> dict[str, Any]:
+        """What is counted beside what clients state (by its day), what is not yet stated, and what no line explains."""
+        filters = usage.Filters(since, until, theirs(only, user), model)
+        return reconcile.as_answer(reconcile.part(core.query, by, filters, limit, offset))
 
     @routes.get(
         "/usage/{report}",
