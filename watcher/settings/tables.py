@@ -87,6 +87,24 @@ class RetryTable(_Table):
     max_attempts: int = Field(8, ge=1, description="After so many failures a session is quarantined.")
 
 
+class ProjectsTable(_Table):
+    """What projects are called."""
+
+    names: dict[str, str] = Field(
+        {},
+        description="Project names by repository or remote, * for any characters; the first that fits holds: "
+        '{"~/src/shop*" = "shop", "acme/shop" = "shop"}.',
+    )
+
+    @field_validator("names")
+    @classmethod
+    def _one_line_each(cls, value: dict[str, str]) -> dict[str, str]:
+        for pattern, name in value.items():
+            if not (pattern.strip() and name.strip() and (pattern + name).isprintable()):
+                raise ValueError('a pattern and a name in one line each, such as "acme/shop" = "shop"')
+        return value
+
+
 class CollectorTable(_Table):
     """How transcripts come from people's homes."""
 
@@ -227,6 +245,7 @@ class Settings(BaseSettings):
     retry: RetryTable = RetryTable()
     #: Processor name to its settings, of the class that the processor names.
     processors: Any = None
+    projects: ProjectsTable = ProjectsTable()
     collector: CollectorTable = CollectorTable()
     corporate_memory: CorporateMemoryTable = CorporateMemoryTable()
     knowledge: KnowledgeTable = KnowledgeTable()
@@ -275,6 +294,13 @@ def own(settings: Settings, name: str) -> dict[str, Any]:
         field.name: _plain(getattr(settings.processor(name), field.name))
         for field in dataclasses.fields(settings.processor(name))
     }
+
+
+def of_views(settings: Settings, name: str) -> dict[str, Any]:
+    """What a processor's views may name: its own settings, and ``projects``, the rows of `[projects]` in order."""
+    named = enumerate(settings.projects.names.items(), start=1)
+    projects = ((0, None, None), *((place, pattern, project) for place, (pattern, project) in named))
+    return {"projects": projects, **own(settings, name)}
 
 
 def model_access(settings: Settings) -> ModelAccess:
