@@ -57,8 +57,7 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
             found[f"by day {filters}"] = [
                 sorted(read(query, filters), key=str) for read in (reports.uses_by_day, reports.active_by_day)
             ]
-            together = reports.spent(query, filters, list(OF_CALLS))
-            together |= reports.caused(query, filters, list(OF_CAUSES))
+            together = reports.several(query, filters, [*OF_CALLS, *OF_CAUSES, "pull_requests"])
             found[f"together {filters}"] = {name: asdict(report) for name, report in together.items()}
             found[f"people {filters}"] = reports.people(query, filters)
         found["choices"] = reports.choices(query)

@@ -25,7 +25,7 @@ def called(minute: float, name: str, tokens: int, block: Object | None = None, t
     return {**talk.assistant(at(minute), name, block or text("x"), used, label=name), **more}
 
 
-SKILL = {"attributionSkill": "invoice-check"}
+SKILL: dict[str, Any] = {"attributionSkill": "invoice-check"}
 SESSION = [
     said(0, "check the invoices", promptSource="typed"),
     called(1, "a", 100, tool("t1", "Skill", skill="invoice-check")),
@@ -140,10 +140,14 @@ def test_a_session_is_told_of_with_its_subagents(query: Query) -> None:
     assert rows[1] == ("check the invoices", None, "person", 1, 1, own, cost(6400))
     assert rows[2][3:] == (1, 1, pytest.approx(cost(12_700) + 6 / 64), cost(6400))
     summary = course.summary(query, MAIN)
-    assert summary is not None and course.related(query, summary) == {"subagents": [AGENT]}
+    assert summary is not None and course.related(query, summary) == {
+        "session": [],
+        "parent": [],
+        "subagents": [AGENT],
+    }
     assert (summary["subagent_calls"], summary["subagent_cost_usd"]) == (1, cost(6400))
     aside = course.summary(query, AGENT)
-    assert aside is not None and course.related(query, aside) == {"session": [MAIN]}
+    assert aside is not None and course.related(query, aside)["session"] == [MAIN]
     glances = course.glances(query, [MAIN, AGENT])
     assert [glances[key]["subagent_cost_usd"] for key in (MAIN, AGENT)] == [cost(6400), None]
     assert reports.people(query, Filters()) == (1, 1) and reports.people(query, Filters(user="bob")) == (0, 0)

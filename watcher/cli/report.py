@@ -15,9 +15,10 @@ from watcher.cli.show import number, plain, safe
 
 #: What is left out where the terminal is too narrow, the first first.
 _LEAST = (
-    "cache_creation_1h_tokens", "web_search_requests", "event_type", "session_id", "human_turns", "tool_calls",
-    "project", "cache_creation_tokens", "cache_read_tokens", "primary_model", "input_tokens", "active_seconds",
-    "tool_errors", "errors", "output_tokens", "sessions", "last_at", "assistant_messages",
+    "repository", "forked_from", "parent_session", "cache_creation_1h_tokens", "web_search_requests", "event_type",
+    "session_id", "other_turns", "subagent_calls", "asked_by", "title", "human_turns", "tool_calls", "project",
+    "subagent_cost_usd", "cache_creation_tokens", "cache_read_tokens", "primary_model", "input_tokens",
+    "active_seconds", "tool_errors", "errors", "output_tokens", "sessions", "uses", "last_at", "assistant_messages",
 )  # fmt: skip
 #: Longer text is folded or cut, rather than that a column is left out for it.
 _LONGEST = 28
@@ -41,11 +42,20 @@ _HEADINGS = {
     "tool_errors": "errors",
     "primary_model": "model",
     "session_id": "session",
+    "parent_session": "subagent of",
+    "forked_from": "forked from",
+    "other_turns": "other\nturns",
+    "subagent_calls": "subagents'\ncalls",
+    "subagent_cost_usd": "subagents'\ncost",
+    "skill_name": "skill",
+    "subagent_type": "subagent",
+    "mcp_server": "server",
+    "mcp_tool": "tool",
 }
 _MEASURES = frozenset(
     {"sessions", "calls", "errors", "input_tokens", "output_tokens", "cache_creation_tokens", "tool_calls",
      "cache_creation_1h_tokens", "cache_read_tokens", "web_search_requests", "cost_usd", "active_seconds",
-     "human_turns", "assistant_messages", "tool_errors"}
+     "human_turns", "assistant_messages", "tool_errors", "uses", "other_turns", "subagent_calls", "subagent_cost_usd"}
 )  # fmt: skip
 
 
@@ -98,7 +108,7 @@ def _draw(console: Console, columns: Sequence[str], rows: Sequence[dict[str, Any
             justify="right" if measure else "left",
             vertical="bottom",
             no_wrap=measure or name in ("day", "month", "last_at"),
-            overflow="ellipsis" if name in ("session_id", "project") else "fold",
+            overflow="ellipsis" if name in ("session_id", "project", "title", "repository") else "fold",
         )
     for at, row in enumerate(cells):
         last = totals and at == len(cells) - 1
@@ -136,7 +146,7 @@ def _heading(name: str) -> str:
 def _cell(name: str, value: object, exact: bool) -> str:
     if value is None:
         return "-"
-    if name == "cost_usd" and isinstance(value, (int, float)):
+    if name in ("cost_usd", "subagent_cost_usd") and isinstance(value, (int, float)):
         return f"${value:,.2f}"
     if name == "active_seconds" and isinstance(value, (int, float)):
         return f"{value / 3600:.1f} h" if value >= 3600 else f"{value / 60:.0f} min"

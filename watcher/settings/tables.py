@@ -92,16 +92,15 @@ class ProjectsTable(_Table):
 
     names: dict[str, str] = Field(
         {},
-        description="Project names by repository or remote, * for any characters; the first that fits holds: "
+        description="Project names by repository or remote (* stands for any characters); the first match wins: "
         '{"~/src/shop*" = "shop", "acme/shop" = "shop"}.',
     )
 
     @field_validator("names")
     @classmethod
     def _one_line_each(cls, value: dict[str, str]) -> dict[str, str]:
-        for pattern, name in value.items():
-            if not (pattern.strip() and name.strip() and (pattern + name).isprintable()):
-                raise ValueError('a pattern and a name in one line each, such as "acme/shop" = "shop"')
+        if not all(text.strip() and text.isprintable() for entry in value.items() for text in entry):
+            raise ValueError('patterns and names of one line each, such as {"acme/shop" = "shop"}')
         return value
 
 

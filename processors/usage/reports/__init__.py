@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from processors.usage.reports.calls import of_calls, pull_requests, spent
+from processors.usage.reports.calls import CUTS, of_calls, pull_requests, spent
 from processors.usage.reports.filters import Filters, Query, choices, last_day, today, unknown_models
 from processors.usage.reports.sessions import active_by_day, people, sessions
 from processors.usage.reports.table import MEASURES, Report, as_json
-from processors.usage.reports.uses import caused, of_causes, tools, uses_by_day
+from processors.usage.reports.uses import CAUSES, caused, of_causes, tools, uses_by_day
 
 __all__ = [
     "MEASURES",
@@ -19,14 +19,13 @@ __all__ = [
     "Report",
     "active_by_day",
     "as_json",
-    "caused",
     "choices",
     "daily",
     "last_day",
     "part",
     "people",
     "sessions",
-    "spent",
+    "several",
     "today",
     "unknown_models",
     "uses_by_day",
@@ -60,3 +59,13 @@ def part(query: Query, name: str, filters: Filters, limit: int, offset: int) -> 
         return sessions(query, filters, limit, offset)
     found = REPORTS[name](query, filters)
     return replace(found, rows=found.rows[offset : offset + limit])
+
+
+def several(query: Query, filters: Filters, names: Sequence[str]) -> dict[str, Report]:
+    """Several reports by their names, from as few passes as there can be; ``daily_models`` is one of them, too."""
+    found = {name: REPORTS[name](query, filters) for name in names if name not in CUTS and name not in CAUSES}
+    if cuts := [name for name in names if name in CUTS]:
+        found |= spent(query, filters, cuts)
+    if causes := [name for name in names if name in CAUSES]:
+        found |= caused(query, filters, causes)
+    return found

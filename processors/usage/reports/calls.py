@@ -23,7 +23,7 @@ _KEYS = {
     "asked_by": "asked_by",
 }
 #: The reports of calls, each with what it adds up by.
-_CUTS = {
+CUTS = {
     "daily": ("day",),
     "monthly": ("month",),
     "models": ("model",),
@@ -48,7 +48,7 @@ def spent(query: Query, filters: Filters, names: Sequence[str]) -> dict[str, Rep
 
     Calls are first added up by session, where there are few of them, and only then by what the reports are about.
     """
-    cuts = {name: _CUTS[name] for name in names}
+    cuts = {name: CUTS[name] for name in names}
     keys = [key for key in _KEYS if any(key in cut for cut in cuts.values())]
     sql, values = _added_up(filters, keys, [(), *cuts.values()])
     rows = query(sql, values)

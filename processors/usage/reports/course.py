@@ -41,7 +41,7 @@ def related(query: Query, told: dict[str, Any]) -> dict[str, list[str]]:
         SELECT f.session_file FROM usage_files f JOIN usage_main_files m ON m.session_id = f.parent_session
         WHERE m.session_file = $1 ORDER BY f.first_at NULLS LAST, f.session_file
     """
-    found = {
+    return {
         name: [key for (key,) in query(sql, [value])] if value is not None else []
         for name, sql, value in (
             ("session", main, told["parent_session"]),
@@ -49,7 +49,6 @@ def related(query: Query, told: dict[str, Any]) -> dict[str, list[str]]:
             ("subagents", theirs, told["session_file"]),
         )
     }
-    return {name: keys for name, keys in found.items() if keys}
 
 
 def glances(query: Query, keys: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -24,7 +24,7 @@ class _Cause:
     is_used: bool = True
 
 
-_CAUSES = {
+CAUSES = {
     "skills": _Cause({"skill_name": "skill"}),
     "subagents": _Cause({"subagent_type": "agent"}),
     "mcp_servers": _Cause({"mcp_server": "mcp_server"}),
@@ -98,7 +98,7 @@ def uses_by_day(query: Query, filters: Filters) -> list[tuple[date, int, int]]:
 
 def _of_cause(name: str) -> str:
     """A query for the rows of one report and their totals: its name, whether it is the totals, two keys, measures."""
-    keys = [*_CAUSES[name].keys.values()]
+    keys = [*CAUSES[name].keys.values()]
     shown = [*keys, "CAST(NULL AS VARCHAR)"][:2]
     there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
     uses = ", ".join(EXACT["BIGINT"].format(column) for column in _USES)
@@ -109,7 +109,7 @@ def _of_cause(name: str) -> str:
 
 
 def _report(name: str, rows: list[tuple[Any, ...]], unknown: list[str]) -> Report:
-    cause = _CAUSES[name]
+    cause = CAUSES[name]
     used = _USES if cause.is_used else ()
     columns = [*cause.keys, *used, *MEASURES]
     totals: dict[str, Any] = {}
