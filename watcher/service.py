@@ -30,7 +30,7 @@ from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails, children
 from watcher.registry import Refused, discover
 from watcher.retry import Retry
 from watcher.sessions import TOGETHER, TOGETHER_AT_LEISURE, Looks, Tree, node_of
-from watcher.settings import Settings, model_access, own
+from watcher.settings import Settings, model_access, of_views, own
 from watcher.state import Version
 from watcher.store.database import Database, read
 from watcher.store.ledger import Ledger
@@ -126,9 +126,10 @@ class Core:
             if name not in self.pipelines:
                 self._add(processor)
                 continue
+            # Views may name settings that are nobody's own; those that are the same are left as they are.
+            prepare(self.database, processor, of_views(settings, name), self.backups)
             plan = self._plan(processor)
             if plan != self.pipelines[name].plan:
-                prepare(self.database, processor, plan.own, self.backups)
                 self.pipelines[name].change(plan)
                 log.info("goes on by other settings", processor=name)
 
@@ -153,7 +154,7 @@ class Core:
         plan = self._plan(processor)
         troubles: tuple[type[Exception], ...] = (*self.database.Error, KeyError, ValueError, OSError)
         try:
-            prepare(self.database, processor, plan.own, self.backups)
+            prepare(self.database, processor, of_views(self.settings, processor.name), self.backups)
         except troubles as error:
             if isinstance(error, self.database.Error) and self.database.blame(error) != "rows":
                 raise

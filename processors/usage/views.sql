@@ -10,14 +10,40 @@ FROM usage_files f
 JOIN (SELECT session_id, min(session_file) AS session_file FROM usage_files WHERE parent_session IS NULL
       GROUP BY session_id) first ON first.session_file = f.session_file;
 
+-- How [projects] names repositories and remotes, in the order written, each pattern as LIKE has it. The first row is
+-- there so that there always is one, and fits nothing.
+CREATE OR REPLACE VIEW usage_project_names AS
+SELECT place, CAST(name AS VARCHAR) AS name,
+       replace(replace(replace(replace(CAST(pattern AS VARCHAR), '\', '\\'), '%', '\%'), '_', '\_'), '*', '%') AS likeness
+FROM {projects} AS written(place, pattern, name);
+
 -- Of each session file its repository and project: a subagent's are its session's.
 CREATE OR REPLACE VIEW usage_places AS
-SELECT f.session_file,
-       CASE WHEN m.repository IS NULL THEN f.repository ELSE m.repository END AS repository,
-       CASE WHEN m.repository IS NULL THEN f.project ELSE m.project END AS project,
-       CASE WHEN f.parent_session IS NULL THEN NULL ELSE COALESCE(m.asked_by, 'unknown') END AS session_asked_by
-FROM usage_files f
-LEFT JOIN usage_main_files m ON m.session_id = f.parent_session;
+SELECT f.session_file, f.repository, COALESCE(n.name, f.project) AS project, (n.name IS NOT NULL) AS is_named,
+       f.session_asked_by
+FROM (
+    SELECT f.session_file,
+           CASE WHEN m.repository IS NULL THEN f.repository ELSE m.repository END AS repository,
+           CASE WHEN m.repository IS NULL THEN f.project ELSE m.project END AS project,
+           CASE WHEN f.parent_session IS NULL THEN NULL ELSE COALESCE(m.asked_by, 'unknown') END AS session_asked_by
+    FROM usage_files f
+    LEFT JOIN usage_main_files m ON m.session_id = f.parent_session
+) f
+LEFT JOIN (
+    SELECT k.session_file, p.name, row_number() OVER (PARTITION BY k.session_file ORDER BY p.place) AS nth
+    FROM (
+        SELECT f.session_file, CASE WHEN m.repository IS NULL THEN f.repository ELSE m.repository END AS known_as
+        FROM usage_files f
+        LEFT JOIN usage_main_files m ON m.session_id = f.parent_session
+        UNION
+        SELECT f.session_file, l.repository
+        FROM usage_files f
+        LEFT JOIN usage_main_files m ON m.session_id = f.parent_session
+        JOIN usage_links l
+            ON l.session_file = CASE WHEN f.parent_session IS NULL THEN f.session_file ELSE m.session_file END
+    ) k
+    JOIN usage_project_names p ON k.known_as LIKE p.likeness ESCAPE '\'
+) n ON n.session_file = f.session_file AND n.nth = 1;
 
 -- From when until when a session's calls on a branch belong to a pull request.
 CREATE OR REPLACE VIEW usage_pull_requests AS

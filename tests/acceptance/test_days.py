@@ -14,7 +14,7 @@ from tests.corpus import plant
 from tests.harness import Subject
 from tests.processes import call
 
-OF_CALLS = ("daily", "daily_models", "monthly", "models", "users", "projects", "branches")
+OF_CALLS = ("daily", "daily_models", "monthly", "models", "users", "projects", "branches", "efforts")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_reports_made_together_are_those_made_alone(tmp_path: Path) -> None:
         subject.catch_up()
         query = subject.open().query
         for chosen in (Filters(), Filters(since=date(2026, 1, 1)), Filters(user="alice"), Filters(user="nobody")):
-            found = reports.spent(query, chosen, OF_CALLS)
+            found = reports.several(query, chosen, OF_CALLS)
             assert all(reports.REPORTS[name](query, chosen) == found[name] for name in OF_CALLS if "_" not in name)
             by_model = [(day, calls) for day, _, _, calls, *_ in found["daily_models"].rows]
             for day, _, calls, *_ in found["daily"].rows:

@@ -25,7 +25,7 @@ from tests.transcript_lines import Talk
 from watcher.check import is_utf8
 from watcher.extraction import RowWriter
 from watcher.registry import Refused, discover
-from watcher.settings import Settings, load, own
+from watcher.settings import Settings, load, of_views
 from watcher.state import State
 from watcher.store.database import SQL_TYPES, Database
 from watcher.store.migrations import migrate, prepare
@@ -63,7 +63,7 @@ class Bench:
         self.processor, self.database = processor, database
         self.settings = settings.processor(processor.name)
         migrate(database, folder)
-        prepare(database, processor, own(settings, processor.name), folder)
+        prepare(database, processor, of_views(settings, processor.name), folder)
         self.writer = RowWriter(processor.schema)
         self.passes = PassStore(database, processor.name, processor.schema)
         self.connection = database.connect()

@@ -33,7 +33,10 @@ FORMATS: tuple[tuple[date | None, str | None, int, int], ...] = (
     (date(2999, 1, 1), None, 1000, 0),
     (None, None, 1, 1),
 )
-OF_CALLS = ("daily", "daily_models", "monthly", "models", "users", "projects", "branches")
+OF_CALLS = (
+    "daily", "daily_models", "monthly", "models", "users", "projects", "branches", "efforts", "asked_by",
+)  # fmt: skip
+OF_CAUSES = ("skills", "subagents", "mcp_servers", "mcp_tools", "plugins")
 CHOSEN = (Chosen(limit=1000), Chosen("usage", "ok", "alice", ".jsonl", 1000), Chosen(status="gone"), Chosen(text="%"))
 NOW = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
 
@@ -60,8 +63,9 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
             found[f"by day {filters}"] = [
                 sorted(read(query, filters), key=str) for read in (reports.uses_by_day, reports.active_by_day)
             ]
-            together = reports.spent(query, filters, list(OF_CALLS))
+            together = reports.several(query, filters, [*OF_CALLS, *OF_CAUSES, "pull_requests"])
             found[f"together {filters}"] = {name: asdict(report) for name, report in together.items()}
+            found[f"people {filters}"] = reports.people(query, filters)
         found["formats"] = [formats.unknown(query, *narrowed) for narrowed in FORMATS]
         found["formats by kind"], found["news"] = formats.sessions_by_kind(query), formats.news(query, NOW)
         found["choices"] = reports.choices(query)
@@ -99,8 +103,10 @@ def test_both_databases_give_the_faces_the_same(tmp_path: Path, postgres_url: st
         assert normal(postgres[name]) == normal(expected), name
     for filters in FILTERS:
         totals = duck[f"daily {filters}"]["totals"]
-        for name in ("daily", "monthly", "models", "users", "projects", "branches"):
-            report = duck[f"{name} {filters}"]
+        for name, report in duck[f"together {filters}"].items():
+            assert name == "daily_models" or report == duck[f"{name} {filters}"], "together and alone they are the same"
+        for name in OF_CALLS:
+            report = duck[f"together {filters}"][name]
             calls = report["columns"].index("calls")
             assert sum(row[calls] for row in report["rows"]) == totals["calls"], (name, filters)
         for name in ("sessions", "daily"):
@@ -120,7 +126,7 @@ def test_both_databases_give_the_faces_the_same(tmp_path: Path, postgres_url: st
     courses = [one for course in duck["courses"].values() for one in course]
     assert sum(one["kind"] == "call" for one in courses) == duck[f"daily {FILTERS[0]}"]["totals"]["calls"]
     tools = duck[f"tools {FILTERS[0]}"]["totals"]
-    uses = [one for one in courses if one["kind"] not in ("call", "slash_command")]
+    uses = [one for one in courses if one["kind"] not in ("call", "iteration", "slash_command")]
     assert (len(uses), sum(one["is_error"] is True for one in uses)) == (tools["calls"], tools["errors"])
     for moments in duck["courses"].values():
         times = [one["at"] for one in moments if one["at"] is not None]

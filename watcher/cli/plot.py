@@ -18,7 +18,8 @@ _KINDS: dict[str, Kind] = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 _BY = {
     "daily": "day", "monthly": "month", "sessions": "session", "models": "model", "users": "user",
     "projects": "project", "branches": "branch", "tools": "tool", "skills": "skill", "subagents": "subagent",
-    "mcp_servers": "MCP server",
+    "mcp_servers": "MCP server", "mcp_tools": "MCP tool", "plugins": "plugin", "efforts": "effort",
+    "asked_by": "who asked", "pull_requests": "pull request",
 }  # fmt: skip
 
 
@@ -53,5 +54,9 @@ def plot(found: dict[str, Any], target: Path) -> None:
 
 
 def _name(columns: list[str], row: list[Any]) -> Any:
-    """A branch is one of a project."""
-    return f"{row[1]} ({row[0]})" if columns[:2] == ["project", "git_branch"] else row[0]
+    """A branch is one of a project, a tool one of a server; a session is known by its title, where it has one."""
+    told = dict(zip(columns, row, strict=True))
+    for inner, outer in (("git_branch", "project"), ("mcp_tool", "mcp_server")):
+        if inner in told:
+            return f"{told[inner]} ({told[outer]})"
+    return told.get("title") or row[0]

@@ -16,9 +16,10 @@ from watcher.cli.show import number, plain, safe
 
 #: What is left out where the terminal is too narrow, the first first.
 _LEAST = (
-    "cache_creation_1h_tokens", "web_search_requests", "event_type", "session_id", "human_turns", "tool_calls",
-    "project", "cache_creation_tokens", "cache_read_tokens", "primary_model", "input_tokens", "active_seconds",
-    "tool_errors", "errors", "output_tokens", "sessions", "last_at", "assistant_messages",
+    "repository", "forked_from", "parent_session", "cache_creation_1h_tokens", "web_search_requests", "event_type",
+    "session_id", "other_turns", "subagent_calls", "asked_by", "title", "human_turns", "tool_calls", "project",
+    "subagent_cost_usd", "cache_creation_tokens", "cache_read_tokens", "primary_model", "input_tokens",
+    "active_seconds", "tool_errors", "errors", "output_tokens", "sessions", "uses", "last_at", "assistant_messages",
 )  # fmt: skip
 #: The same of what is reconciled, whose columns are many: tokens before costs, and never what names a row.
 _LEAST_RECONCILED = (
@@ -56,13 +57,25 @@ _HEADINGS = {
     "session_file": "file",
     "stated_at": "stated",
     **{f"{side}_{kind}": f"{of}\n{what}" for side, of in _SIDES.items() for kind, what in _KINDS.items()},
+    "parent_session": "subagent of",
+    "forked_from": "forked from",
+    "other_turns": "other\nturns",
+    "subagent_calls": "subagents'\ncalls",
+    "subagent_cost_usd": "subagents'\ncost",
+    "skill_name": "skill",
+    "subagent_type": "subagent",
+    "mcp_server": "server",
+    "mcp_tool": "tool",
 }
+#: Columns whose longer text is cut; that of all others is folded.
+_CUT = ("session_id", "session_file", "project", "title", "repository")
 #: What is said where there is no row.
 _NOTHING = {reconcile.NAME: "No client has stated anything in that time."}
 _MEASURES = frozenset(
     {"sessions", "calls", "errors", "input_tokens", "output_tokens", "cache_creation_tokens", "tool_calls",
      "cache_creation_1h_tokens", "cache_read_tokens", "web_search_requests", "cost_usd", "active_seconds",
-     "human_turns", "assistant_messages", "tool_errors", *reconcile.MEASURES}
+     "human_turns", "assistant_messages", "tool_errors", "uses", "other_turns", "subagent_calls", "subagent_cost_usd",
+     *reconcile.MEASURES}
 )  # fmt: skip
 
 
@@ -134,7 +147,7 @@ def _draw(
             justify="right" if measure else "left",
             vertical="bottom",
             no_wrap=measure or name in ("day", "month", "last_at", "stated_at"),
-            overflow="ellipsis" if name in ("session_id", "session_file", "project") else "fold",
+            overflow="ellipsis" if name in _CUT else "fold",
         )
     for at, row in enumerate(cells):
         last = totals and at == len(cells) - 1

@@ -127,7 +127,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         limit: Limit = 1000,
         offset: Offset = 0,
     ) -> dict[str, Any]:
-        """Who used what, by day, month, session, model, user or tool; a user's token has its user's."""
+        """Who used what, by day, model, user, project, tool, skill and more; a user's token has its user's."""
         if report not in usage.REPORTS:
             raise HTTPException(404, f"there is no report {report[:100]!r}; there are {', '.join(usage.REPORTS)}")
         filters = usage.Filters(since, until, theirs(only, user), model)

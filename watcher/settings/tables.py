@@ -87,6 +87,23 @@ class RetryTable(_Table):
     max_attempts: int = Field(8, ge=1, description="After so many failures a session is quarantined.")
 
 
+class ProjectsTable(_Table):
+    """What projects are called."""
+
+    names: dict[str, str] = Field(
+        {},
+        description="Project names by repository or remote (* stands for any characters); the first match wins: "
+        '{"~/src/shop*" = "shop", "acme/shop" = "shop"}.',
+    )
+
+    @field_validator("names")
+    @classmethod
+    def _one_line_each(cls, value: dict[str, str]) -> dict[str, str]:
+        if not all(text.strip() and text.isprintable() for entry in value.items() for text in entry):
+            raise ValueError('patterns and names of one line each, such as {"acme/shop" = "shop"}')
+        return value
+
+
 class CollectorTable(_Table):
     """How transcripts come from people's homes."""
 
@@ -227,6 +244,7 @@ class Settings(BaseSettings):
     retry: RetryTable = RetryTable()
     #: Processor name to its settings, of the class that the processor names.
     processors: Any = None
+    projects: ProjectsTable = ProjectsTable()
     collector: CollectorTable = CollectorTable()
     corporate_memory: CorporateMemoryTable = CorporateMemoryTable()
     knowledge: KnowledgeTable = KnowledgeTable()
@@ -275,6 +293,13 @@ def own(settings: Settings, name: str) -> dict[str, Any]:
         field.name: _plain(getattr(settings.processor(name), field.name))
         for field in dataclasses.fields(settings.processor(name))
     }
+
+
+def of_views(settings: Settings, name: str) -> dict[str, Any]:
+    """What a processor's views may name: its own settings, and ``projects``, the rows of `[projects]` in order."""
+    named = enumerate(settings.projects.names.items(), start=1)
+    projects = ((0, None, None), *((place, pattern, project) for place, (pattern, project) in named))
+    return {"projects": projects, **own(settings, name)}
 
 
 def model_access(settings: Settings) -> ModelAccess:

@@ -19,12 +19,12 @@ def queries(package: str, file: str) -> dict[str, str]:
 
 
 def fill(script: str, settings: Mapping[str, object]) -> str:
-    """A script with each ``{setting}`` replaced by its value as an SQL literal.
+    """A script with each ``{setting}`` replaced by its value as an SQL literal; a tuple of rows becomes a relation.
 
     Raises:
         KeyError: the script names a setting that there is not.
     """
-    return _SETTING.sub(lambda match: text(settings[match[1]]), script)
+    return _SETTING.sub(lambda match: _literal(settings[match[1]]), script)
 
 
 def quoted(identifier: str) -> str:
@@ -35,6 +35,18 @@ def quoted(identifier: str) -> str:
 def text(value: object) -> str:
     """A text literal, safe to stand in SQL."""
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def _literal(value: object) -> str:
+    """What stands in a script for a setting; the rows of a relation hold texts, whole numbers and None."""
+    if not isinstance(value, tuple):
+        return text(value)
+    rows = (", ".join(_in_row(one) for one in row) for row in value)
+    return f"(VALUES {', '.join(f'({row})' for row in rows)})"
+
+
+def _in_row(value: object) -> str:
+    return "NULL" if value is None else str(value) if isinstance(value, int) else text(value)
 
 
 def plain(value: object) -> object:

@@ -143,8 +143,11 @@ def course(moments: Sequence[Moment]) -> list[Chart]:
         for at, one in calls
         for kind, value in zip(kinds, (one.tokens_in, one.tokens_out), strict=True)
     ]
-    costs = accumulate(one.cost_usd or 0.0 for _, one in calls)
-    spent = [{"at": at.isoformat(), "value": cost, "kind": "cost"} for (at, _), cost in zip(calls, costs, strict=True)]
+    paid = [
+        (one.at, one.cost_usd or 0.0) for one in moments if one.kind in ("call", "iteration") and one.at is not None
+    ]
+    costs = accumulate(cost for _, cost in paid)
+    spent = [{"at": at.isoformat(), "value": cost, "kind": "cost"} for (at, _), cost in zip(paid, costs, strict=True)]
     size_chart = charts.over_moments(sizes, unit="tokens a call", kinds=kinds, ink=_INK)
     cost_chart = charts.over_moments(spent, unit="cost in dollars", ink=_INK)
     return [

@@ -78,13 +78,17 @@ def router(frame: Frame) -> APIRouter:
         most = ALL if whole else SOME
         counted = "usage" in core.pipelines
         moments = course.timeline(core.query, session, most + 1) if counted else []
+        summary = course.summary(core.query, session) if counted else None
+        related = course.related(core.query, summary) if summary is not None else {}
+        theirs = {name: [key for key in keys if may_see(visitor, key)] for name, keys in related.items()}
         return frame.show(
             request,
             "session.html",
             visitor,
             found=found,
-            summary=course.summary(core.query, session) if counted else None,
+            summary=summary,
             stated=reconcile.of_session(core.query, session) if counted else None,
+            related=theirs,
             course=_course(moments[:most]),
             left_out=len(moments) > most,
             most=most,
@@ -99,10 +103,12 @@ def router(frame: Frame) -> APIRouter:
         visitor = frame.reader(request)
         return frame.show(request, "forget.html", visitor, found=known(visitor, session))
 
+    def may_see(visitor: Visitor, key: str) -> bool:
+        return visitor.only is None or core.tree.username(key) == visitor.only
+
     def known(visitor: Visitor, key: str) -> dict[str, Any]:
         """What is known of a session that this visitor may see; one that is not theirs is not there."""
-        theirs = visitor.only is None or core.tree.username(key) == visitor.only
-        if not theirs or not standing.is_known(core.query, core.tree, key):
+        if not may_see(visitor, key) or not standing.is_known(core.query, core.tree, key):
             raise HTTPException(404, str(NoSuchSession(key[:200], [])))
         found = standing.session(core.query, core.tree, core.versions(), key)
         nothing = dict.fromkeys(("status", "items_extracted", "processed_bytes", "processed_at"))

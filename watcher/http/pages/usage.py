@@ -43,21 +43,38 @@ class Part:
     title: str
     #: The columns that name a row, with their headings.
     keys: dict[str, str]
-    #: What it is made from: calls to models, or uses of tools.
-    of: Literal["calls", "uses"]
+    #: What it tells of: calls to models, uses of tools, or what is used and causes calls.
+    of: Literal["calls", "uses", "causes"]
     #: What is said when there is nothing.
     empty: str = "Nothing in that time."
 
 
 PARTS = (
     Part("models", "Models", {"model": "model"}, "calls"),
+    Part("efforts", "Efforts", {"effort": "effort"}, "calls"),
     Part("users", "Users", {"username": "user"}, "calls"),
+    Part("asked_by", "Asked by", {"asked_by": "who"}, "calls"),
     Part("projects", "Projects", {"project": "project"}, "calls"),
     Part("branches", "Branches", {"project": "project", "git_branch": "branch"}, "calls"),
+    Part(
+        "pull_requests",
+        "Pull requests",
+        {"pull_request": "pull request"},
+        "calls",
+        "No call of that time belongs to a pull request.",
+    ),
     Part("tools", "Tools", {"tool_name": "tool", "event_type": "kind"}, "uses", "No tool was used in that time."),
-    Part("skills", "Skills", {"skill_name": "skill"}, "uses", "No skill was used in that time."),
-    Part("subagents", "Subagents", {"subagent_type": "subagent"}, "uses", "No subagent was sent out in that time."),
-    Part("mcp_servers", "MCP servers", {"mcp_server": "server"}, "uses", "No MCP server was called in that time."),
+    Part("skills", "Skills", {"skill_name": "skill"}, "causes", "No skill was used in that time."),
+    Part("plugins", "Plugins", {"plugin": "plugin"}, "calls", "No plugin caused a call in that time."),
+    Part("subagents", "Subagents", {"subagent_type": "subagent"}, "causes", "No subagent was sent out in that time."),
+    Part("mcp_servers", "MCP servers", {"mcp_server": "server"}, "causes", "No MCP server was called in that time."),
+    Part(
+        "mcp_tools",
+        "MCP tools",
+        {"mcp_server": "server", "mcp_tool": "tool"},
+        "causes",
+        "No tool of an MCP server was called in that time.",
+    ),
 )
 #: The reports that are given as files.
 _REPORTS: dict[str, Callable[[reports.Query, Filters], Report]] = {
@@ -83,9 +100,7 @@ def router(frame: Frame) -> APIRouter:
         today = reports.today(core.query, datetime.now(UTC))
         filters = _filters(request, visitor, today)
         parts = [part for part in PARTS if part.report != "users" or visitor.only is None]
-        of_calls = [part.report for part in parts if part.of == "calls"]
-        found = reports.spent(core.query, filters, ["daily", "daily_models", *of_calls])
-        found |= {one.report: reports.REPORTS[one.report](core.query, filters) for one in parts if one.of == "uses"}
+        found = reports.several(core.query, filters, ["daily", "daily_models", *(part.report for part in parts)])
         daily = found["daily"]
         users, models = reports.choices(core.query)
         return frame.show(
@@ -99,6 +114,7 @@ def router(frame: Frame) -> APIRouter:
             users=_with(users, filters.user) if visitor.only is None else [],
             models=_with(models, filters.model),
             totals=daily.totals,
+            people=reports.people(core.query, filters),
             unknown=daily.unknown_models,
             drawn=drawing.drawn(frame, request, _charts(core.query, filters, found, today)) if daily.rows else None,
             tables=[_table(part, found[part.report]) for part in parts],
@@ -149,7 +165,7 @@ def _charts(query: Any, filters: Filters, found: Mapping[str, Report], today: da
 
 def _table(part: Part, report: Report) -> dict[str, Any]:
     """What is shown of a report."""
-    measure = report.columns.index("cost_usd" if part.of == "calls" else "calls")
+    measure = report.columns.index("calls" if part.of == "uses" else "cost_usd")
     return {
         "part": part,
         "rows": [dict(zip(report.columns, row, strict=True)) for row in report.rows[:MOST]],
