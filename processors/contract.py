@@ -171,7 +171,10 @@ class ProcessorSettings:
 
     @property
     def asks_model(self) -> bool:
-        """Whether a model is asked with these settings: then ``[model]`` concerns the processor, see `Work.model`."""
+        """Whether a model is asked with these settings: then ``[model]`` concerns the processor, see `Work.model`.
+
+        Then a raised version takes no session again by itself: new lines go on from an earlier version's carry.
+        """
         return False
 
     def __post_init__(self) -> None:
@@ -363,7 +366,7 @@ class Processor(Protocol):
 
     #: ``[a-z][a-z0-9_]*``; also the name of its settings table.
     name: str
-    #: Raise it and every session is taken again.
+    #: Raise it and every session is taken again; by itself only where its settings ask no model.
     version: int
     settings: type[ProcessorSettings]
     schema: Schema

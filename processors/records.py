@@ -12,7 +12,8 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 #: Milliseconds since 1970, to the end of the years that are read.
 Millis = Annotated[int, msgspec.Meta(ge=0, le=253_000_000_000_000)]
 
-_NOTHING = msgspec.Raw(b"null")
+#: What stands for a raw value that is not there: to be compared by identity.
+NOTHING = msgspec.Raw(b"null")
 
 
 class CacheCreation(msgspec.Struct, gc=False):
@@ -74,9 +75,9 @@ class Block(msgspec.Struct, gc=False):
     tool_use_id: str | None = None
     is_error: bool | None = None
     #: Left as they are: they are large, and read only where they matter.
-    input: msgspec.Raw = _NOTHING
-    text: msgspec.Raw = _NOTHING
-    content: msgspec.Raw = _NOTHING
+    input: msgspec.Raw = NOTHING
+    text: msgspec.Raw = NOTHING
+    content: msgspec.Raw = NOTHING
 
 
 class Message(msgspec.Struct, gc=False):
@@ -119,12 +120,12 @@ class Attachment(msgspec.Struct, gc=False):
 
     type: str | None = None
     #: Of a `queued_command`: a string, or a list of text blocks.
-    prompt: msgspec.Raw = _NOTHING
+    prompt: msgspec.Raw = NOTHING
     origin: Origin | None = None
     #: Of a listing: the names that it adds, and one line for each.
-    addedTypes: msgspec.Raw = _NOTHING
-    addedNames: msgspec.Raw = _NOTHING
-    names: msgspec.Raw = _NOTHING
+    addedTypes: msgspec.Raw = NOTHING
+    addedNames: msgspec.Raw = NOTHING
+    names: msgspec.Raw = NOTHING
 
 
 class CommandRun(msgspec.Struct, gc=False):
@@ -142,14 +143,14 @@ class Decision(msgspec.Struct, gc=False):
 class ToolResult(msgspec.Struct, gc=False):
     """What a tool's result holds beside its text; each may be anything."""
 
-    answers: msgspec.Raw = _NOTHING
-    questions: msgspec.Raw = _NOTHING
-    annotations: msgspec.Raw = _NOTHING
-    userFeedback: msgspec.Raw = _NOTHING
-    structuredPatch: msgspec.Raw = _NOTHING
-    searchCount: msgspec.Raw = _NOTHING
-    type: msgspec.Raw = _NOTHING
-    content: msgspec.Raw = _NOTHING
+    answers: msgspec.Raw = NOTHING
+    questions: msgspec.Raw = NOTHING
+    annotations: msgspec.Raw = NOTHING
+    userFeedback: msgspec.Raw = NOTHING
+    structuredPatch: msgspec.Raw = NOTHING
+    searchCount: msgspec.Raw = NOTHING
+    type: msgspec.Raw = NOTHING
+    content: msgspec.Raw = NOTHING
 
 
 class Shape(msgspec.Struct, gc=False):
@@ -195,14 +196,15 @@ class Record(msgspec.Struct, gc=False):
     userFeedback: str | None = None
     toolDenialKind: str | None = None
     permissionDecision: Decision | None = None
-    toolUseResult: ToolResult | str | list[msgspec.Raw] | None = None
+    #: As it is: it repeats the result's text, and is large (`processors.speech.told`).
+    toolUseResult: msgspec.Raw = NOTHING
     attachment: Attachment | None = None
     subtype: str | None = None
     parentUuid: str | None = None
     commandRun: CommandRun | None = None
     operation: str | None = None
-    content: msgspec.Raw = _NOTHING
-    modelUsage: msgspec.Raw = _NOTHING
+    content: msgspec.Raw = NOTHING
+    modelUsage: msgspec.Raw = NOTHING
     startTime: Millis | None = None
     shape: Shape | None = None
     prRepository: str | None = None

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from processors.known import ORIGINS, PROMPT_SOURCES
-from processors.records import Block, Origin, Record, ToolResult
+from processors.records import NOTHING, Block, Origin, Record, ToolResult
 from processors.transcript import text_of
 
 #: So many characters of a text are looked at: nobody says more, it is pasted.
@@ -36,6 +36,7 @@ _NOBODYS = (
     "This session is being continued from a previous conversation",
     "Base directory for this skill:",
     '{"task_id":',
+    "The user wants to clarify these questions",
 )
 _PLAN = "Implement the following plan:"
 #: What the client writes before a person's words at the end of a plan.
@@ -43,7 +44,7 @@ _OF_PLAN = "\nUser feedback on this plan: "
 #: Prompts that the client gives itself, which are meta, and whose they are.
 _GIVEN = {"scheduled": "scheduled", "peer": "peer"}
 _HOOK = "Stop hook feedback:"
-_SAID = "the user said:"
+_SAID, _SAID_BYTES = "the user said:", b"the user said:"
 #: What the client adds after the words of a refusal.
 _ADDED = re.compile(r"\n\s*(?:Note: The user's next message may contain|\[Request interrupted by user).*", re.DOTALL)
 #: The first client that writes a queued sentence where it is delivered.
@@ -118,6 +119,20 @@ def texts_in(raw: msgspec.Raw) -> list[str]:
     return [block["text"] for block in blocks if isinstance(block.get("text"), str)]
 
 
+def told(record: Record) -> ToolResult | None:
+    """What a tool's result holds beside its text, if it is an object."""
+    raw = record.toolUseResult
+    if raw is NOTHING or memoryview(raw)[0] != _BRACE:
+        return None
+    try:
+        return _tool_result.decode(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+_tool_result = msgspec.json.Decoder(ToolResult)
+
+
 def loose(raw: msgspec.Raw) -> Any:
     """A raw JSON value as Python has it; None where it is nested too deeply."""
     try:
@@ -153,7 +168,7 @@ def _of_user(record: Record) -> Iterator[Said]:
         results = [block for block in blocks if block.type == "tool_result" and block.tool_use_id is not None]
         texts = (text_of(block.text) for block in blocks if block.type == "text")
         words = "\n".join(filter(None, (words_of(text) for text in texts if text is not None)))
-    if words and (record.planContent is not None or words.startswith(_PLAN)):
+    if words and _is_plan(record, words):
         # A plan is nobody's words, but a person may have added some to it.
         if words := words_of(words.rpartition(_OF_PLAN)[2] if _OF_PLAN in words else ""):
             yield Said("prompt", "person", words)
@@ -163,15 +178,24 @@ def _of_user(record: Record) -> Iterator[Said]:
         yield from _beside_results(record, results)
 
 
+def _is_plan(record: Record, words: str) -> bool:
+    """Whether the client put a plan in; by its beginning only where nothing says whose words they are."""
+    kind = record.origin.kind if record.origin is not None else None
+    if record.planContent is not None or kind == "auto-continuation":
+        return True
+    return kind is None and record.promptSource is None and words.startswith(_PLAN)
+
+
 def _beside_results(record: Record, results: list[Block]) -> Iterator[Said]:
-    given = record.toolUseResult if isinstance(record.toolUseResult, ToolResult) else None
+    given = told(record)
     feedback = record.userFeedback
     if feedback is None and given is not None:
         feedback = text_of(given.userFeedback)
     if feedback is not None:
         refusals = [feedback]
     else:
-        texts = ("\n".join(texts_in(block.content)) for block in results if block.is_error is True)
+        failed = (block.content for block in results if block.is_error is True)
+        texts = ("\n".join(texts_in(raw)) for raw in failed if _SAID_BYTES in bytes(raw))
         refusals = [_ADDED.sub("", text.partition(_SAID)[2]) for text in texts]
     for refusal in refusals:
         if words := words_of(refusal):

@@ -286,10 +286,8 @@ def _soften(value: dict[str, Any], first: str, fields: dict[str, Any]) -> None:
 
 def _lenient(value: Any, kind: Any) -> Any:
     """A value as far as it is of a kind; None where it is not."""
-    if get_origin(kind) is UnionType:  # of them all, the one that a value of this type is to be
-        kinds = set(get_args(kind)) - {NoneType}
-        fitting = [one for one in kinds if isinstance(value, _TYPES.get(get_origin(one) or one, dict))]
-        kind = fitting[0] if len(kinds) > 1 and fitting else next(iter(kinds))
+    if get_origin(kind) is UnionType:
+        (kind,) = set(get_args(kind)) - {NoneType}
     if get_origin(kind) is list:
         (item,) = get_args(kind)
         if not isinstance(value, list) or (item is not msgspec.Raw and not all(isinstance(one, dict) for one in value)):
@@ -305,9 +303,6 @@ def _lenient(value: Any, kind: Any) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
         return None
-
-
-_TYPES: dict[Any, type] = {str: str, list: list}
 
 
 @cache

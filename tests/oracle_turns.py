@@ -81,7 +81,7 @@ def said_in(record: Object, version: str | None) -> Iterator[_Said]:
         message = record.get("message") or {}
         words = words_of(message)
         if words is not None:
-            plan = a_string(record, "planContent") is not None or words.startswith("Implement the following plan:")
+            plan = is_plan(record, words)
             whose = asked_by(record, origin_of(record), words)
             if plan:
                 _, found, added = words.rpartition("\nUser feedback on this plan: ")
@@ -103,6 +103,15 @@ def said_in(record: Object, version: str | None) -> Iterator[_Said]:
         words = words_in(a_string(record, "content") or "")
         if words is not None:
             yield "queued", "person", words
+
+
+def is_plan(record: Object, words: str) -> bool:
+    """Whether the client put a plan in."""
+    kind = a_string(origin_of(record), "kind")
+    if a_string(record, "planContent") is not None or kind == "auto-continuation":
+        return True
+    nobody = kind is None and a_string(record, "promptSource") is None
+    return nobody and words.startswith("Implement the following plan:")
 
 
 def _prompt(prompt: Any) -> list[str]:

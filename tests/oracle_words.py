@@ -46,6 +46,7 @@ _NOBODY_SAYS = (
     "This session is being continued from a previous conversation",
     "Base directory for this skill:",
     '{"task_id":',
+    "The user wants to clarify these questions",
 )
 _MACHINE_TAGS = (
     "<command-name>",

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from tests.listener import until
 from watcher.http.app import build
+from watcher.http.facts import tell
 from watcher.http.serve import Server, bind, url_of
 from watcher.live import LiveService
 from watcher.settings import load
@@ -124,6 +125,7 @@ def served(folder: Path, **overrides: Any) -> Iterator[Served]:
     }
     live = LiveService(load(None, {}, given))
     listener = bind("127.0.0.1", 0)
+    tell(live)
     server = Server(build(live, TOKEN), listener)
     live.start()
     server.start()

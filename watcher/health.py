@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from watcher.collector.tally import Tally
+from watcher.earlier import Earlier
 from watcher.errors import ended
 from watcher.notes.memory import Read
 from watcher.pipeline import Pipeline
@@ -48,6 +49,16 @@ def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
     name = pipeline.name
     if pipeline.started and not pipeline.door.alive():
         found.append(Finding("unhealthy", "door_dead", f"The door of {name} has died; restart the service."))
+    if pipeline.backfill_trouble is not None:
+        found.append(
+            Finding(
+                "warning",
+                "backfill_failed",
+                f"Columns of {name} that follow from its settings, such as costs from prices, are not up to date: "
+                f"{pipeline.backfill_trouble}. The next sweep tries again; see the log.",
+                {"processor": name},
+            )
+        )
     if pipeline.door.trouble:
         found.append(
             Finding(
@@ -112,6 +123,22 @@ def of_sessions(tallies: Sequence[tuple[Any, ...]]) -> list[Finding]:
         for name, status, count, *_ in tallies
         if status == "quarantined"
     ]
+
+
+def of_earlier(stays: Mapping[str, Earlier]) -> list[Finding]:
+    """Sessions that an earlier version of a processor that asks a model has taken: taking them again is paid for."""
+    found = []
+    for processor, one in stays.items():
+        were, them, about = "sessions were", "them", "about" if one.measured else "at most about"
+        if one.sessions == 1:
+            were, them = "session was", "it"
+        message = (
+            f"{one.sessions:,} {were} taken by an earlier version of {processor}; taking {them} again would show "
+            f"{about} {one.tokens:,} tokens to the model. "
+            f"Run session-watcher sessions reprocess --processor {processor} --older where that is wanted."
+        )
+        found.append(Finding("info", "earlier_version", message, {"processor": processor, **asdict(one)}))
+    return found
 
 
 def of_clock(tallies: Sequence[tuple[Any, ...]], now: float) -> list[Finding]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +23,10 @@ from watcher.settings.follow import SettingsFile
 from watcher.store.ledger import jobs
 
 log = Log()
+
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+#: Reads the tables, and says what is not as it should be; the number is now, since the epoch.
+Fact = Callable[[Query, float], list[Finding]]
 
 #: How often an owed sweep is looked for, and the settings file looked at, in seconds.
 TICK = 1.0
@@ -54,6 +59,8 @@ class LiveService:
             cookie_interval=settings.observer.cookie_interval,
         )
         self.schedule = Schedule()
+        #: What health says of a processor's tables besides, by the processor's name: the faces know that.
+        self.facts: dict[str, Fact] = {}
         self._file = file
         #: Settings that were changed, and take effect at the next start.
         self.waiting_settings: list[str] = []
@@ -107,10 +114,19 @@ class LiveService:
         """What is not as it should be, in all parts."""
         findings = _of_observer(self.observer.health()) + self.core.findings()
         findings += of_settings(self._file.trouble if self._file else None, self.waiting_settings)
+        findings += self._of_tables()
         if not self.schedule.alive():
             message = "The scheduler has died: no sweeps and no jobs by the clock. Restart the service."
             findings.append(Finding("unhealthy", "scheduler_dead", message))
         return findings
+
+    def _of_tables(self) -> list[Finding]:
+        core, found = self.core, []
+        with suppress(*core.database.Error):  # that the database cannot be read is said already
+            for name, fact in self.facts.items():
+                if name in core.pipelines:
+                    found += fact(core.query, time.time())
+        return found
 
     def jobs(self) -> list[dict[str, Any]]:
         """Every job: when it runs next, and how it last went; ready for JSON."""

@@ -15,7 +15,7 @@ from watcher.logs import Log
 from watcher.pace import Pace
 from watcher.queue import ChangeQueue
 from watcher.retry import Retry
-from watcher.state import Seen, State
+from watcher.state import Seen, State, Version
 from watcher.store.passes import Outcome, Pass
 
 log = Log()
@@ -56,7 +56,7 @@ class Outcomes:
     def __init__(
         self,
         name: str,
-        version: int,
+        version: Version,
         queue: ChangeQueue,
         door: Door,
         retry: Retry,
@@ -112,7 +112,7 @@ class Outcomes:
     def _take(self, key: str, visit: Visit, window: frames.Window) -> None:
         before = visit.base
         base = before or State(processor_name=self.name, session_file=key, username=visit.username)
-        state = base.taken(window, self._version)
+        state = base.taken(window, self._version.now)
         visit.base = state
         visit.read = window.last
         visit.read_as = window.signature

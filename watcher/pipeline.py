@@ -21,6 +21,7 @@ from watcher.pace import Pace
 from watcher.queue import ChangeQueue
 from watcher.retry import Retry
 from watcher.sessions import Listing, Tree
+from watcher.state import Version
 from watcher.store.database import Database
 from watcher.store.passes import PassStore
 from watcher.sweep import Found, Sweep
@@ -135,7 +136,7 @@ class Pipeline:
         self._retired: list[Worker] = []
         #: Whether it is to work: before that no thread of it runs.
         self.started = False
-        self._sweep = Sweep(processor.name, processor.version, look, self.queue, database, time.time)
+        self._sweep = Sweep(processor.name, self.versions.stands_from, look, self.queue, database, time.time)
         self._sweeping = threading.Lock()
         self._running = threading.Lock()
         self._filling = threading.Lock()
@@ -146,6 +147,11 @@ class Pipeline:
         self.last_sweep_at: float | None = None
         #: When one last saw all folders.
         self.whole_sweep_at: float | None = None
+
+    @property
+    def versions(self) -> Version:
+        """Its processor's version, and what of an earlier one stands."""
+        return Version.of(self.version, self.plan.settings.asks_model)
 
     def _hire(self, children: list[Child]) -> list[Worker]:
         plan = self.plan
@@ -161,6 +167,7 @@ class Pipeline:
                 self.passes,
                 plan.retry,
                 self._pace,
+                stands_from=self.versions.stands_from,
                 second_look=plan.cadence.second_look,
                 workers=plan.cadence.workers,
             )
@@ -173,6 +180,7 @@ class Pipeline:
         self.queue.tune(plan.cadence.quiet, plan.cadence.max_wait, plan.cadence.max_pending)
         if plan.work() == before.work():
             return
+        self._sweep.stands_from = self.versions.stands_from
         for worker in self.workers:
             worker.stop()
         self._retired += self.workers

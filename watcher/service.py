@@ -13,10 +13,10 @@ from typing import Any
 
 from processors import asking
 from processors.contract import Processor
-from watcher import health, homes, housekeeping, lag, orders, standing
+from watcher import earlier, health, homes, housekeeping, lag, orders
 from watcher.child import Child
 from watcher.collector.collect import Collector
-from watcher.errors import OrderFailed, OrderRefused, ProcessorUnconfigured, first_line
+from watcher.errors import OrderFailed, ProcessorUnconfigured, first_line
 from watcher.jobs import Jobs
 from watcher.knowledge.base import Knowledge
 from watcher.knowledge.erase import Erased
@@ -31,6 +31,7 @@ from watcher.registry import Refused, discover
 from watcher.retry import Retry
 from watcher.sessions import TOGETHER, TOGETHER_AT_LEISURE, Looks, Tree, node_of
 from watcher.settings import Settings, model_access, of_views, own
+from watcher.state import Version
 from watcher.store.database import Database, read
 from watcher.store.ledger import Ledger
 from watcher.store.migrations import migrate, prepare
@@ -193,32 +194,24 @@ class Core:
         missing = asking.unconfigured(model) if model is not None else None
         return Plan(chosen, own(settings, processor.name), cadence, retry, model, missing)
 
-    def versions(self) -> dict[str, int]:
+    def versions(self) -> dict[str, Version]:
         """The enabled processors' versions."""
-        return {name: pipeline.version for name, pipeline in self.pipelines.items()}
+        return {name: pipeline.versions for name, pipeline in self.pipelines.items()}
 
-    def order(self, order: orders.Order, texts: Sequence[str], status: str, processor: str) -> list[orders.Answer]:
+    def order(
+        self, order: orders.Order, texts: Sequence[str], status: str, processor: str, older: bool = False
+    ) -> list[orders.Answer]:
         """Carry out an order for the sessions that people name, and for those with a status.
+
+        ``older``: also for those that an earlier version of a processor has taken, with that processor alone.
 
         Raises:
             NoSuchSession, OrderRefused: nothing is meant by it.
             OrderFailed: the database does not take it.
         """
-        chosen = self.pipelines
-        if processor:
-            if processor not in chosen:
-                raise OrderRefused(f"no enabled processor is named {processor!r}; there are {', '.join(chosen)}")
-            chosen = {processor: chosen[processor]}
-        if not texts and not status:
-            raise OrderRefused("name a session, or all with a status (failed, quarantined)")
         noted = [text for text in texts if order == "forget" and text.startswith(NOTES)]
-        keys = [standing.find(self.query, self.tree, text) for text in texts if text not in noted]
-        if status:
-            keys += [str(key) for (key,) in self.query(QUERIES["keys_with_status"], [status, processor])]
-        own = node_of(self.tree.key(b""))
-        if strange := next((key for key in keys if node_of(key) != own), None):
-            raise OrderRefused(f"{strange} is another machine's session; ask on the machine that has its file")
-        answers = orders.give(order, chosen, self.tree, list(dict.fromkeys(keys)))
+        wanted = orders.Wanted(texts, status, processor, older, noted)
+        answers = orders.carry_out(order, self.pipelines, self.tree, self.query, wanted)
         if order == "forget" and not processor:
             forgotten = {answer.session: True for answer in answers if answer.done}
             answers += [self._forget(key)[0] for key in forgotten]
@@ -242,12 +235,12 @@ class Core:
         return orders.Answer(key, KNOWLEDGE, True, message)
 
     def order_alone(
-        self, order: orders.Order, texts: Sequence[str], status: str, processor: str
+        self, order: orders.Order, texts: Sequence[str], status: str, processor: str, older: bool = False
     ) -> list[orders.Answer]:
         """The same while no service runs: rows may be written, and no session is read."""
         for pipeline in self.pipelines.values():
             pipeline.door.start()
-        return self.order(order, texts, status, processor)
+        return self.order(order, texts, status, processor, older)
 
     def run_alone(self, job: str) -> dict[str, Any]:
         """Run a job while no service runs.
@@ -324,6 +317,7 @@ class Core:
         try:
             tallies = self.query(QUERIES["tallies"])
             found += health.of_sessions(tallies) + health.of_clock(tallies, time.time())
+            found += health.of_earlier(earlier.of_all(self.query, self.pipelines, node_of(self.tree.key(b""))))
             known = homes.known(self.query, self.tree, self.settings)
             found += homes.findings_of(known, time.time(), homes.is_own(self.tree))
         except self.database.Error as error:

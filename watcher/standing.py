@@ -10,7 +10,7 @@ from typing import Any
 
 from watcher.errors import NoSuchSession
 from watcher.sessions import Signature, Tree, key_of, path_of
-from watcher.state import COLUMNS, State
+from watcher.state import COLUMNS, State, Version
 from watcher.store.sql import QUERIES, named, plain
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -100,7 +100,7 @@ def find(query: Query, tree: Tree, text: str, user: str = "") -> str:
     raise NoSuchSession(text, found)
 
 
-def session(query: Query, tree: Tree, versions: Mapping[str, int], key: str) -> dict[str, Any]:
+def session(query: Query, tree: Tree, versions: Mapping[str, Version], key: str) -> dict[str, Any]:
     """Everything that is known of one session, with a sentence for each processor; ready for JSON.
 
     ``versions``: the processors that are enabled, with the versions they have now.
@@ -122,7 +122,7 @@ def session(query: Query, tree: Tree, versions: Mapping[str, int], key: str) -> 
     }
 
 
-def explain(state: State | None, signature: Signature | None, version: int | None) -> str:
+def explain(state: State | None, signature: Signature | None, version: Version | None) -> str:
     """Where a session stands with one processor, and what happens next; ``version`` None: it is not enabled."""
     if version is None:
         return "This processor is not enabled; what it has made stays."
@@ -131,9 +131,10 @@ def explain(state: State | None, signature: Signature | None, version: int | Non
             return "There is no such file, and nothing is known of it."
         return "Never taken: it waits for its turn, or for the next sweep."
     if state.status == "quarantined":
+        anew = "when the processor gets a new version, " if version.stands_from == version.now else ""
         return (
             f"Put aside after {state.attempts} attempts: {state.last_error}. It is tried again when its file changes, "
-            "when the processor gets a new version, or with sessions retry."
+            f"{anew}or with sessions retry."
         )
     if state.status == "failed" and state.attempts == 0:
         return f"It had failed ({state.last_error}), and is tried again at its turn, as was asked for."
@@ -143,12 +144,14 @@ def explain(state: State | None, signature: Signature | None, version: int | Non
         return "Its file is gone; its rows stay. sessions forget erases them."
     if state.status == "gone":
         return "Its file was gone and is there again: it is taken at the next sweep."
-    if state.processor_version is not None and state.processor_version < version:
+    if state.is_before(version.stands_from):
         return "Made by an earlier version of the processor: it is taken again."
     left = signature[1] - state.processed_bytes
     if left == 0 and state.file_mtime_ns is not None and signature[:3] != state.signature[:3]:
         return "Its file has been written or replaced since: it is looked at again at its turn."
     bad = f" {unread(state.bad_lines)}." if state.bad_lines else ""
+    if state.is_before(version.now):
+        bad += " Made by an earlier version of the processor: sessions reprocess makes it anew, which asks the model."
     if left == 0:
         return f"Taken whole.{bad}"
     if left < 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -12,6 +12,19 @@ from watcher import frames
 Status = Literal["ok", "failed", "quarantined", "gone"]
 #: Inode, size, mtime_ns and ctime_ns of a file; None where unknown or not to be trusted.
 Seen = tuple[int | None, int | None, int | None, int | None]
+
+
+class Version(NamedTuple):
+    """A processor's version, as its sessions are judged by it."""
+
+    now: int
+    #: What an earlier one has made is made anew by itself.
+    stands_from: int
+
+    @classmethod
+    def of(cls, version: int, asks_model: bool) -> Version:
+        """Where a model would be asked again, which is paid for, everything stands until somebody wants it anew."""
+        return cls(version, 0 if asks_model else version)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +45,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     file_ctime_ns: int | None = None
     processed_bytes: int = 0
     bad_lines: int = 0
-    #: None for an imported row, which counts as made by the current version.
+    #: The earliest that had a part in its rows. None for an imported row, which counts as made by the current version.
     processor_version: int | None = None
     status: Status = "ok"
     attempts: int = 0
@@ -56,6 +69,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             self.status,
             self.attempts,
         )
+
+    def is_before(self, version: int) -> bool:
+        """Whether an earlier version than this had a part in its rows."""
+        return self.processor_version is not None and self.processor_version < version
 
     def seen(self, signature: Seen) -> State:
         """The same state with the file as it was seen."""
@@ -83,7 +100,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             file_ctime_ns=None if unfinished else ctime_ns,
             processed_bytes=window.processed_bytes,
             bad_lines=window.bad_lines + (0 if anew else self.bad_lines),
-            processor_version=version,
+            # What an earlier version began stays its own, until it is made anew.
+            processor_version=version if anew or not self.is_before(version) else self.processor_version,
             next_attempt_at=None if window.settles_at is None else datetime.fromtimestamp(window.settles_at, UTC),
             carry=window.carry.decode() if window.carry != b"{}" else None,
         )
@@ -94,9 +112,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             self, status="gone", file_ctime_ns=None, attempts=0, last_error=None, next_attempt_at=None
         )
 
-    def failed(self, error: str, signature: Seen, attempts: int, again_at: datetime | None, version: int) -> State:
+    def failed(self, error: str, signature: Seen, attempts: int, again_at: datetime | None, version: Version) -> State:
         """After a failure; quarantined where it is not to be tried again by itself."""
-        older = self.processor_version is not None and self.processor_version < version
+        older = self.is_before(version.stands_from)
         return msgspec.structs.replace(
             self.seen(signature),
             processed_bytes=0 if older else self.processed_bytes,
@@ -105,7 +123,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             attempts=attempts,
             last_error=error[:2000],
             next_attempt_at=again_at,
-            processor_version=version if older or self.processed_at is None else self.processor_version,
+            processor_version=version.now if older or self.processed_at is None else self.processor_version,
         )
 
 

@@ -34,13 +34,15 @@ class Sweep:
     def __init__(
         self,
         name: str,
-        version: int,
+        stands_from: int,
         look: Callable[[], Listing],
         queue: ChangeQueue,
         database: Database,
         wall_clock: Callable[[], float],
     ) -> None:
-        self._name, self._version, self._look = name, version, look
+        self._name, self._look = name, look
+        #: Sessions that an earlier version of the processor has taken differ from what it has to do.
+        self.stands_from = stands_from
         self._queue, self._database, self._wall_clock = queue, database, wall_clock
 
     def run(self, now: float, at_once: bool = False) -> Found:
@@ -52,7 +54,7 @@ class Sweep:
         listing = self._look()
         wall = self._wall_clock()
         # What is processed between the look and the reading is looked at once more.
-        parameters = [self._name, self._version, datetime.fromtimestamp(wall, UTC), listing.node]
+        parameters = [self._name, self.stands_from, datetime.fromtimestamp(wall, UTC), listing.node]
         rows = read_beside(self._database, "tree", TREE, listing.lines, QUERIES["differing"], parameters)
         offered: set[str] = set()
         vanished = forgotten = 0

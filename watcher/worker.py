@@ -25,6 +25,7 @@ from watcher.pace import Pace
 from watcher.queue import ChangeQueue
 from watcher.retry import Retry
 from watcher.sessions import Tree, path_of
+from watcher.state import Version
 from watcher.store.database import Connection, Database
 from watcher.store.passes import PassStore
 
@@ -54,11 +55,13 @@ class Worker:
         retry: Retry,
         pace: Pace | None = None,
         *,
+        stands_from: int | None = None,
         second_look: float = 2.0,
         workers: int = 1,
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
     ) -> None:
+        """``stands_from``: the earliest version whose rows are not made anew by themselves; None: ``version``."""
         self.name = name
         self._told = Tally()
         #: How long each pass took, from when the child could begin it to its last reply.
@@ -71,11 +74,14 @@ class Worker:
         self._pace = pace if pace is not None else Pace()
         #: When it last got anywhere, on its clock.
         self.beat = clock()
-        self._version, self._tree, self._queue = version, tree, queue
+        self._version = Version(version, version if stands_from is None else stands_from)
+        self._tree, self._queue = tree, queue
         self._child, self._database, self._passes = child, database, passes
         self._ours: tuple[type[Exception], ...] = (*database.Error, ChildStartError, OSError)
         self._workers, self._clock = workers, clock
-        self._outcomes = Outcomes(name, version, queue, door, retry, self._pace, second_look, clock, random or Random())
+        self._outcomes = Outcomes(
+            name, self._version, queue, door, retry, self._pace, second_look, clock, random or Random()
+        )
         self._connection: Connection | None = None
         self._stopping = threading.Event()
         self._idle_since = clock()
@@ -230,7 +236,6 @@ class Worker:
         visit.seen = self._tree.signature(path)
         if state is None:
             return frames.Job(key, username, path, 0, None, (None, None, None, None), True, True, None)
-        older = state.processor_version is not None and state.processor_version < self._version
         due = state.next_attempt_at is not None and state.next_attempt_at <= datetime.now(UTC)
         return frames.Job(
             key,
@@ -239,7 +244,7 @@ class Worker:
             state.processed_bytes,
             state.file_hash,
             state.signature,
-            whole=older,
+            whole=state.is_before(self._version.stands_from),
             force=due,
             carry=state.carry.encode() if state.carry else None,
         )

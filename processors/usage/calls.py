@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from processors.known import COUNTED_ITERATIONS, ITERATION_TYPES
-from processors.records import Iteration, Message, Tokens
+from processors.records import Iteration, Message, ProgressData, Record, Tokens
 from processors.transcript import clean
+from processors.usage.context import Contexts
 from processors.usage.rows import Call
 
 Key = tuple[str, str, bool, int]
+#: What a line says of a call beside its tokens: message id, request id, time, precedence (`Call.precedence`), the
+#: record it stands in, the data it is embedded in, its usage, and whose turn it was.
+Line = tuple[str, str, datetime | None, int, Record, ProgressData | None, Tokens, str]
 
 
 class Calls:
@@ -19,49 +23,39 @@ class Calls:
     Calls are told apart by request id and sidechain too, so that a message id with several requests is seen.
     """
 
-    def __init__(self, positions: Iterator[int]) -> None:
-        self._positions = positions
+    def __init__(self, positions: Iterator[int], contexts: Contexts) -> None:
+        self._positions, self._contexts = positions, contexts
         self._calls: dict[Key, Call] = {}
         #: Types of iterations that are not known.
         self.unknown: set[str] = set()
-        self.main_count = 0
 
     @property
     def rows(self) -> list[Call]:
         """All that were found."""
         return list(self._calls.values())
 
-    def add(
-        self,
-        identity: str,
-        request_id: str,
-        message: Message,
-        usage: Tokens,
-        at: datetime | None,
-        precedence: int,
-        context: int,
-    ) -> None:
-        """A line of a call."""
-        self._add((identity, request_id, precedence > 1, -1), message.model, usage, at, precedence, context)
-        if usage.iterations is not None:
-            for index, one in enumerate(usage.iterations):
-                if one.type in COUNTED_ITERATIONS:
-                    model = one.model if one.model is not None else message.model
-                    self._add((identity, request_id, precedence > 1, index), model, one, at, precedence, context)
-                elif one.type is not None and one.type not in ITERATION_TYPES:
-                    self.unknown.add(one.type)
+    def further(self, line: Line, message: Message, iterations: list[Iteration]) -> None:
+        """The further calls inside one."""
+        for index, one in enumerate(iterations):
+            if one.type in COUNTED_ITERATIONS:
+                self.add(line, one.model if one.model is not None else message.model, one, index)
+            if one.type is not None and one.type not in ITERATION_TYPES:
+                self.unknown.add(one.type)
 
-    def _add(
-        self, key: Key, model: str | None, used: Tokens | Iteration, at: datetime | None, precedence: int, context: int
-    ) -> None:
+    def add(self, line: Line, model: str | None, used: Tokens | Iteration, iteration: int = -1) -> None:
+        """A line of a call."""
+        identity, request_id, at, precedence, record, data, usage, asked_by = line
+        key = (identity, request_id, precedence > 1, iteration)
         written, one_hour = used.cache_creation_input_tokens or 0, 0
         read = used.cache_read_input_tokens or 0
         fresh, output = used.input_tokens or 0, used.output_tokens or 0
-        # A fork after a compaction copies lines with all four counts at 0, but not their breakdown.
-        if (lives := used.cache_creation) is not None and (written or read or fresh or output):
-            one_hour = lives.ephemeral_1h_input_tokens or 0
-            written = max(written, (lives.ephemeral_5m_input_tokens or 0) + one_hour)
         tokens = fresh + output + written + read
+        # A fork after a compaction copies lines with all four counts at 0, but not their breakdown.
+        if (lives := used.cache_creation) is not None and tokens:
+            one_hour = lives.ephemeral_1h_input_tokens or 0
+            if (split := (lives.ephemeral_5m_input_tokens or 0) + one_hour) > written:
+                tokens += split - written
+                written = split
         position = next(self._positions)
         known = self._calls.get(key)
         first_at = at
@@ -77,9 +71,9 @@ class Calls:
                 return
         searched, details = used.server_tool_use, used.output_tokens_details
         self._calls[key] = Call(
-            clean(key[0]),
-            key[3],
-            clean(key[1]),
+            clean(identity),
+            iteration,
+            clean(request_id),
             at,
             first_at,
             clean(model) if model is not None else None,
@@ -92,7 +86,7 @@ class Calls:
             (searched.web_search_requests or 0) if searched is not None else 0,
             tokens,
             precedence,
-            context,
+            self._contexts.of(record, data, asked_by, usage),
             position,
         )
 

@@ -16,8 +16,6 @@ from processors.transcript import clean
 from processors.usage.calls import earlier
 from processors.usage.rows import Listed, Unknown
 
-#: Calls whose message id ends so are the sample in which fields of `usage` are looked at.
-SAMPLED = "0"
 #: So many names of one listing are kept.
 _MOST_LISTED = 1000
 
@@ -41,10 +39,8 @@ class Formats:
         return list(self._listed.values())
 
     def look(self, record: Record, version: str | None) -> None:
-        """Note what is not known of a record that is no message."""
+        """Note what is not known inside a record that is no message."""
         kind = record.type
-        if kind is not None and kind not in RECORD_TYPES:
-            self.note("type", kind, version, record.timestamp)
         if kind == "system" and record.subtype is not None and record.subtype not in SYSTEM_SUBTYPES:
             self.note("subtype", record.subtype, version, record.timestamp)
         attached = record.attachment
@@ -53,6 +49,11 @@ class Formats:
                 self.note("attachment", attached.type, version, record.timestamp)
             if attached.type == "queued_command" and attached.origin is not None:
                 self.origin(attached.origin.kind, version, record.timestamp)
+
+    @staticmethod
+    def strange(records: Iterable[Record]) -> set[str]:
+        """The types among these records that are not known: asked for once, not of every record."""
+        return {record.type for record in records if record.type is not None} - RECORD_TYPES
 
     def origin(self, kind: str | None, version: str | None, at: datetime | None) -> None:
         """Note an origin that is not known."""
@@ -72,7 +73,7 @@ class Formats:
             known.last_at = at
 
     def sample(self, lines: Lines, sampled: Iterable[tuple[str, str | None, datetime | None]]) -> None:
-        """Note the fields of `usage` that are not known, in the lines of some calls: their id, version and time."""
+        """Note the fields of `usage` that are not known, in the lines of some calls: id, version and time."""
         data = lines.data
         for message_id, version, at in sampled:
             place = data.find(msgspec.json.encode(message_id))

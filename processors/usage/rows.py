@@ -35,6 +35,8 @@ class Context(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     service_tier: str | None = None
     #: The prices by which the costs beside it were made.
     priced_by: int | None = None
+    #: What earlier rules kept here; today's have it with the session file.
+    project: str | None = None
 
 
 class Call(msgspec.Struct, gc=False, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,7 +17,8 @@ from processors.usage.rows import RULES_VERSION, File, Link, Statement
 
 #: So many characters of a title are kept, and of the first words where nothing else names a session.
 LONGEST_TITLE, LONGEST_OPENING = 200, 80
-_LOOKED_AT = 500
+#: So many more are looked at for secrets, so that none is cut in two.
+_AHEAD = 120
 _MOST = 10**12
 _BRACE = ord("{")
 
@@ -39,6 +41,8 @@ class SessionFacts:
         self._copied_at: int | None = carry.get("copied_at")
         #: Whether an own call was seen: from then on nothing is copied.
         self.has_own_call: bool = carry.get("own", False)
+        #: Whether a call's fields were looked at.
+        self.is_sampled: bool = carry.get("sampled", False)
         self.statements: list[Statement] = []
         self.links: list[Link] = []
 
@@ -57,6 +61,7 @@ class SessionFacts:
             "forked_from": self.forked_from,
             "copied_at": self._copied_at,
             "own": self.has_own_call,
+            "sampled": self.is_sampled,
         }
         return {name: value for name, value in kept.items() if value is not None}
 
@@ -179,6 +184,8 @@ class SessionFacts:
 
 
 _TITLED = {"custom": "custom-title", "ai": "ai-title", "summary": "summary"}
+#: Without one of these there is no secret: what finds them takes long to load, and most titles need it not.
+_SUSPECT = re.compile(r"(?i)pass|pwd|secret|token|key|credential|bearer|basic|auth|@|-----|\S{16}")
 _STATED = (
     "inputTokens", "outputTokens", "thinkingTokens", "cacheCreationInputTokens", "cacheCreationEphemeral1hInputTokens",
     "cacheReadInputTokens", "webSearchRequests",
@@ -192,7 +199,8 @@ def is_subagent(key: str) -> bool:
 
 
 def _title(text: str, longest: int) -> str:
-    return clean(redact(folded(clean(text[:_LOOKED_AT])))[0])[:longest]
+    text = folded(clean(text[: 2 * (longest + _AHEAD)]))[: longest + _AHEAD]
+    return redact(text)[0][:longest] if _SUSPECT.search(text) else text[:longest]
 
 
 def _count(value: Any) -> int:

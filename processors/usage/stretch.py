@@ -5,17 +5,18 @@ This is the hot path: it sees every record of every transcript, so it asks for n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime
 from itertools import count
 from typing import Any
 
 from processors.contract import Lines, Session
-from processors.records import Block, Message, ProgressData, Record
+from processors.records import NOTHING, Block, Message, ProgressData, Record
+from processors.speech import told
 from processors.transcript import SYNTHETIC, embedded, text_of
 from processors.usage.calls import Calls
 from processors.usage.context import Contexts
-from processors.usage.formats import SAMPLED, Formats
+from processors.usage.formats import Formats
 from processors.usage.rows import Call, Context
 from processors.usage.session import SessionFacts
 from processors.usage.turns import Turns
@@ -40,17 +41,17 @@ class Stretch:
         self._price = price
         self._facts = SessionFacts(session, carry, positions)
         self._contexts = Contexts(session.username, priced_by)
-        self._calls = Calls(positions)
+        self._calls = Calls(positions, self._contexts)
         self._uses = Uses(positions)
         self._turns = Turns(session.username, carry, positions, is_open=not self._facts.has_own_call)
         self._formats = Formats(positions)
-        self._sampled: dict[str, tuple[str, str | None, datetime | None]] = {}
-        self._listings: set[tuple[str, int]] = set()
+        self._sampled: list[tuple[str, str | None, datetime | None]] = []
 
     def take(self, records: list[Record]) -> None:
         """Take these records in, which follow those before."""
         facts, turns = self._facts, self._turns
         facts.identify(records)
+        strange = self._formats.strange(records)
         passed = copied = 0
         for index, record in enumerate(records):
             kind, message = record.type, record.message
@@ -67,10 +68,10 @@ class Stretch:
                 facts.pass_over(records[passed:index])
                 passed = index
                 self._other(record)
-            if self._calls.unknown or (record.origin is not None and kind == "user"):
+            if self._calls.unknown or (record.origin is not None and kind == "user") or (strange and kind in strange):
                 facts.pass_over(records[passed:index])
                 passed = index
-                self._unknown(record)
+                self._unknown(record, strange)
             if record.requestSessionId is not None and is_foreign(record) and not facts.has_own_call:
                 turns.copied()
                 copied = index + 1
@@ -82,7 +83,7 @@ class Stretch:
 
     def look(self, lines: Lines) -> None:
         """Look at fields of the calls that are the sample, in the lines that the records were read from."""
-        self._formats.sample(lines, self._sampled.values())
+        self._formats.sample(lines, self._sampled)
 
     def rows(self) -> dict[str, list[Any]]:
         """Everything that was found, as rows."""
@@ -131,34 +132,43 @@ class Stretch:
         data: ProgressData | None,
     ) -> None:
         model, usage = message.model, message.usage
-        context = self._contexts.of(record, data, self._turns.asked_by, usage)
         copy = record.requestSessionId is not None and is_foreign(record)
         if usage is not None and model != SYNTHETIC:
             identity = message.id if message.id is not None else uuid
             if identity is not None:  # without either the line was bad, and is not here
                 inside = data is not None or record.isSidechain is True
-                self._calls.add(identity, request_id or "", message, usage, at, 2 * inside + copy, context)
-                if identity.endswith(SAMPLED) and data is None:
-                    self._sampled.setdefault(identity, (identity, record.version, at))
-                if not copy and data is None and not self._facts.has_own_call:
-                    self._facts.has_own_call = True
-                    self._turns.decided()
+                line = (identity, request_id or "", at, 2 * inside + copy, record, data, usage, self._turns.asked_by)
+                self._calls.add(line, model, usage)
+                if usage.iterations is not None:
+                    self._calls.further(line, message, usage.iterations)
+                if data is None and not (self._facts.has_own_call and self._facts.is_sampled):
+                    self._first(record, identity, copy)
         content = message.content
         if content.__class__ is list:
             for block in content:
                 if block.type == "tool_use" and block.id is not None and block.name is not None:
+                    context = self._contexts.of(record, data, self._turns.asked_by, usage)
                     self._uses.add(block, block.id, block.name, model, at, copy, context)
+
+    def _first(self, record: Record, identity: str, copy: bool) -> None:
+        """A file's first call is the sample in which fields of `usage` are looked at; its first own one ends a copy."""
+        if not self._facts.is_sampled:
+            self._facts.is_sampled = True
+            self._sampled.append((identity, record.version, record.timestamp))
+        if not copy and not self._facts.has_own_call:
+            self._facts.has_own_call = True
+            self._turns.decided()
 
     def _user(self, record: Record, message: Message) -> None:
         content = message.content
-        answered = False
-        texts: list[str] = []
+        if content is None:
+            return
         if isinstance(content, str):
-            texts = [content]
-        elif content is not None:
-            answered = self._results(record, content, record.timestamp, None)
+            texts, says_more = [content], False
+        else:
+            says_more = self._results(record, content, record.timestamp, None)
             texts = [text for block in content if block.type == "text" and (text := text_of(block.text)) is not None]
-        if answered or texts:
+        if texts or says_more:
             self._turns.hear(record)
         if texts and not record.isMeta and not record.isCompactSummary:
             for text in texts:
@@ -167,26 +177,37 @@ class Stretch:
                     self._turns.tagged(record, [text], context)
 
     def _results(self, record: Record, content: list[Block], at: datetime | None, data: ProgressData | None) -> bool:
-        """Note the results among the blocks; whether there is any result block."""
-        results = [block for block in content if block.type == "tool_result" and block.tool_use_id is not None]
-        for block in results:
+        """Note the results among the blocks; whether a person may have said something beside them: hardly any has."""
+        found, failed = 0, False
+        for block in content:
             use_id = block.tool_use_id
-            assert use_id is not None
-            result = self._uses.result(use_id, block.is_error is True, at)
+            if block.type != "tool_result" or use_id is None:
+                continue
+            found += 1
+            error = block.is_error is True
+            failed = failed or error
+            result = self._uses.result(use_id, error, at)
             if not result.context and not self._uses.stands(use_id):
                 # What stood beside it matters only where the use stands elsewhere.
                 result.context = self._contexts.of(record, data, self._turns.asked_by, None)
-            if data is None and len(results) == 1:
-                tell(result, record)
-        return bool(results)
+        if not found or data is not None:
+            return False
+        given = told(record)
+        if found == 1:
+            tell(result, record, given)
+        if failed or record.userFeedback is not None:
+            return True
+        return given is not None and (given.answers is not NOTHING or given.userFeedback is not NOTHING)
 
-    def _unknown(self, record: Record) -> None:
-        """Note what is not known of a message."""
+    def _unknown(self, record: Record, strange: Container[str | None]) -> None:
+        """Note a type that is not known, and what is not known of a message."""
         version = record.version if record.version is not None else self._facts.version
+        if record.type is not None and record.type in strange:
+            self._formats.note("type", record.type, version, record.timestamp)
         for name in self._calls.unknown:
             self._formats.note("iteration", name, version, record.timestamp)
         self._calls.unknown.clear()
-        if record.origin is not None:
+        if record.origin is not None and record.type == "user":
             self._formats.origin(record.origin.kind, version, record.timestamp)
 
     def _other(self, record: Record) -> None:

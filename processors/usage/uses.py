@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from processors.records import Block, Record, ToolResult
+from processors.records import NOTHING, Block, Record, ToolResult
 from processors.speech import loose
 from processors.transcript import clean, text_of
 from processors.usage.calls import earlier
@@ -116,19 +116,21 @@ class Uses:
         return list(uses.values())
 
 
-def tell(result: _Result, record: Record) -> None:
+def tell(result: _Result, record: Record, given: ToolResult | None) -> None:
     """Take in what the record of a single result says beside its text."""
     if record.toolDenialKind is not None:
         denial = clean(record.toolDenialKind)
         result.denial = max(result.denial or "", denial)
     if record.permissionDecision is not None and record.permissionDecision.source is not None:
         result.decider = max(result.decider or "", clean(record.permissionDecision.source))
-    given = record.toolUseResult
-    if not isinstance(given, ToolResult):
+    if given is None:
         return
-    count = loose(given.searchCount)
-    if type(count) is int and 0 <= count <= _MOST:
-        result.searches = max(result.searches or 0, count)
+    if given.searchCount is not NOTHING:
+        count = loose(given.searchCount)
+        if type(count) is int and 0 <= count <= _MOST:
+            result.searches = max(result.searches or 0, count)
+    if given.structuredPatch is NOTHING and given.type is NOTHING:
+        return
     if memoryview(given.structuredPatch)[0] == _BRACKET and (lines := _patch(loose(given.structuredPatch))) is not None:
         added = sum(line.startswith("+") for line in lines)
         result.added = max(result.added or 0, added)

@@ -317,53 +317,101 @@ FROM (
 GROUP BY session_id, model;
 
 -- By session and model: what is counted of what the client stated, what it says, what it has not stated yet, and what
--- no line explains.
+-- no line explains. Both sides are added up, not joined: so each is read once.
 CREATE OR REPLACE VIEW usage_reconciled AS
-SELECT k.session_id, o.username, h.stated_at, k.model,
-       COALESCE(n.counted_input_tokens, 0) AS counted_input_tokens,
-       COALESCE(n.counted_output_tokens, 0) AS counted_output_tokens,
-       COALESCE(n.counted_cache_creation_tokens, 0) AS counted_cache_creation_tokens,
-       COALESCE(n.counted_cache_read_tokens, 0) AS counted_cache_read_tokens,
-       COALESCE(n.counted_cost_usd, 0) AS counted_cost_usd,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.input_tokens, 0) END AS client_input_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.output_tokens, 0) END AS client_output_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_creation_tokens, 0) END AS client_cache_creation_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_read_tokens, 0) END AS client_cache_read_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cost_usd, 0) END AS client_cost_usd,
-       COALESCE(n.not_yet_stated_input_tokens, 0) AS not_yet_stated_input_tokens,
-       COALESCE(n.not_yet_stated_output_tokens, 0) AS not_yet_stated_output_tokens,
-       COALESCE(n.not_yet_stated_cache_creation_tokens, 0) AS not_yet_stated_cache_creation_tokens,
-       COALESCE(n.not_yet_stated_cache_read_tokens, 0) AS not_yet_stated_cache_read_tokens,
-       COALESCE(n.not_yet_stated_cost_usd, 0) AS not_yet_stated_cost_usd,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.input_tokens, 0) - COALESCE(n.counted_input_tokens, 0) END AS unexplained_input_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.output_tokens, 0) - COALESCE(n.counted_output_tokens, 0) END AS unexplained_output_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_creation_tokens, 0) - COALESCE(n.counted_cache_creation_tokens, 0) END AS unexplained_cache_creation_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN COALESCE(w.cache_read_tokens, 0) - COALESCE(n.counted_cache_read_tokens, 0) END AS unexplained_cache_read_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN CAST(CAST(COALESCE(w.cost_usd, 0) - COALESCE(n.counted_cost_usd, 0) AS DECIMAL(38, 9)) AS DOUBLE PRECISION) END AS unexplained_cost_usd,
+SELECT a.session_id, o.username, h.stated_at, a.model,
+       a.counted_input_tokens,
+       a.counted_output_tokens,
+       a.counted_cache_creation_tokens,
+       a.counted_cache_read_tokens,
+       a.counted_cost_usd,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_input_tokens END AS client_input_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_output_tokens END AS client_output_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_cache_creation_tokens END AS client_cache_creation_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_cache_read_tokens END AS client_cache_read_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_cost_usd END AS client_cost_usd,
+       a.not_yet_stated_input_tokens,
+       a.not_yet_stated_output_tokens,
+       a.not_yet_stated_cache_creation_tokens,
+       a.not_yet_stated_cache_read_tokens,
+       a.not_yet_stated_cost_usd,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+            THEN a.client_input_tokens - a.counted_input_tokens END AS unexplained_input_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+            THEN a.client_output_tokens - a.counted_output_tokens END AS unexplained_output_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+            THEN a.client_cache_creation_tokens - a.counted_cache_creation_tokens END AS unexplained_cache_creation_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+            THEN a.client_cache_read_tokens - a.counted_cache_read_tokens END AS unexplained_cache_read_tokens,
+       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+            THEN CAST(CAST(a.client_cost_usd - a.counted_cost_usd AS DECIMAL(38, 9)) AS DOUBLE PRECISION) END AS unexplained_cost_usd,
        CASE WHEN h.session_id IS NULL THEN 'no statement' ELSE h.reason END AS reason
 FROM (
-    SELECT session_id, model FROM usage_client_totals
-    UNION
-    SELECT session_id, model FROM usage_reckoned WHERE session_id IS NOT NULL
-) k
-LEFT JOIN usage_heritage h ON h.session_id = k.session_id
-LEFT JOIN usage_owners o ON o.session_id = k.session_id
-LEFT JOIN usage_client_totals w ON w.session_id = k.session_id AND w.model = k.model
-LEFT JOIN usage_reckoned n ON n.session_id = k.session_id AND n.model IS NOT DISTINCT FROM k.model;
+    SELECT session_id, model,
+           CAST(sum(counted_input_tokens) AS BIGINT) AS counted_input_tokens,
+           CAST(sum(counted_output_tokens) AS BIGINT) AS counted_output_tokens,
+           CAST(sum(counted_cache_creation_tokens) AS BIGINT) AS counted_cache_creation_tokens,
+           CAST(sum(counted_cache_read_tokens) AS BIGINT) AS counted_cache_read_tokens,
+           sum(counted_cost_usd) AS counted_cost_usd,
+           CAST(sum(client_input_tokens) AS BIGINT) AS client_input_tokens,
+           CAST(sum(client_output_tokens) AS BIGINT) AS client_output_tokens,
+           CAST(sum(client_cache_creation_tokens) AS BIGINT) AS client_cache_creation_tokens,
+           CAST(sum(client_cache_read_tokens) AS BIGINT) AS client_cache_read_tokens,
+           COALESCE(sum(client_cost_usd), 0) AS client_cost_usd,
+           CAST(sum(not_yet_stated_input_tokens) AS BIGINT) AS not_yet_stated_input_tokens,
+           CAST(sum(not_yet_stated_output_tokens) AS BIGINT) AS not_yet_stated_output_tokens,
+           CAST(sum(not_yet_stated_cache_creation_tokens) AS BIGINT) AS not_yet_stated_cache_creation_tokens,
+           CAST(sum(not_yet_stated_cache_read_tokens) AS BIGINT) AS not_yet_stated_cache_read_tokens,
+           sum(not_yet_stated_cost_usd) AS not_yet_stated_cost_usd
+    FROM (
+        SELECT session_id, model, counted_input_tokens, counted_output_tokens, counted_cache_creation_tokens,
+               counted_cache_read_tokens, counted_cost_usd, 0 AS client_input_tokens, 0 AS client_output_tokens,
+               0 AS client_cache_creation_tokens, 0 AS client_cache_read_tokens, 0 AS client_cost_usd,
+               not_yet_stated_input_tokens, not_yet_stated_output_tokens, not_yet_stated_cache_creation_tokens,
+               not_yet_stated_cache_read_tokens, not_yet_stated_cost_usd
+        FROM usage_reckoned WHERE session_id IS NOT NULL
+        UNION ALL
+        SELECT session_id, model, 0, 0, 0, 0, 0, input_tokens, output_tokens, cache_creation_tokens,
+               cache_read_tokens, cost_usd, 0, 0, 0, 0, 0
+        FROM usage_client_totals
+    ) both_sides
+    GROUP BY session_id, model
+) a
+LEFT JOIN usage_heritage h ON h.session_id = a.session_id
+LEFT JOIN usage_owners o ON o.session_id = a.session_id;
 
--- What this version does not know of the format, by name and client version; and message ids of several requests.
-CREATE OR REPLACE VIEW unknown_records AS
-SELECT u.kind, u.name, u.version, count(DISTINCT f.session_id) AS sessions, min(u.first_at) AS first_at,
-       max(u.last_at) AS last_at
+-- Every sighting of what this version does not know of the format: unknown names, models without a price, and message
+-- ids of several requests. seen_at: when, as far as anybody can tell.
+CREATE OR REPLACE VIEW usage_unknown_seen AS
+SELECT u.kind, u.name, u.version, f.session_id, f.username, u.first_at, u.last_at,
+       COALESCE(u.last_at, f.last_at) AS seen_at
 FROM usage_unknown u
 JOIN usage_files f ON f.session_file = u.session_file
-GROUP BY u.kind, u.name, u.version
 UNION ALL
-SELECT 'several_requests', c.message_id, '', count(DISTINCT f.session_id), min(c.first_at), min(c.first_at)
+SELECT 'model', m.model, COALESCE(x.version, ''), COALESCE(x.session_id, m.session_file), x.username, m.first_at,
+       m.last_at, m.last_at
+FROM (
+    SELECT session_file, context, model, min(occurred_at) AS first_at, max(occurred_at) AS last_at
+    FROM usage_calls WHERE counted AND cost_usd IS NULL AND model IS NOT NULL
+    GROUP BY session_file, context, model
+) m
+JOIN usage_contexts x ON x.session_file = m.session_file AND x.context = m.context
+UNION ALL
+SELECT 'several_requests', c.message_id, '', f.session_id, f.username, c.first_at, c.first_at, c.first_at
 FROM usage_calls c
 JOIN usage_files f ON f.session_file = c.session_file
 WHERE c.iteration = -1 AND c.precedence < 2 AND c.request_id <> ''
-  AND c.message_id IN (SELECT message_id FROM usage_calls
-                       WHERE NOT counted AND iteration = -1 AND precedence < 2 AND request_id <> '')
-GROUP BY c.message_id
-HAVING min(c.request_id) <> max(c.request_id);
+  AND c.message_id IN (
+      SELECT message_id FROM usage_calls
+      WHERE iteration = -1 AND precedence < 2 AND request_id <> ''
+        AND message_id IN (SELECT message_id FROM usage_calls
+                           WHERE NOT counted AND iteration = -1 AND precedence < 2 AND request_id <> '')
+      GROUP BY message_id HAVING min(request_id) <> max(request_id)
+  );
+
+-- The same by name and client version.
+CREATE OR REPLACE VIEW unknown_records AS
+SELECT kind, name, version, count(DISTINCT session_id) AS sessions, min(first_at) AS first_at,
+       CASE WHEN kind = 'several_requests' THEN min(last_at) ELSE max(last_at) END AS last_at
+FROM usage_unknown_seen
+GROUP BY kind, name, version;

@@ -24,7 +24,7 @@ from processors.redaction import redact
 from processors.transcript import clean
 from processors.verification.candidates import Candidate, Extractor, stands
 from processors.verification.memory import Memory, without_secrets
-from processors.verification.turns import Turn
+from processors.verification.turns import Reader, Turn
 from processors.verification.window import next_window
 from processors.wording import folded
 
@@ -116,7 +116,7 @@ class Verification:
     """The processor."""
 
     name = "verification"
-    version = 2
+    version = 3
     settings = VerificationSettings
     schema = SCHEMA
 
@@ -128,7 +128,8 @@ class Verification:
         if not work.settings.mines(work.session.username):
             return Extraction()
         memory = Memory(work.carry)
-        window = next_window(work.lines, memory.queued, work.settings.window_chars)
+        reader = Reader(memory.queued, memory.version)
+        window = next_window(work.lines, work.start, reader, work.settings.window_chars)
         extractor = self._extractor or _chosen(work)
         rows: list[InboxRow] = []
         turns = [without_secrets(turn) if turn.human else turn for turn in window.turns]
@@ -140,7 +141,7 @@ class Verification:
             if memory.is_new(row.candidate_id):
                 memory.redacted += row.secrets
                 rows.append(row)
-        memory.queued = window.queued
+        memory.queued, memory.version = reader.queued, reader.version
         memory.remember(turns, work.settings.context_turns)
         return Extraction(
             rows={"knowledge_inbox": rows},

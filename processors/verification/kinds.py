@@ -91,9 +91,9 @@ def _telling(text: str) -> set[str]:
 
 
 def contradiction(words: str, agent: str) -> float:
-    """How much a turn goes against what the agent just said; 0 where it said nothing."""
+    """How much a turn goes against what the agent just said or, where it said nothing yet, is about to do."""
     if not agent:
-        return 0.0
+        return 1.5 if says_no(plain(words)) else 0.0
     first = sentences(words)[:2]
     against = max((weigh(one.plain, CONTRASTS) for one in first), default=0.0)
     shared = min(shared_words(words, agent[-1200:]), 3)

@@ -14,6 +14,8 @@ from processors.verification.turns import Turn
 LONGEST_CONTEXT = 1200
 #: A secret that such a cut would divide is looked for in this many.
 _LOOKED_AT = 2 * LONGEST_CONTEXT
+#: So many characters of a client's version are kept.
+LONGEST_VERSION = 40
 #: So many candidates are remembered, so that the same words count once in a session.
 MOST_TAKEN = 400
 
@@ -24,6 +26,8 @@ class Memory:
     def __init__(self, carry: Mapping[str, Any]) -> None:
         self.context = [_turn(one) for one in carry.get("context", ())]
         self.queued: list[str] = list(carry.get("queued", ()))
+        #: The client's version, as the reader of the next lines has to know it.
+        self.version: str | None = carry.get("version")
         self.taken: list[str] = list(carry.get("taken", ()))
         #: Candidates whose quote nobody said, and secrets that were taken out, in this session so far.
         self.dropped: int = carry.get("dropped", 0)
@@ -46,6 +50,7 @@ class Memory:
         kept: dict[str, Any] = {
             "context": [_packed(turn) for turn in self.context],
             "queued": self.queued,
+            "version": clean(self.version)[:LONGEST_VERSION] if self.version is not None else None,
             "taken": self.taken,
             "dropped": self.dropped,
             "redacted": self.redacted,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from processors.verification.places import fold
+from processors.speech import fold
 from processors.verification.spoken import own_words, plain
 
 #: A turn of more own words than this was not typed.

@@ -138,6 +138,8 @@ NEEDS = {
     "GET /api/health": None,
     "GET /api/openapi.json": "user",
     "GET /api/usage/{report}": "user",
+    "GET /api/usage/formats": "user",
+    "GET /api/usage/reconcile": "user",
     "GET /api/sessions": "user",
     "GET /api/whoami": "user",
     "GET /api/memory/items": "user",

@@ -33,6 +33,7 @@ LABELS = {
     "state": {"starting", "ok", "partial", "deaf"},
     "status": {"ok", "failed", "quarantined", "gone", "degraded", "unhealthy"},
     "level": {"info", "warning", "unhealthy"},
+    "kind": {"iteration", "usage_field", "type", "model", "subtype", "attachment", "origin"},
 }
 OUTCOMES = {"processed", "skipped", "failed", "gone", "ok", "refused"}
 

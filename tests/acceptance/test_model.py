@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from processors.verification import Verification
 from tests.acceptance.test_operator import Operated
 from tests.acceptance.test_verification_llm import everything
 from tests.model_server import Asked, ModelServer, Says, serving
@@ -105,6 +106,75 @@ def test_without_a_model_it_waits_and_says_so_until_one_is_set(place: Operated, 
     assert len(server.asked) == 3
     noted = rows(place.state, "SELECT processor_name, outcome, input_tokens, output_tokens FROM model_calls")
     assert noted == [("verification", "ok", 1000, 100)] * 3
+
+
+def version(state: Path) -> list[int]:
+    """The versions that made what verification has."""
+    sql = "SELECT processor_version FROM session_processor_state WHERE processor_name = 'verification' ORDER BY 1"
+    return [made for (made,) in rows(state, sql)]
+
+
+def outdate(state: Path) -> None:
+    """What was taken was taken by the version before."""
+    with duckdb.connect(str(state / "watcher.duckdb")) as database:
+        database.execute(
+            "UPDATE session_processor_state SET processor_version = $1 WHERE processor_name = 'verification'",
+            [Verification.version - 1],
+        )
+
+
+ALL_OLDER = ("sessions", "reprocess", "--processor", "verification", "--older")
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_a_new_version_asks_nobody_again_until_somebody_wants_it(
+    place: Operated, server: ModelServer, running: bool
+) -> None:
+    """Health says what it would come to, what is added goes on, and a command takes all of it again."""
+    now = Verification.version
+    for n in range(2):
+        (place.sessions / "ann" / f"{n}.jsonl").write_bytes(say(f"no, plant {n} ships on Mondays", n))
+    place.write(processors__verification={**LLM, "quiet": "100ms"}, model=model(server))
+    assert place.run("once").returncode == 0 and (len(server.asked), version(place.state)) == (2, [now, now])
+    outdate(place.state)
+    path = place.sessions / "ann" / "0.jsonl"
+    path.write_bytes(path.read_bytes() + say("no, invoices go out on Fridays", 7))
+    assert place.run("once").returncode == 0
+    assert (len(server.asked), version(place.state)) == (3, [now - 1, now - 1])
+    assert [words for name, _, words in server.asked[-1].turns if name] == ["no, invoices go out on Fridays"]
+    assert rows(place.state, "SELECT count(*) FROM knowledge_inbox") == [(3,)]
+    service = place.start()
+    try:
+        assert place.run("jobs", "run", "session-processor:verification").returncode == 0
+        for words in ("2 sessions", "show about 3,000 tokens", " ".join(ALL_OLDER)):
+            assert place.said("earlier_version", words), place.health()
+        assert place.health()["status"] == "ok" and len(server.asked) == 3
+        why = place.run("sessions", "show", "1.jsonl").stdout
+        assert "Made by an earlier version" in " ".join(why.split()) and "reprocess" in why
+        if not running:
+            assert service.stop() == 0
+        done = place.run(*ALL_OLDER)
+        assert (done.returncode, done.stdout.count("again from its start")) == (0, 2), done.stdout + done.stderr
+        if not running:
+            assert len(server.asked) == 3
+            service = place.start()
+        wait_for(lambda: len(server.asked) == 5, "both to be asked about as a whole", service.log)
+        wait_for(lambda: not place.said("earlier_version"), "nothing to be left of it", service.log)
+        again = place.run(*ALL_OLDER)
+        assert (again.returncode, again.stdout) == (1, "No session fits.\n")
+    finally:
+        assert service.stop() == 0
+    assert version(place.state) == [now, now] and rows(place.state, "SELECT count(*) FROM knowledge_inbox") == [(3,)]
+
+
+def test_by_rules_a_new_version_takes_all_again(place: Operated, server: ModelServer) -> None:
+    """It costs nobody anything."""
+    (place.sessions / "ann" / "a.jsonl").write_bytes(say("our plants never ship before noon", 1))
+    place.write()
+    assert place.run("once").returncode == 0
+    outdate(place.state)
+    assert place.run("once").returncode == 0
+    assert version(place.state) == [Verification.version] and not server.asked
 
 
 def test_no_more_calls_at_once_than_is_set(place: Operated, server: ModelServer) -> None:

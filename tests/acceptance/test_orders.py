@@ -13,7 +13,7 @@ import pytest
 from tests.harness import Subject, settings_for
 from tests.listener import until
 from tests.processes import call, lines
-from watcher import standing
+from watcher import orders, standing
 from watcher.errors import NoSuchSession, OrderRefused
 from watcher.orders import ORDERS, Answer, Order
 from watcher.service import Core
@@ -83,12 +83,14 @@ class Ground:
             self.core.start()
         return self.core
 
-    def order(self, order: Order, *texts: str, status: str = "", processor: str = "") -> list[Answer]:
+    def order(
+        self, order: Order, *texts: str, status: str = "", processor: str = "", older: bool = False
+    ) -> list[Answer]:
         if self.running:
             assert self.core is not None
-            return self.core.order(order, texts, status, processor)
+            return self.core.order(order, texts, status, processor, older)
         self.end()
-        return self.start().order_alone(order, texts, status, processor)
+        return self.start().order_alone(order, texts, status, processor, older)
 
     def settle(self) -> None:
         """With a service that works: until it has done what it was told; with none: its next start, and a sweep."""
@@ -244,6 +246,45 @@ def test_orders_by_status_reach_those_sessions_and_no_other(ground: Ground) -> N
     assert ground.order("retry", status="quarantined") == []
 
 
+def test_what_an_earlier_version_has_taken_is_reprocessed_and_nothing_else(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By that processor alone, in however many transactions; not what is gone, another machine's, or taken anew."""
+    monkeypatch.setattr(orders, "TOGETHER", 1)
+    ground.given["processors.errors.enabled"] = True
+    core = ground.bring_about("ok", "gone")
+    keys = first, other, vanished = [key_of("ok", order) for order in ORDERS]
+    core.start() if not ground.running else None
+    core.run_now(["errors"], 30.0, lambda: False)
+    outdated = [("usage", first), ("usage", vanished), ("usage", key_of("gone", "retry")), ("errors", other)]
+    for processor, key in outdated:
+        core.query(
+            "UPDATE session_processor_state SET processor_version = 0 WHERE processor_name = $1 AND session_file = $2",
+            [processor, key],
+        )
+    core.query(
+        "INSERT INTO session_processor_state SELECT * REPLACE ('far:ok/retry.jsonl' AS session_file)"
+        " FROM session_processor_state WHERE processor_name = 'usage' AND session_file = $1",
+        [first],
+    )
+    (ground.root / vanished).unlink()
+    made = {answer.session: answer for answer in ground.order("reprocess", older=True, processor="usage")}
+    assert {key: answer.done for key, answer in made.items()} == {first: True, vanished: False}
+    assert ANEW in made[first].message and GONE in made[vanished].message
+    ground.settle()
+    assert ground.core is not None
+    sql = (
+        "SELECT processor_version > 0 FROM session_processor_state WHERE session_file = $1 AND processor_name = 'usage'"
+    )
+    assert ground.core.query(sql, [first]) == [(True,)] and [ground.calls(key) for key in keys] == [2, 2, 2]
+    left = [(one.session, one.processor) for one in ground.order("reprocess", older=True) if one.done]
+    assert left == [(other, "errors")]
+    others: tuple[Order, ...] = ("retry", "forget")
+    for order in others:
+        with pytest.raises(OrderRefused, match="earlier version"):
+            ground.order(order, older=True)
+
+
 @WITH_A_SERVICE
 def test_what_is_erased_is_erased_from_every_table(ground: Ground) -> None:
     """Rows and state; what it shared with another session counts there from now on."""
@@ -271,11 +312,12 @@ def test_orders_that_mean_nothing_are_refused(ground: Ground) -> None:
         "INSERT INTO session_processor_state SELECT * REPLACE ('far:ok/retry.jsonl' AS session_file)"
         " FROM session_processor_state"
     )
-    for words, texts, more in (
+    refused: list[tuple[str, list[str], dict[str, Any]]] = [
         ("name a session", [], {}),
         ("'nobody'.*usage", [key], {"processor": "nobody"}),
         ("another machine", ["far:ok/retry.jsonl"], {}),
-    ):
+    ]
+    for words, texts, more in refused:
         with pytest.raises(OrderRefused, match=words):
             ground.order("reprocess", *texts, **more)
     for text in ("nobody", "../state/watcher.duckdb", ""):

@@ -26,7 +26,7 @@ import pytest
 from tests.harness import settings_for
 from tests.processes import PATIENCE, Place, wait_for
 from tests.transcript_lines import HAIKU, OPUS, Talk, line, tool, usage
-from watcher.cli.usage import _day
+from watcher.cli.usage import day_of
 from watcher.cli.usage import usage as ask_usage
 from watcher.settings import load
 
@@ -333,7 +333,7 @@ def test_today_and_yesterday_are_days(place: Place) -> None:
         settings = load(None, {}, {"processors.usage.timezone": zone}).settings
         for name, days in (("today", 0), ("yesterday", 1)):
             before = datetime.now(ZoneInfo(zone)).date()
-            given = _day(settings, "--since", name)
+            given = day_of(settings, "--since", name)
             assert given in {one - timedelta(days) for one in (before, datetime.now(ZoneInfo(zone)).date())}
     assert place.run("usage", "users", "--since", "yesterday", "--until", "yesterday").returncode == 0
     done = place.run("usage", "--since", "tomorrow")

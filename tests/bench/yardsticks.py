@@ -20,7 +20,7 @@ def decode(folder: str, _state: str) -> None:
     """Decode the needed fields of every line, and keep nothing."""
     import msgspec
 
-    from processors.records import Record
+    from tests.bench.decoded import Record
 
     decoder = msgspec.json.Decoder(Record)
     lines = 0

@@ -26,8 +26,9 @@ def shown(query: Query, schema: Schema) -> Rows:
             for (column,) in query(
                 "SELECT column_name FROM information_schema.columns WHERE table_name = $1 ORDER BY 1", [name]
             )
-            # A table may have columns that fill themselves, which say when a row came, and not what it tells.
-            if name not in schema.tables or column in schema.tables[name].columns
+            # A table may have columns that fill themselves, which say when a row came, and not what it tells. Of a
+            # position only the order means something, which is seen in what is made of it.
+            if not column.endswith("position") and (name not in schema.tables or column in schema.tables[name].columns)
         ]
         found[name] = normal(query(f"SELECT {', '.join(columns)} FROM {name}", []))
     return found

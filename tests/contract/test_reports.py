@@ -9,7 +9,7 @@ from typing import Any
 
 from processors.errors import reports as errors
 from processors.usage import reports
-from processors.usage.reports import Filters, course
+from processors.usage.reports import Filters, course, formats
 from tests.corpus import plant
 from tests.harness import Subject
 from watcher import standing
@@ -31,6 +31,12 @@ OF_CALLS = (
     "daily", "daily_models", "monthly", "models", "users", "projects", "branches", "efforts", "asked_by",
 )  # fmt: skip
 OF_CAUSES = ("skills", "subagents", "mcp_servers", "mcp_tools", "plugins")
+FORMATS: tuple[tuple[date | None, str | None, int, int], ...] = (
+    (None, None, 1000, 0),
+    (date(2026, 1, 1), "alice", 1000, 0),
+    (date(2999, 1, 1), None, 1000, 0),
+    (None, None, 1, 1),
+)
 CHOSEN = (Chosen(limit=1000), Chosen("usage", "ok", "alice", ".jsonl", 1000), Chosen(status="gone"), Chosen(text="%"))
 NOW = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
 
@@ -60,6 +66,8 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
             together = reports.several(query, filters, [*OF_CALLS, *OF_CAUSES, "pull_requests"])
             found[f"together {filters}"] = {name: asdict(report) for name, report in together.items()}
             found[f"people {filters}"] = reports.people(query, filters)
+        found["formats"] = [formats.unknown(query, *narrowed) for narrowed in FORMATS]
+        found["formats by kind"], found["news"] = formats.sessions_by_kind(query), formats.news(query, NOW)
         found["choices"] = reports.choices(query)
         found["days"] = [reports.today(query, NOW), reports.last_day(query), reports.last_day(query, "alice")]
         found["summaries"] = {key: course.summary(query, key) for key in keys}

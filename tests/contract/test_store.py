@@ -31,7 +31,7 @@ SCHEMA = Schema(
                 "thing": "text",
                 "weight": "integer",
                 "seen_at": "timestamp",
-                "place": "integer",
+                "position": "integer",
                 "first_at": "timestamp",
                 "bad": "boolean",
                 "any_bad": "boolean",
@@ -39,7 +39,7 @@ SCHEMA = Schema(
             },
             once=Once(
                 by=("thing",),
-                best=("weight DESC", "seen_at ASC NULLS LAST", "session_file", "place"),
+                best=("weight DESC", "seen_at ASC NULLS LAST", "session_file", "position"),
                 merged={"first_at": "min(seen_at)", "any_bad": "bool_or(bad)"},
             ),
         ),
@@ -50,7 +50,7 @@ SCHEMA = Schema(
 )
 _TABLES = (
     (
-        "CREATE TABLE things (session_file VARCHAR, thing VARCHAR, weight BIGINT, seen_at TIMESTAMPTZ, place BIGINT,"
+        "CREATE TABLE things (session_file VARCHAR, thing VARCHAR, weight BIGINT, seen_at TIMESTAMPTZ, position BIGINT,"
         " first_at TIMESTAMPTZ, bad BOOLEAN, any_bad BOOLEAN, counted BOOLEAN)"
     ),
     (
@@ -92,11 +92,11 @@ def json_lines(key: str, rows: list[dict[str, Any]]) -> bytes:
     return msgspec.json.Encoder().encode_lines([{"session_file": key, **row} for row in rows])
 
 
-def thing(name: str, weight: int, seconds: int | None, place: int, bad: bool | None = None) -> dict[str, Any]:
+def thing(name: str, weight: int, seconds: int | None, position: int, bad: bool | None = None) -> dict[str, Any]:
     at = None if seconds is None else NOW + timedelta(seconds=seconds)
     return {
-        "thing": name, "weight": weight, "seen_at": at, "place": place, "first_at": at, "bad": bad, "any_bad": bad,
-        "counted": True,
+        "thing": name, "weight": weight, "seen_at": at, "position": position, "first_at": at, "bad": bad,
+        "any_bad": bad, "counted": True,
     }  # fmt: skip
 
 
@@ -164,14 +164,14 @@ def test_any_text_survives(store: PassStore, connection: Connection) -> None:
 
 
 def test_what_counts_is_what_a_plain_model_says(store: PassStore, connection: Connection) -> None:
-    """Random appends, replacements and forgettings over sessions that share things, against a sort in Python."""
+    """Random appends, withdrawals, replacements and forgettings over sessions that share things, against a sort."""
     for seed, times in enumerate((1, 1, 1, 100)):
         rng = random.Random(seed)
         print(f"seed {seed}")
         largest = 0
         held: dict[str, list[dict[str, Any]]] = {}
         states: dict[str, State] = {}
-        place = 0
+        position = 0
         for step in range(40):
             group = []
             for key in rng.sample(["a", "b", "B", "é", "z"], rng.randint(1, 3)):
@@ -183,25 +183,31 @@ def test_what_counts_is_what_a_plain_model_says(store: PassStore, connection: Co
                     continue
                 rows = []
                 for _ in range(times * rng.randint(0, 5)):
-                    place += 1
+                    position += 1
                     rows.append(
                         thing(
                             f"{seed}-{rng.randrange(12 * times * times)}",
                             rng.randrange(3),
                             rng.choice([None, 0, 1, 2]),
-                            place,
+                            position,
                             rng.choice([None, False, True]),
                         )
                     )
                 replace = before is None or rng.random() < 0.3
                 group.append(work(key, before, step + 1, rows, replace))
-                held[key] = rows if replace else held[key] + rows
+                kept = [] if replace else held[key]
+                if kept and rng.random() < 0.3:
+                    # Some of what came before goes, and a position that is not there is nothing.
+                    gone = {row["position"] for row in rng.sample(kept, rng.randint(1, len(kept)))}
+                    group[-1].withdrawn["things"] = [*sorted(gone), -1]
+                    kept = [row for row in kept if row["position"] not in gone]
+                held[key] = kept + rows
                 states[key] = group[-1].after
             assert set(store.commit(connection, group, NOW)) == {"committed"}
             largest = max(largest, sum(len(work.rows.get("things", b"")) for work in group))
         assert (largest > MANY) == (times > 1)
         expected = model(held)
-        columns = "session_file, thing, place, first_at, any_bad"
+        columns = "session_file, thing, position, first_at, any_bad"
         found = connection.execute(f"SELECT {columns} FROM things WHERE counted AND session_file LIKE '{seed}/%'")
         assert sorted(map(plain, found), key=repr) == sorted(expected, key=repr), f"seed {seed}"
         stored = connection.execute(f"SELECT count(*) FROM things WHERE session_file LIKE '{seed}/%'")
@@ -221,11 +227,12 @@ def model(held: dict[str, list[dict[str, Any]]]) -> list[tuple[Any, ...]]:
     counted = []
     for name, told in things.items():
         key, best = min(
-            told, key=lambda t: (-t[1]["weight"], t[1]["seen_at"] is None, t[1]["seen_at"] or NOW, t[0], t[1]["place"])
+            told,
+            key=lambda t: (-t[1]["weight"], t[1]["seen_at"] is None, t[1]["seen_at"] or NOW, t[0], t[1]["position"]),
         )
         times = [row["seen_at"] for _, row in told if row["seen_at"] is not None]
         bads = [row["bad"] for _, row in told if row["bad"] is not None]
-        counted.append((key, name, best["place"], min(times, default=None), any(bads) if bads else None))
+        counted.append((key, name, best["position"], min(times, default=None), any(bads) if bads else None))
     return counted
 
 
@@ -328,7 +335,7 @@ def test_migrations_commit_with_their_record(database: Database, tmp_path: Path)
     """What is done is not done again."""
     migrate(database, tmp_path / "backups")
     connection = database.connect()
-    assert connection.execute(QUERIES["migrations"], ["watcher"]) == [(1,), (2,), (3,)]
+    assert connection.execute(QUERIES["migrations"], ["watcher"]) == [(1,), (2,), (3,), (4,)]
     migrate(database, tmp_path / "backups")
-    assert connection.execute(QUERIES["migrations"], ["watcher"]) == [(1,), (2,), (3,)]
+    assert connection.execute(QUERIES["migrations"], ["watcher"]) == [(1,), (2,), (3,), (4,)]
     connection.close()

@@ -196,7 +196,7 @@ def _judged_lines(folder: Path, labels: list[dict[str, str]]) -> Iterator[Judged
         reader, before, found, words = Reader(), list[Turn](), None, ""
         lines = (folder / label["file"]).read_bytes().split(b"\n")[: int(label["line"])]
         for number, line in enumerate(lines, 1):
-            turns, _ = reader.take(line)
+            turns, _ = reader.take(line, start=0 if number == 1 else None)
             for turn in turns:
                 if number == len(lines) and turn.human:
                     words = words or turn.text

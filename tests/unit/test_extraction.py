@@ -14,7 +14,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from processors.contract import Extraction, ProcessorSettings, Schema, Statement, Table, Work
+from processors.contract import Backfill, Extraction, Once, ProcessorSettings, Schema, Statement, Table, Work
 from watcher import frames
 from watcher.child_process import Visitor
 from watcher.extraction import LARGEST_CARRY, Nonsense, RowWriter
@@ -29,7 +29,9 @@ SCHEMA = Schema(
         ),
         "loose": Table(columns={"place": "text", "name": "text", "n": "integer"}, session="place"),
         "seen": Table(columns={"session_file": "text"}, key=("session_file",)),
+        "once": Table(columns={"session_file": "text", "position": "integer"}, once=Once(("position",), ("position",))),
     },
+    backfill=Backfill({"name": "text", "n": "integer"}, stale="", given="", store=()),
     statements={"tidy": Statement("SELECT $1")},
 )  # fmt: skip
 DATA = b'{"a":1}\n{"b":2}\n{"c":3}'
@@ -265,3 +267,27 @@ def test_nonsense_fails_the_session_with_its_reason(tmp_path: Path, extraction: 
     replies = list(visitor.visit(job))
     assert [frames.pack(reply) for reply in replies]
     assert isinstance(replies[-1], frames.Failed) and word in replies[-1].error
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "word"),
+    [
+        ({"keyed": [1]}, "'keyed'"),
+        ({"nothing": [1]}, "'nothing'"),
+        ({"once": [1.0]}, "not whole numbers"),
+        ({"once": [True]}, "not whole numbers"),
+    ],
+)
+def test_what_cannot_be_withdrawn_is_refused(writer: RowWriter, withdrawn: Any, word: str) -> None:
+    """Only a table that counts once tells its rows by their position."""
+    with pytest.raises(Nonsense, match=word):
+        writer.withdrawn(withdrawn)
+    assert writer.withdrawn({"once": (3, 1)}) == {"once": [3, 1]}
+
+
+def test_a_backfill_gives_the_columns_of_its_schema(writer: RowWriter) -> None:
+    """No more and no fewer."""
+    assert writer.filled([{"name": "x", "n": 1}]) == b'{"name":"x","n":1}\n'
+    for row in ({"name": "x"}, {"name": "x", "n": 1, "more": 2}):
+        with pytest.raises(Nonsense, match="backfill returned the columns"):
+            writer.filled([row])

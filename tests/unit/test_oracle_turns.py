@@ -65,7 +65,8 @@ def test_texts_are_joined() -> None:
     """The text blocks of a list by a line break; other blocks are nothing."""
     assert turns(said(1, [text("ab"), image(), text("cd")])) == [("prompt", "person", 5)]
     assert turns(said(1, [text("<system-reminder>x</system-reminder>"), text("cd")])) == [("prompt", "person", 2)]
-    assert turns(said(1, [image()]), said(2, None), said(3, []), said(4, [text("<bash-input>"), text("cd")])) == []
+    assert turns(said(1, [image()]), said(2, None), said(3, []), said(4, [text("<bash-input>")])) == []
+    assert turns(said(4, [text("<bash-input>ls</bash-input>"), text("cd")])) == [("prompt", "person", 2)]
 
 
 # --- Whose words
@@ -89,7 +90,14 @@ def test_texts_are_joined() -> None:
         ({"promptSource": "system"}, "unknown"),
         ({"promptSource": 5}, "person"),
         ({"planContent": "1. look"}, None),
-        ({"planContent": "1. look", "promptSource": "typed"}, "person"),
+        ({"planContent": "1. look", "promptSource": "typed"}, None),
+        ({"origin": {"kind": "auto-continuation"}}, None),
+        ({"promptSource": "queued"}, "person"),
+        ({"promptSource": "suggestion_accepted"}, "person"),
+        ({"turnOrigin": "scheduled", "promptSource": "system"}, "scheduled"),
+        ({"turnOrigin": "scheduled", "isMeta": True}, "scheduled"),
+        ({"turnOrigin": "peer", "isMeta": True}, "peer"),
+        ({"turnOrigin": "human", "isMeta": True}, None),
         ({"planContent": 5}, "person"),
         ({"isMeta": True}, None),
         ({"isSidechain": True}, None),
@@ -108,6 +116,8 @@ def test_whose_words_by_their_beginning() -> None:
     assert turns(said(1, hook, promptSource="typed")) == [("prompt", "person", len(hook))]
     assert turns(said(1, plan)) == []
     assert turns(said(1, plan, origin={"kind": "human"})) == [("prompt", "person", len(plan))]
+    added = plan + "\n\nUser feedback on this plan: in cents"
+    assert turns(said(1, added)) == turns(said(1, added, planContent="1.")) == [("prompt", "person", 8)]
 
 
 def test_who_is_human() -> None:
@@ -142,7 +152,7 @@ def gave(*blocks: Object, **more: Any) -> Object:
         (gave(result("t", "fine"), userFeedback="cents"), [5]),
         (gave(result("t", SAID, False)), []),
         (gave(result("t", "no", True)), []),
-        (gave(result("t", "the user said: a the user said:\nbc", True)), [2]),
+        (gave(result("t", "the user said: a the user said:\nbc", True)), [19]),
         (gave(result("t", [text("the user said:"), image(), text("bcd")], True)), [3]),
         (gave(result("t", SAID + "\nNote: The user's next message may contain more", True)), [8]),
         (gave(result("t", SAID + "\n[Request interrupted by user", True)), [8]),

@@ -26,6 +26,8 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
         (wording.dollars(0.001), "< $0.01"),
         (wording.dollars(0.0), "$0.00"),
         (wording.dollars(None), "–"),
+        (wording.dollars(-1234.5), "-$1,234.50"),
+        (wording.dollars(-0.001), "> -$0.01"),
         (wording.size(999), "999 bytes"),
         (wording.size(2_500_000), "2.5 MB"),
         (wording.percent(1, 3), "33.3 %"),

@@ -21,8 +21,10 @@ FACES = ("watcher.cli", "watcher.http")
 SHARED = {
     "processors.asking",
     "processors.contract",
+    "processors.known",
     "processors.records",
     "processors.redaction",
+    "processors.speech",
     "processors.transcript",
     "processors.wording",
 }

@@ -132,6 +132,18 @@ def test_a_state_says_whether_its_file_is_owed_anything(ground: Ground) -> None:
     assert ground.offered() == {f"ann/{name}.jsonl" for name, (owed, _) in cases.items() if owed}
 
 
+def test_what_stands_whatever_version_made_it_is_not_offered(ground: Ground) -> None:
+    """Of a processor that would ask a model again; for whatever else it is offered as ever."""
+    ground.write("ann/same.jsonl")
+    ground.know("ann/same.jsonl", processor_version=1)
+    ground.write("ann/grown.jsonl")
+    ground.know("ann/grown.jsonl", processor_version=1, file_size=17)
+    sweep = Sweep("stranger", VERSION, ground.tree.list, ground.queue, ground.database, lambda: ground.wall)
+    assert sweep.run(1000.0).offered == {"ann/same.jsonl", "ann/grown.jsonl"}
+    sweep.stands_from = 0
+    assert sweep.run(1000.0).offered == {"ann/grown.jsonl"}
+
+
 def test_what_is_not_there_is_offered_until_it_is_known_to_be_gone(ground: Ground) -> None:
     """A lost deletion is made good, once."""
     ground.know("ann/a.jsonl")

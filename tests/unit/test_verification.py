@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+import xxhash
 
 from processors.contract import Extraction, Lines, Session, Work
 from processors.redaction import REDACTED, redact
@@ -79,7 +80,7 @@ def talk(seed: int, count: int = 80) -> bytes:
                     agent(f"I send kind {fact} at once. " + "More words. " * rng.randrange(300)),
                     agent(f"So kind {fact} is always sent by mail, is that correct? api_key=abc{fact}def456"),
                     json.dumps({"type": "queue-operation", "operation": "enqueue", "content": rule}).encode() + b"\n",
-                    b'{"type":"summary"}\n',
+                    json.dumps({"type": "summary", "version": rng.choice(("2.1.100", "2.1.300"))}).encode() + b"\n",
                     b"bad\n",
                 )
             )
@@ -210,6 +211,76 @@ def test_the_same_words_count_once_in_a_session() -> None:
     assert [row.turn_id for row in rows.values()] == ["u1"]
 
 
+REFUNDS = "No, refunds belong to the ledger, not to the orders"
+REFUSAL = "Net revenue excludes VAT, always use that"
+MARGIN = "No, our gross margin never includes shipping, because the auditors insist"
+
+
+def told(kind: str, version: str = "2.1.332", **given: Any) -> bytes:
+    """A line of today's clients."""
+    return json.dumps({"type": kind, "version": version, "sessionId": "s", **given}).encode() + b"\n"
+
+
+def spoken(content: Any, **given: Any) -> bytes:
+    return told("user", message={"role": "user", "content": content}, **given)
+
+
+def queued(words: str, **origin: str) -> bytes:
+    return told("attachment", attachment={"type": "queued_command", "prompt": words, "origin": origin})
+
+
+def in_the_queue(operation: str) -> bytes:
+    record = {"type": "queue-operation", "operation": operation, "sessionId": "s", "content": REFUNDS}
+    return json.dumps(record).encode() + b"\n"
+
+
+DENIED = [
+    {"type": "tool_result", "tool_use_id": "t", "is_error": True, "content": f"Not now, the user said:\n{REFUSAL}"}
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "quotes"),
+    [
+        ([in_the_queue("enqueue"), in_the_queue("remove"), queued(REFUNDS, kind="human")], [REFUNDS]),
+        ([in_the_queue("enqueue"), spoken(REFUNDS, origin={"kind": "human"}, promptSource="queued")], [REFUNDS]),
+        ([in_the_queue("enqueue")], []),
+        ([told("system", "2.1.219"), in_the_queue("enqueue")], [REFUNDS]),
+        ([told("system", "2.1.219"), in_the_queue("enqueue"), spoken(REFUNDS, version="2.1.219")], [REFUNDS]),
+        ([queued(REFUNDS, kind="peer")], []),
+        ([spoken(DENIED, toolDenialKind="user-rejected", userFeedback=REFUSAL)], [REFUSAL]),
+        ([spoken(DENIED)], [REFUSAL]),
+        ([spoken([{**DENIED[0], "content": "ok", "is_error": False}, {"type": "text", "text": REFUSAL}])], [REFUSAL]),
+        ([spoken(f"Look at this mail:\n<pasted_content>{MARGIN}</pasted_content>")], []),
+        ([spoken(f"Look at this mail:\n> {MARGIN}")], []),
+        ([spoken(MARGIN)], [MARGIN]),
+        ([spoken(MARGIN, promptSource="sdk", turnOrigin="sdk")], []),
+        ([spoken(MARGIN, origin={"kind": "task-notification", "subkind": "scheduled-trigger"})], []),
+        ([spoken(MARGIN, origin={"kind": "peer"})], []),
+        ([spoken(f"<system-reminder>{MARGIN}</system-reminder>")], []),
+        ([spoken(json.dumps({"task_id": "b1", "description": MARGIN}, separators=(",", ":")))], []),
+        ([spoken(f"Implement the following plan:\n\n{MARGIN}")], []),
+        ([spoken(one) for one in ("HEARTBEAT_OK", "continue", "NO_REPLY")], []),
+    ],
+)
+def test_only_what_people_said_is_quoted_and_once(lines: list[bytes], quotes: list[str]) -> None:
+    """As today's clients and older ones write it down, in one piece and line by line."""
+    data = agent("I add refunds to the orders.") + b"".join(lines)
+    ends = [at + 1 for at, byte in enumerate(data) if byte == 10][:-1]
+    for cuts in ([], ends):
+        assert [row.user_quote for row in inbox(data, cuts).values()] == quotes
+
+
+def test_a_session_that_an_earlier_version_began_goes_on() -> None:
+    """What version 2 remembered of a queued sentence, which it had taken already, still tells that it came before."""
+    earlier = {
+        "queued": [xxhash.xxh3_64_hexdigest(REFUNDS.lower().encode())],
+        "context": [[False, "I add refunds to the orders.", None, False]],
+    }
+    assert extract(spoken(REFUNDS), 100, earlier).items == 0
+    assert extract(spoken(REFUSAL), 100, earlier).items == 1
+
+
 def test_nothing_stops_it() -> None:
     """Any bytes, in any place that it reads, give an answer that can be stored."""
     rng = random.Random(5)
@@ -233,12 +304,14 @@ def test_the_carry_fits_whatever_is_said() -> None:
     wide = '\U0001f600"\\' * 3000
     data = b"".join(say(f"Our plant {n} never ships before noon, because of contract {n}.", n) for n in range(600))
     data += b"".join(agent(wide) + say(wide) for _ in range(6))
+    data += json.dumps({"type": "summary", "version": "2.1.100" + "\0" * 99_000}).encode() + b"\n"
     data += b"".join(
         json.dumps({"type": "queue-operation", "operation": "enqueue", "content": f"q{n}"}).encode() + b"\n"
         for n in range(99)
     )
     extraction = extract(data, window_chars=1_000_000, context_turns=8)
     assert extraction.consumed is None and len(extraction.carry["context"]) == 8
+    assert len(extraction.carry["queued"]) == 50 and extraction.carry["version"].startswith("2.1.100")
 
 
 def test_looking_for_processors_does_not_load_the_library() -> None:

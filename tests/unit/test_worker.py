@@ -104,14 +104,14 @@ class Bench(Place):
         self.stack = ExitStack()
         self.begin()
 
-    def begin(self, version: int = 1, max_attempts: int = 3, open: bool = True) -> None:
+    def begin(self, version: int = 1, max_attempts: int = 3, open: bool = True, stands_from: int | None = None) -> None:
         """A worker from scratch, as after a restart; its door may be opened later."""
         self.end()
         self.door = Door(self.database, self.passes, "stranger")
         self.child = Child(ChildSettings("stranger", os.fsencode(self.root), {}, 20.0, 200_000_000, 60.0))
         self.worker = Worker(
             "stranger", version, Tree(self.root), self.queue, self.child, self.door, self.database, self.passes,
-            Retry(30.0, 3600.0, max_attempts), clock=lambda: self.now, random=Random(7),
+            Retry(30.0, 3600.0, max_attempts), stands_from=stands_from, clock=lambda: self.now, random=Random(7),
         )  # fmt: skip
         self.stack.callback(self.door.close, 20)
         self.stack.callback(self.worker.close)
@@ -227,6 +227,42 @@ def test_a_raised_version_takes_the_whole_session_again(bench: Bench) -> None:
     assert bench.calls() == ["a 0", "a 0"]
     assert (bench.rows(), bench.stands(key).items_extracted) == ({key: 2}, 2)
     assert bench.stands(key).processor_version == 2
+
+
+def test_what_stands_whatever_version_made_it_goes_on_from_where_it_was(bench: Bench) -> None:
+    """New lines alone are given, and the rows are still the earlier version's, until the session is taken whole."""
+    key = bench.write("a", "{}\n{}\n")
+    bench.round(key)
+    bench.begin(version=3, stands_from=0)
+    bench.round(key)
+    assert bench.worker.tally.skipped == 1
+    bench.append(key, "{}\n")
+    bench.round(key)
+    assert bench.calls() == ["a 0", "a 6"] and bench.rows() == {key: 3}
+    assert (bench.stands(key).processor_version, bench.stands(key).processed_bytes) == (1, 9)
+    bench.write("a", "[]\n")
+    bench.round(key)
+    assert bench.calls()[-1] == "a 0" and bench.stands(key).processor_version == 3
+
+
+def test_what_stands_is_not_taken_whole_for_a_failure(bench: Bench) -> None:
+    """It is tried again from where it was, as often as it takes; a version that makes all anew begins anew."""
+    keys = [bench.write(name, "{}\n{}\n") for name in "ab"]
+    bench.round(*keys)
+    for stands_from, key in zip((0, 2), keys, strict=True):
+        bench.begin(version=2, stands_from=stands_from)
+        bench.append(key, "{}\n")
+        bench.tell(key, "raise ValueError")
+        bench.round(key)
+        state = bench.stands(key)
+        assert state.status == "failed"
+        assert (state.processed_bytes, state.processor_version) == ((6, 1) if stands_from == 0 else (0, 2))
+        bench.tell(key, "")
+        bench.append(key, "{}\n")
+        bench.now += 3600.0
+        bench.round(key)
+        assert bench.rows()[key] == 4
+    assert bench.calls() == ["a 0", "b 0", "a 6", "a 6", "b 0", "b 0"]
 
 
 def test_consuming_less_than_given_is_a_window_a_commit_and_a_next_pass(bench: Bench) -> None:

@@ -165,6 +165,8 @@ def mcp(
         "usage models --since 2026-03-01 --until 2026-03-31",
         "usage sessions --user ann --json",
         "usage users --csv",
+        "usage reconcile  # what the client says that it spent, beside what is counted",
+        "usage reconcile --by days --since 2026-03-01",
         "usage monthly --plot usage.svg",
     )
 )
@@ -172,7 +174,8 @@ def usage(
     report: Annotated[
         str,
         typer.Argument(
-            help="daily, monthly, sessions, models, users, projects, branches, tools, skills, subagents or mcp_servers."
+            help="daily, monthly, sessions, models, users, projects, branches, tools, skills, subagents, mcp_servers"
+            " or reconcile."
         ),
     ] = "daily",
     settings: SettingsPath = None,
@@ -181,16 +184,17 @@ def usage(
     until: Annotated[str | None, typer.Option(help="Up to and with this day, likewise.")] = None,
     user: Annotated[str | None, typer.Option(help="Only this user.")] = None,
     model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
+    by: Annotated[str | None, typer.Option(help="Of reconcile: by sessions, users, days or models.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw it into this file: .png, .svg or .pdf.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tokens, cost and tools: by day, month, session, model, user or tool."""
+    """Tokens, cost and tools: by day, month, session, model, user or tool; and beside what the client states."""
     # Loaded when used, see above.
     from watcher.cli import report as shown
     from watcher.cli import usage as command
 
-    found = command.usage(in_force(settings, state), report, since, until, user, model)
+    found = command.usage(in_force(settings, state), report, since, until, user, model, by)
     if plot is not None:
         # Loaded when used: it is an extra, and slow to load.
         from watcher.cli import plot as drawn
@@ -202,6 +206,36 @@ def usage(
         shown.csv(found)
     else:
         shown.report(found)
+
+
+@app.command(
+    epilog=examples(
+        "formats",
+        "formats --since yesterday",
+        "formats ~/.claude/projects  # any folder of transcripts: nothing is written, no service is asked",
+        "formats --json",
+    )
+)
+def formats(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder of transcripts to look through (default: what was processed).")
+    ] = None,
+    settings: SettingsPath = None,
+    state: State = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only what was written on this day or later: YYYY-MM-DD, today or yesterday.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What this version does not know of the transcripts' format, and what may not be counted for it."""
+    # Loaded when used, see above.
+    from watcher.cli import formats as command
+    from watcher.cli import show_formats as shown
+
+    chosen = in_force(settings, state)
+    found = command.unknown(chosen, since) if folder is None else command.in_folder(chosen, folder, since)
+    print_json(found) if as_json else shown.formats(found)
+    raise typer.Exit(1 if found.get("unreadable") else 0)
 
 
 @app.command(

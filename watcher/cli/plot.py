@@ -27,11 +27,13 @@ def plot(found: dict[str, Any], target: Path) -> None:
     """Draw a report: cost where it has one, calls elsewhere, a bar a row.
 
     Raises:
-        SettingsError: the file's kind is none that can be drawn.
+        SettingsError: the file's kind, or the report, is none that can be drawn.
         ChartTrouble: it cannot be drawn.
     """
     if target.suffix not in _KINDS:
         raise SettingsError(f"--plot {target}: a name that ends in {', '.join(_KINDS)} is accepted")
+    if found["report"] not in _BY:
+        raise SettingsError(f"--plot: {found['report']} is not drawn; {', '.join(_BY)} are")
     columns, rows = found["columns"], found["rows"]
     measure = "cost_usd" if "cost_usd" in columns else "calls"
     value = columns.index(measure)

@@ -8,6 +8,7 @@ from watcher.cli.notify import Supervisor
 from watcher.cli.stop import Stop
 from watcher.errors import SettingsError
 from watcher.http.app import build
+from watcher.http.facts import tell
 from watcher.http.serve import Server, bind, must_be_safe, url_of
 from watcher.http.token import token_of
 from watcher.live import LiveService
@@ -29,6 +30,7 @@ def run(loaded: Loaded, file: SettingsFile) -> int:
     if settings.http.enabled:
         must_be_safe(settings.http.host, settings.http.token)
     service = LiveService(loaded, file)
+    tell(service)
     server: Server | None = None
     url = None
     if settings.http.enabled:

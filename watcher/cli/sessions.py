@@ -18,12 +18,16 @@ from watcher.errors import SettingsError
 from watcher.registry import Refused, discover
 from watcher.sessions import Tree, key_of
 from watcher.settings.tables import Settings
+from watcher.state import Version
 
 app = group("sessions")
 
 Name = Annotated[
     list[str] | None,
     typer.Argument(help="Session keys, paths below the sessions folder, or parts of them that mean one session."),
+]
+Older = Annotated[
+    bool, typer.Option("--older", help="Every session that an earlier version of the processor has taken.")
 ]
 All = Annotated[str, typer.Option("--status", help="Every session with this status: failed or quarantined.")]
 
@@ -96,10 +100,17 @@ def retry(
     _order("retry", session, status, processor, settings, state, sessions, as_json)
 
 
-@app.command(epilog=examples("sessions reprocess 99677899 --processor usage", "sessions reprocess --status failed"))
+@app.command(
+    epilog=examples(
+        "sessions reprocess 99677899 --processor usage",
+        "sessions reprocess --status failed",
+        "sessions reprocess --processor verification --older  # with a model, which is asked again",
+    )
+)
 def reprocess(
     session: Name = None,
     status: All = "",
+    older: Older = False,
     processor: Processor = "",
     settings: SettingsPath = None,
     state: State = None,
@@ -107,7 +118,7 @@ def reprocess(
     as_json: AsJson = False,
 ) -> None:
     """Make sessions' rows anew from their files: after a change of prices, for example."""
-    _order("reprocess", session, status, processor, settings, state, sessions, as_json)
+    _order("reprocess", session, status, processor, settings, state, sessions, as_json, older)
 
 
 @app.command(epilog=examples("sessions forget ann/shop/99677899.jsonl"))
@@ -135,7 +146,7 @@ def _text(session: str) -> str:
 def _one(query: Any, settings: Settings, text: str) -> dict[str, Any]:
     tree = tree_of(settings)
     versions = {
-        name: processor.version
+        name: Version.of(processor.version, settings.processor(name).asks_model)
         for name, processor in discover().items()
         if not isinstance(processor, Refused) and name in enabled(settings)
     }
@@ -156,6 +167,7 @@ def _order(
     state: Path | None,
     sessions: Path | None,
     as_json: bool,
+    older: bool = False,
 ) -> None:
     if status not in ("", "failed", "quarantined"):
         raise SettingsError(f"--status {status}: failed and quarantined are accepted")
@@ -164,10 +176,11 @@ def _order(
         in_force(path, state, sessions),
         f"sessions {which}",
         f"/api/sessions/{which}",
-        lambda core: {"answers": [asdict(one) for one in core.order_alone(which, texts, status, processor)]},
+        lambda core: {"answers": [asdict(one) for one in core.order_alone(which, texts, status, processor, older)]},
         session=texts,
         status=status,
         processor=processor,
+        **({"older": True} if older else {}),
     )
     print_json(found) if as_json else show.answers(found["answers"])
     if not any(answer["done"] for answer in found["answers"]):

@@ -16,7 +16,7 @@ from watcher.standing import unread
 _IN_ONE_PIECE = ("processor", "last", "began", "waiting")
 _NUMBERS = frozenset(
     {"scanned", "processed", "skipped", "left", "failed", "items", "ok", "put aside", "gone", "bad lines", "data",
-     "waiting", "taken", "size", "took"}
+     "waiting", "taken", "size", "took", "sessions"}
 )  # fmt: skip
 _COLOURS = {"ok": "green", "degraded": "yellow", "unhealthy": "red", "failed": "yellow", "quarantined": "red"}
 

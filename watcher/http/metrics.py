@@ -21,6 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from processors.usage.reports import formats
 from watcher.durations import Durations
 from watcher.health import verdict
 from watcher.http.answers import problems
@@ -82,6 +83,7 @@ class Live(Collector):
         yield from _observer(self._service)
         yield from _pipelines(list(core.pipelines.values()), time.monotonic())
         yield from _database(core)
+        yield from _formats(core)
         yield from _disk(core.settings.paths.state, bool(core.settings.database.url))
         running = core.jobs.running(time.monotonic())
         yield _counter("job_runs", "Runs of jobs by their end.", ("job_name", "outcome"), list(core.jobs.ends.items()))
@@ -167,6 +169,18 @@ def _database(core: Core) -> Iterator[Metric]:
     jobs = set(core.jobs.names())
     ended = [((name, outcome), at.timestamp()) for name, outcome, at in ends if name in jobs]
     yield _gauge("job_last_end_timestamp_seconds", "When a job last ended so.", ("job_name", "outcome"), ended)
+
+
+def _formats(core: Core) -> Iterator[Metric]:
+    """In how many sessions there is something that this version does not know."""
+    if "usage" not in core.pipelines:
+        return
+    try:
+        counts = formats.sessions_by_kind(core.query)
+    except core.database.Error:  # which is told
+        return
+    help = "Sessions that hold names of the format, or models without a price, that this version does not know."
+    yield _gauge("unknown_format_sessions", help, ("kind",), [((kind,), count) for kind, count in counts.items()])
 
 
 def _disk(state: Path, elsewhere: bool) -> Iterator[Metric]:

@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Path
 
 from processors.usage import reports as usage
+from processors.usage.reports import formats, reconcile
 from watcher.health import Finding
-from watcher.http import answers
+from watcher.http import answers, answers_usage
 from watcher.http.answers import problems
+from watcher.http.answers_formats import Formats
 from watcher.http.auth import NOT_THEIRS, Doorkeeper
 from watcher.http.params import Limit, Offset, OptionalName, Since, Until, Word
 from watcher.live import LiveService
@@ -43,7 +45,16 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     reader = [Depends(keeper.reader)]
     in_turn = [Depends(keeper.known), Depends(keeper.in_turn, scope="function")]
     refused = problems(400, 401, 403, 429)
+    refused_or_none = {**refused, **problems(404)}
     core = service.core
+
+    def theirs(only: str, user: str | None) -> str | None:
+        """Whose usage is asked for, by somebody who may see that of `only` alone, if it is named."""
+        if "usage" not in core.pipelines:
+            raise HTTPException(404, "the processor usage is not enabled ([processors.usage] enabled)")
+        if only and user not in (None, only):
+            raise HTTPException(403, NOT_THEIRS)
+        return only or user
 
     def told() -> dict[str, Any]:
         return {**standing(service), "sign_ins": asdict(keeper.guesses.counts)}
@@ -69,11 +80,42 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         asked = spent_today(core.settings)
         return {**gather(core.query, list(core.pipelines)), "models": asked, "service": told()}
 
+    @routes.get("/usage/formats", dependencies=in_turn, response_model=Formats, responses=refused_or_none)
+    def unknown_formats(
+        only: str = Depends(keeper.only),
+        since: Since = None,
+        user: OptionalName = None,
+        limit: Limit = 1000,
+        offset: Offset = 0,
+    ) -> dict[str, Any]:
+        """What is not known of the transcripts' format, the latest first; a user's token has its user's sessions."""
+        return formats.unknown(core.query, since, theirs(only, user), limit, offset)
+
+    @routes.get(  # before the other reports, whose address has a place for any name
+        "/usage/reconcile",
+        dependencies=in_turn,
+        response_model=answers_usage.Reconciliation,
+        responses=refused_or_none,
+    )
+    def usage_reconciled(
+        by: answers_usage.By = "sessions",
+        only: str = Depends(keeper.only),
+        since: Since = None,
+        until: Until = None,
+        user: OptionalName = None,
+        model: OptionalName = None,
+        limit: Limit = 1000,
+        offset: Offset = 0,
+    ) -> dict[str, Any]:
+        """What is counted beside what clients state (by its day), what is not yet stated, and what no line explains."""
+        filters = usage.Filters(since, until, theirs(only, user), model)
+        return reconcile.as_answer(reconcile.part(core.query, by, filters, limit, offset))
+
     @routes.get(
         "/usage/{report}",
         dependencies=in_turn,
         response_model=answers.UsageReport,
-        responses={**refused, **problems(404)},
+        responses=refused_or_none,
     )
     def usage_report(
         report: Annotated[str, Path(json_schema_extra={"enum": list(usage.REPORTS)}, examples=["daily"])],
@@ -88,11 +130,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         """Who used what, by day, model, user, project, tool, skill and more; a user's token has its user's."""
         if report not in usage.REPORTS:
             raise HTTPException(404, f"there is no report {report[:100]!r}; there are {', '.join(usage.REPORTS)}")
-        if "usage" not in core.pipelines:
-            raise HTTPException(404, "the processor usage is not enabled ([processors.usage] enabled)")
-        if only and user not in (None, only):
-            raise HTTPException(403, NOT_THEIRS)
-        filters = usage.Filters(since, until, only or user, model)
+        filters = usage.Filters(since, until, theirs(only, user), model)
         return usage.as_json(usage.part(core.query, report, filters, limit, offset))
 
     @routes.get("/jobs", dependencies=reader, response_model=answers.Jobs, responses=refused)

@@ -31,6 +31,16 @@ def ordered(request: Request, work: Callable[[], list[orders.Answer]]) -> list[o
     return given
 
 
+def _older(
+    older: Annotated[bool, Query(description="All that an earlier version of the processor has taken, too.")] = False,
+) -> bool:
+    return older
+
+
+def _not_older() -> bool:
+    return False
+
+
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
     routes = APIRouter(prefix="/api/sessions", tags=["sessions"])
@@ -83,8 +93,9 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             ] = None,
             status: Literal["", "failed", "quarantined"] = "",
             processor: Word = "",
+            older: bool = Depends(_older if order == "reprocess" else _not_older),
         ) -> dict[str, Any]:
-            answers = ordered(request, lambda: core.order(order, session or [], status, processor))
+            answers = ordered(request, lambda: core.order(order, session or [], status, processor, older))
             return {"answers": [asdict(answer) for answer in answers]}
 
     ordering("retry", "Take up again what failed or was put aside.")

@@ -164,6 +164,15 @@ class PassStore:
         self._note(connection, [] if forget else [after], [key] if forget else [], {key})
         return after
 
+    def change_all(
+        self, connection: Connection, keys: Sequence[str], change: Callable[[State], State]
+    ) -> dict[str, State]:
+        """Change the state rows of many sessions at once, as `change` does; those that there are, as they are now."""
+        states = self.states(connection, keys)
+        changed = {key: change(state) for key, state in states.items()}
+        self._note(connection, list(changed.values()), [], states.keys())
+        return changed
+
     def _apply(self, connection: Connection, passes: list[Pass], stored: set[str]) -> None:
         old = [work.key for work in passes if (work.replace or work.forget) and work.key in stored]
         new = not any(work.key in stored for work in passes)

@@ -15,8 +15,8 @@ FROM session_processor_state
 WHERE processor_name = $1 AND session_file = $2;
 
 -- name: differing
--- The sessions of the tree of a node ('' for none) that a processor, of a version, has not taken as they are, or that
--- are due again by a time: what is in the tree has a time of change.
+-- The sessions of the tree of a node ('' for none) that a processor has not taken as they are, or not since a version
+-- of it, or that are due again by a time: what is in the tree has a time of change.
 SELECT coalesce(tree.session_file, taken.session_file), tree.file_mtime_ns
 FROM tree
 FULL JOIN (
@@ -38,6 +38,34 @@ WHERE CASE
       OR coalesce(taken.processor_version < $2, false)
       OR coalesce(taken.next_attempt_at <= $3, false)
     END;
+
+-- name: earlier
+-- The sessions of a node ('' for none) whose rows an earlier version of a processor has made, and that it could make
+-- anew: not those whose file is gone, nor those that are taken from their beginning at their turn.
+SELECT session_file
+FROM session_processor_state
+WHERE processor_name = $1 AND processor_version < $2 AND status <> 'gone' AND processed_bytes > 0
+  AND CASE WHEN $3 = '' THEN strpos(session_file, ':') = 0 ELSE starts_with(session_file, concat($3, ':')) END
+ORDER BY session_file;
+
+-- name: count_earlier
+-- How many these are, and their bytes.
+SELECT count(*), CAST(coalesce(sum(processed_bytes), 0) AS BIGINT)
+FROM session_processor_state
+WHERE processor_name = $1 AND processor_version < $2 AND status <> 'gone' AND processed_bytes > 0
+  AND CASE WHEN $3 = '' THEN strpos(session_file, ':') = 0 ELSE starts_with(session_file, concat($3, ':')) END;
+
+-- name: shown
+-- The bytes of a processor's sessions that a model was asked about, and the tokens that it was shown for them.
+SELECT CAST(coalesce(sum(taken.processed_bytes), 0) AS BIGINT), CAST(coalesce(sum(asked.tokens), 0) AS BIGINT)
+FROM session_processor_state AS taken
+JOIN (
+    SELECT session_file, sum(input_tokens) AS tokens
+    FROM model_calls
+    WHERE processor_name = $1 AND outcome = 'ok'
+    GROUP BY session_file
+) AS asked ON asked.session_file = taken.session_file
+WHERE taken.processor_name = $1 AND taken.processed_bytes > 0;
 
 -- name: forget_states
 -- Makes room for the rows that take their place.

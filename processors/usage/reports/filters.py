@@ -9,11 +9,12 @@ from typing import Any
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
-_ZONE = "AT TIME ZONE (SELECT timezone FROM usage_zone)"
+#: What makes a moment one of the zone of the reports.
+ZONE = "AT TIME ZONE (SELECT timezone FROM usage_zone)"
 #: The day that usage_daily has, by the same zone: its view holds the setting.
-DAY = f"CAST(m.occurred_at {_ZONE} AS DATE)"
+DAY = f"CAST(m.occurred_at {ZONE} AS DATE)"
 #: The day that a session file ended on.
-LAST_DAY = f"CAST(f.last_at {_ZONE} AS DATE)"
+LAST_DAY = f"CAST(f.last_at {ZONE} AS DATE)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def today(query: Query, now: datetime) -> date:
 def last_day(query: Query, user: str | None = None) -> date | None:
     """The latest day that has any call, of one user or of all."""
     clause, values = where(Filters(user=user), "username", None)
-    ((day,),) = query(f"SELECT CAST(max(occurred_at) {_ZONE} AS DATE) FROM usage_added WHERE {clause}", values)
+    ((day,),) = query(f"SELECT CAST(max(occurred_at) {ZONE} AS DATE) FROM usage_added WHERE {clause}", values)
     return day  # type: ignore[no-any-return]
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import duckdb
 
-_REAL = {"cost_usd", "active_seconds"}
+_REAL = ("cost_usd", "active_seconds")
 _TEXT = {
     "session_id", "username", "project", "git_branch", "model", "primary_model", "tool_name", "event_type",
-    "skill_name", "subagent_type", "mcp_server",
+    "skill_name", "subagent_type", "mcp_server", "session_file", "reason",
 }  # fmt: skip
 #: Text that begins so is a formula to a spreadsheet, whoever wrote it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -51,7 +51,7 @@ def _type_of(column: str) -> str:
         return "DATE"
     if column.endswith("_at"):
         return "TIMESTAMPTZ"
-    return "DOUBLE" if column in _REAL else "VARCHAR" if column in _TEXT else "BIGINT"
+    return "DOUBLE" if column.endswith(_REAL) else "VARCHAR" if column in _TEXT else "BIGINT"
 
 
 def _plain(value: Any) -> Any:

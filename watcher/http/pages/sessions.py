@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from processors.errors import reports as errors
-from processors.usage.reports import course
+from processors.usage.reports import course, reconcile
 from processors.usage.reports.course import Moment
 from watcher import orders, standing
 from watcher.errors import NoSuchSession
@@ -88,6 +88,7 @@ def router(frame: Frame) -> APIRouter:
             found=found,
             summary=summary,
             related=theirs,
+            stated=reconcile.of_session(core.query, session) if counted else None,
             course=_course(moments[:most]),
             left_out=len(moments) > most,
             most=most,

@@ -12,7 +12,8 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from processors.usage import reports
-from processors.usage.reports import Filters, Report
+from processors.usage.reports import Filters, Report, reconcile
+from processors.usage.reports.reconcile import Reconciliation
 from watcher.http.pages import downloads, drawing
 from watcher.http.pages.drawing import Chart
 from watcher.http.pages.forms import day
@@ -75,6 +76,11 @@ PARTS = (
         "No tool of an MCP server was called in that time.",
     ),
 )
+#: The reports that are given as files.
+_REPORTS: dict[str, Callable[[reports.Query, Filters], Report]] = {
+    **reports.REPORTS,
+    reconcile.NAME: lambda query, filters: reconcile.part(query, "sessions", filters).report,
+}
 _FILES: dict[str, tuple[str, Callable[..., bytes]]] = {
     "csv": ("text/csv; charset=utf-8", downloads.as_csv),
     "parquet": ("application/vnd.apache.parquet", downloads.as_parquet),
@@ -112,6 +118,7 @@ def router(frame: Frame) -> APIRouter:
             unknown=daily.unknown_models,
             drawn=drawing.drawn(frame, request, _charts(core.query, filters, found, today)) if daily.rows else None,
             tables=[_table(part, found[part.report]) for part in parts],
+            stated=_stated(reconcile.part(core.query, "sessions", filters, MOST)) if daily.rows else None,
             last=None if daily.rows else reports.last_day(core.query, filters.user),
             zone=core.query("SELECT timezone FROM usage_zone")[0][0],
         )
@@ -120,14 +127,12 @@ def router(frame: Frame) -> APIRouter:
     def _file(request: Request, name: str) -> Response:
         visitor = frame.visitor(request)
         report, _, kind = name.rpartition(".")
-        if report not in reports.REPORTS or kind not in _FILES:
-            raise HTTPException(
-                404, f"There is no such file; there are {', '.join(reports.REPORTS)}, as csv or parquet."
-            )
+        if report not in _REPORTS or kind not in _FILES:
+            raise HTTPException(404, f"There is no such file; there are {', '.join(_REPORTS)}, as csv or parquet.")
         if "usage" not in core.pipelines:
             raise HTTPException(404, OFF)
         filters = _filters(request, visitor, reports.today(core.query, datetime.now(UTC)))
-        found = reports.REPORTS[report](core.query, filters)
+        found = _REPORTS[report](core.query, filters)
         media, write = _FILES[kind]
         return Response(
             write(found.columns, found.rows),
@@ -166,6 +171,17 @@ def _table(part: Part, report: Report) -> dict[str, Any]:
         "rows": [dict(zip(report.columns, row, strict=True)) for row in report.rows[:MOST]],
         "left": max(0, len(report.rows) - MOST),
         "largest": max((row[measure] or 0 for row in report.rows), default=0),
+    }
+
+
+def _stated(found: Reconciliation) -> dict[str, Any]:
+    """What is shown of what clients state: sums, the sessions that are explained least, and what is in no sum."""
+    report = found.report
+    return {
+        "totals": report.totals,
+        "rows": [dict(zip(report.columns, row, strict=True)) for row in report.rows],
+        "left": report.total_rows - len(report.rows),
+        "apart": [(one, *reconcile.REASONS[one.reason]) for one in found.apart],
     }
 
 

@@ -21,7 +21,9 @@ def dollars(value: float | None) -> str:
     """To the cent; less than one is not nothing."""
     if value is None:
         return NOTHING
-    return "< $0.01" if 0 < value < 0.005 else f"${value:,.2f}"
+    if 0 < abs(value) < 0.005:
+        return "< $0.01" if value > 0 else "> -$0.01"
+    return f"-${-value:,.2f}" if value < 0 else f"${value:,.2f}"
 
 
 def size(value: int | None) -> str:
