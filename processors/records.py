@@ -196,8 +196,7 @@ class Record(msgspec.Struct, gc=False):
     userFeedback: str | None = None
     toolDenialKind: str | None = None
     permissionDecision: Decision | None = None
-    #: As it is: it repeats the result's text, and is large (`processors.speech.told`).
-    toolUseResult: msgspec.Raw = NOTHING
+    toolUseResult: ToolResult | str | list[msgspec.Raw] | None = None
     attachment: Attachment | None = None
     subtype: str | None = None
     parentUuid: str | None = None

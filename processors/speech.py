@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from processors.known import ORIGINS, PROMPT_SOURCES
-from processors.records import NOTHING, Block, Origin, Record, ToolResult
+from processors.records import Block, Origin, Record, ToolResult
 from processors.transcript import text_of
 
 #: So many characters of a text are looked at: nobody says more, it is pasted.
@@ -119,20 +119,6 @@ def texts_in(raw: msgspec.Raw) -> list[str]:
     return [block["text"] for block in blocks if isinstance(block.get("text"), str)]
 
 
-def told(record: Record) -> ToolResult | None:
-    """What a tool's result holds beside its text, if it is an object."""
-    raw = record.toolUseResult
-    if raw is NOTHING or memoryview(raw)[0] != _BRACE:
-        return None
-    try:
-        return _tool_result.decode(raw)
-    except (ValueError, RecursionError):
-        return None
-
-
-_tool_result = msgspec.json.Decoder(ToolResult)
-
-
 def loose(raw: msgspec.Raw) -> Any:
     """A raw JSON value as Python has it; None where it is nested too deeply."""
     try:
@@ -187,7 +173,7 @@ def _is_plan(record: Record, words: str) -> bool:
 
 
 def _beside_results(record: Record, results: list[Block]) -> Iterator[Said]:
-    given = told(record)
+    given = record.toolUseResult if isinstance(record.toolUseResult, ToolResult) else None
     feedback = record.userFeedback
     if feedback is None and given is not None:
         feedback = text_of(given.userFeedback)

@@ -287,7 +287,11 @@ def _soften(value: dict[str, Any], first: str, fields: dict[str, Any]) -> None:
 def _lenient(value: Any, kind: Any) -> Any:
     """A value as far as it is of a kind; None where it is not."""
     if get_origin(kind) is UnionType:
-        (kind,) = set(get_args(kind)) - {NoneType}
+        kinds = set(get_args(kind)) - {NoneType}
+        wanted = {str: str, list: list}
+        # Of several, the one that a value of this type is to be.
+        fitting = [one for one in kinds if isinstance(value, wanted.get(get_origin(one) or one, dict))]
+        kind = fitting[0] if fitting else next(iter(kinds))
     if get_origin(kind) is list:
         (item,) = get_args(kind)
         if not isinstance(value, list) or (item is not msgspec.Raw and not all(isinstance(one, dict) for one in value)):

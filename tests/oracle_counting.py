@@ -24,7 +24,7 @@ FURTHER_CALLS = ("advisor_message", "compaction")
 def is_foreign(record: Object) -> bool:
     """Whether a record was copied here from the session that it names."""
     first, here = a_string(record, "requestSessionId"), record.get("sessionId")
-    return first is not None and here is not None and first != here
+    return record.get("type") == "assistant" and first is not None and here is not None and first != here
 
 
 def find(session_file: str, username: str, records: list[Record], known: Known) -> Found:

@@ -185,7 +185,10 @@ class SessionFacts:
 
 _TITLED = {"custom": "custom-title", "ai": "ai-title", "summary": "summary"}
 #: Without one of these there is no secret: what finds them takes long to load, and most titles need it not.
-_SUSPECT = re.compile(r"(?i)pass|pwd|secret|token|key|credential|bearer|basic|auth|@|-----|\S{16}")
+_SUSPECT = re.compile(
+    r"(?i)pass|pwd|secret|token|key|credential|bearer|basic|auth|@|-----|sk-|gh._|github_|glpat|xox.-|aiza|akia|asia|eyj"
+    r"|(?=\S{16})\S*\d"
+)
 _STATED = (
     "inputTokens", "outputTokens", "thinkingTokens", "cacheCreationInputTokens", "cacheCreationEphemeral1hInputTokens",
     "cacheReadInputTokens", "webSearchRequests",

@@ -11,8 +11,7 @@ from itertools import count
 from typing import Any
 
 from processors.contract import Lines, Session
-from processors.records import NOTHING, Block, Message, ProgressData, Record
-from processors.speech import told
+from processors.records import NOTHING, Block, Message, ProgressData, Record, ToolResult
 from processors.transcript import SYNTHETIC, embedded, text_of
 from processors.usage.calls import Calls
 from processors.usage.context import Contexts
@@ -53,28 +52,32 @@ class Stretch:
         facts.identify(records)
         strange = self._formats.strange(records)
         passed = copied = 0
+        unknown = self._calls.unknown
         for index, record in enumerate(records):
-            kind, message = record.type, record.message
+            kind, message, odd = record.type, record.message, False
             if kind == "assistant":
                 if message is not None:
                     self._assistant(record, message, record.uuid, record.requestId, record.timestamp, None)
+                    odd = bool(unknown)
+                if record.requestSessionId is not None and is_foreign(record) and not facts.has_own_call:
+                    turns.copied()
+                    copied = index + 1
             elif kind == "user":
                 if message is not None:
                     self._user(record, message)
+                odd = record.origin is not None
             elif kind == "progress":
                 if record.data is not None and record.data.type == "agent_progress":
                     self._agent(record, record.data)
+                    odd = bool(unknown)
             elif kind not in _SILENT:
                 facts.pass_over(records[passed:index])
                 passed = index
                 self._other(record)
-            if self._calls.unknown or (record.origin is not None and kind == "user") or (strange and kind in strange):
+            if odd or (strange and kind in strange):
                 facts.pass_over(records[passed:index])
                 passed = index
                 self._unknown(record, strange)
-            if record.requestSessionId is not None and is_foreign(record) and not facts.has_own_call:
-                turns.copied()
-                copied = index + 1
         if copied:
             facts.copied([record for record in records[:copied] if is_foreign(record)])
         facts.pass_over(records[passed:])
@@ -192,7 +195,9 @@ class Stretch:
                 result.context = self._contexts.of(record, data, self._turns.asked_by, None)
         if not found or data is not None:
             return False
-        given = told(record)
+        given = record.toolUseResult
+        if given.__class__ is not ToolResult:
+            given = None
         if found == 1:
             tell(result, record, given)
         if failed or record.userFeedback is not None:

@@ -27,16 +27,16 @@ FILTERS = (
 )
 #: How many rows of a report, and how many before them are passed over.
 PARTS = ((3, 0), (3, 2), (10_000, 0), (5, 10_000))
-OF_CALLS = (
-    "daily", "daily_models", "monthly", "models", "users", "projects", "branches", "efforts", "asked_by",
-)  # fmt: skip
-OF_CAUSES = ("skills", "subagents", "mcp_servers", "mcp_tools", "plugins")
 FORMATS: tuple[tuple[date | None, str | None, int, int], ...] = (
     (None, None, 1000, 0),
     (date(2026, 1, 1), "alice", 1000, 0),
     (date(2999, 1, 1), None, 1000, 0),
     (None, None, 1, 1),
 )
+OF_CALLS = (
+    "daily", "daily_models", "monthly", "models", "users", "projects", "branches", "efforts", "asked_by",
+)  # fmt: skip
+OF_CAUSES = ("skills", "subagents", "mcp_servers", "mcp_tools", "plugins")
 CHOSEN = (Chosen(limit=1000), Chosen("usage", "ok", "alice", ".jsonl", 1000), Chosen(status="gone"), Chosen(text="%"))
 NOW = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
 

@@ -30,8 +30,6 @@ _LEAST_RECONCILED = (
 )  # fmt: skip
 #: Longer text is folded or cut, rather than that a column is left out for it.
 _LONGEST = 28
-#: What is cut there, and not folded.
-_CUT = ("session_id", "session_file", "project", "repository", "title")
 _LONGEST_RECONCILED = {"session_id": 13, "reason": 8}
 _GAP = 2
 _KINDS = {"input_tokens": "input", "output_tokens": "output", "cache_creation_tokens": "cache write",
@@ -56,6 +54,9 @@ _HEADINGS = {
     "tool_errors": "errors",
     "primary_model": "model",
     "session_id": "session",
+    "session_file": "file",
+    "stated_at": "stated",
+    **{f"{side}_{kind}": f"{of}\n{what}" for side, of in _SIDES.items() for kind, what in _KINDS.items()},
     "parent_session": "subagent of",
     "forked_from": "forked from",
     "other_turns": "other\nturns",
@@ -65,10 +66,9 @@ _HEADINGS = {
     "subagent_type": "subagent",
     "mcp_server": "server",
     "mcp_tool": "tool",
-    "session_file": "file",
-    "stated_at": "stated",
-    **{f"{side}_{kind}": f"{of}\n{what}" for side, of in _SIDES.items() for kind, what in _KINDS.items()},
 }
+#: Columns whose longer text is cut; that of all others is folded.
+_CUT = ("session_id", "session_file", "project", "title", "repository")
 #: What is said where there is no row.
 _NOTHING = {reconcile.NAME: "No client has stated anything in that time."}
 _MEASURES = frozenset(

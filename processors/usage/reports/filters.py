@@ -9,7 +9,6 @@ from typing import Any
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
-#: What makes a moment one of the zone of the reports.
 ZONE = "AT TIME ZONE (SELECT timezone FROM usage_zone)"
 #: The day that usage_daily has, by the same zone: its view holds the setting.
 DAY = f"CAST(m.occurred_at {ZONE} AS DATE)"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from processors.usage.reports import filters as narrowing
-from processors.usage.reports.filters import ZONE, Filters, Query, unknown_models
-from processors.usage.reports.table import EXACT, Report, as_json
+from processors.usage.reports import as_json, unknown_models
+from processors.usage.reports.filters import ZONE, Filters, Query, where
+from processors.usage.reports.table import EXACT, Report
 
 #: How the report is called, beside those in `reports.REPORTS`.
 NAME = "reconcile"
@@ -113,7 +113,7 @@ def of_session(query: Query, key: str) -> dict[str, Any] | None:
 def _read(by: str, filters: Filters, limit: int | None, offset: int) -> tuple[str, list[Any]]:
     """A query whose rows say whether they are of all sessions, how many rows there are, the reason, sums, and names."""
     keys = BY[by]
-    where, values = narrowing.where(filters, "f.username", "f.model", "f.stated_at", _STATED_DAY)
+    clause, values = where(filters, "f.username", "f.model", "f.stated_at", _STATED_DAY)
     names = ", ".join(key for key in keys if key != "reason")
     order = "day NULLS LAST" if by == "days" else f"abs(unexplained_cost_usd) DESC NULLS LAST, {keys[0]} NULLS LAST"
     page = "" if limit is None else f"OR place > {offset:d} AND place <= {offset + limit:d}"
@@ -125,7 +125,7 @@ def _read(by: str, filters: Filters, limit: int | None, offset: int) -> tuple[st
         f" SELECT grouping({keys[0]}) AS of_all, {names}, reason, count(DISTINCT session_id) AS sessions, {_SUMS}"
         f" FROM (SELECT f.*, s.session_file, {_STATED_DAY} AS day FROM usage_reconciled f"
         " LEFT JOIN usage_main_files s ON s.session_id = f.session_id"
-        f" WHERE f.reason IS DISTINCT FROM '{NO_STATEMENT}' AND {where}) AS stated"
+        f" WHERE f.reason IS DISTINCT FROM '{NO_STATEMENT}' AND {clause}) AS stated"
         f" GROUP BY GROUPING SETS (({names}, reason), (reason))) AS added"
         f" WHERE {'TRUE' if 'reason' in keys else 'of_all = 1 OR reason IS NULL'}) AS placed"
         f" WHERE {'TRUE' if limit is None else 'of_all = 1'} {page} ORDER BY of_all DESC, place"
@@ -135,7 +135,7 @@ def _read(by: str, filters: Filters, limit: int | None, offset: int) -> tuple[st
 def _without_statement(query: Query, filters: Filters) -> Apart:
     """Sessions whose client has stated nothing, by the days of their calls."""
     # Not from the view: these are most of all sessions, and it has no day of theirs.
-    where, values = narrowing.where(Filters(filters.since, filters.until, None, filters.model), "", "m.model")
+    clause, values = where(Filters(filters.since, filters.until, None, filters.model), "", "m.model")
     whose = ""
     if filters.user is not None:
         values.append(filters.user)
@@ -143,7 +143,7 @@ def _without_statement(query: Query, filters: Filters) -> Apart:
     ((sessions, cost),) = query(
         f"SELECT count(DISTINCT x.session_id), {EXACT['DOUBLE PRECISION'].format('p.cost_usd')}"
         " FROM (SELECT m.session_file, m.context, sum(m.cost_usd) AS cost_usd FROM usage_calls m"
-        f" WHERE m.counted AND m.precedence IN (0, 2) AND {where} GROUP BY m.session_file, m.context) AS p"
+        f" WHERE m.counted AND m.precedence IN (0, 2) AND {clause} GROUP BY m.session_file, m.context) AS p"
         f" JOIN usage_contexts x ON x.session_file = p.session_file AND x.context = p.context {whose}"
         " WHERE x.session_id IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM usage_statements s WHERE s.session_id = x.session_id)",
