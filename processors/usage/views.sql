@@ -17,32 +17,41 @@ SELECT place, CAST(name AS VARCHAR) AS name,
        replace(replace(replace(replace(CAST(pattern AS VARCHAR), '\', '\\'), '%', '\%'), '_', '\_'), '*', '%') AS likeness
 FROM {projects} AS written(place, pattern, name);
 
+-- Of each repository and remote that is named there, the first name.
+CREATE OR REPLACE VIEW usage_named AS
+SELECT known_as, place, name FROM (
+    SELECT k.known_as, p.place, p.name, row_number() OVER (PARTITION BY k.known_as ORDER BY p.place) AS nth
+    FROM (
+        SELECT repository AS known_as FROM usage_files
+        UNION
+        SELECT repository FROM usage_links
+    ) k
+    JOIN usage_project_names p ON k.known_as LIKE p.likeness ESCAPE '\'
+) every WHERE nth = 1;
+
 -- Of each session file its repository and project: a subagent's are its session's.
 CREATE OR REPLACE VIEW usage_places AS
-SELECT f.session_file, f.repository, COALESCE(n.name, f.project) AS project, (n.name IS NOT NULL) AS is_named,
-       f.session_asked_by
-FROM (
-    SELECT f.session_file,
-           CASE WHEN m.repository IS NULL THEN f.repository ELSE m.repository END AS repository,
-           CASE WHEN m.repository IS NULL THEN f.project ELSE m.project END AS project,
-           CASE WHEN f.parent_session IS NULL THEN NULL ELSE COALESCE(m.asked_by, 'unknown') END AS session_asked_by
-    FROM usage_files f
-    LEFT JOIN usage_main_files m ON m.session_id = f.parent_session
-) f
+SELECT f.session_file, CASE WHEN m.repository IS NULL THEN f.repository ELSE m.repository END AS repository,
+       COALESCE(n.name, CASE WHEN m.repository IS NULL THEN f.project ELSE m.project END) AS project,
+       (n.name IS NOT NULL) AS is_named,
+       CASE WHEN f.parent_session IS NULL THEN NULL ELSE COALESCE(m.asked_by, 'unknown') END AS session_asked_by
+FROM usage_files f
+LEFT JOIN usage_main_files m ON m.session_id = f.parent_session
 LEFT JOIN (
-    SELECT k.session_file, p.name, row_number() OVER (PARTITION BY k.session_file ORDER BY p.place) AS nth
+    SELECT session_file, name, row_number() OVER (PARTITION BY session_file ORDER BY place) AS nth
     FROM (
-        SELECT f.session_file, CASE WHEN m.repository IS NULL THEN f.repository ELSE m.repository END AS known_as
+        SELECT f.session_file, k.place, k.name
         FROM usage_files f
         LEFT JOIN usage_main_files m ON m.session_id = f.parent_session
-        UNION
-        SELECT f.session_file, l.repository
+        JOIN usage_named k ON k.known_as = CASE WHEN m.repository IS NULL THEN f.repository ELSE m.repository END
+        UNION ALL
+        SELECT f.session_file, k.place, k.name
         FROM usage_files f
         LEFT JOIN usage_main_files m ON m.session_id = f.parent_session
         JOIN usage_links l
             ON l.session_file = CASE WHEN f.parent_session IS NULL THEN f.session_file ELSE m.session_file END
-    ) k
-    JOIN usage_project_names p ON k.known_as LIKE p.likeness ESCAPE '\'
+        JOIN usage_named k ON k.known_as = l.repository
+    ) every
 ) n ON n.session_file = f.session_file AND n.nth = 1;
 
 -- From when until when a session's calls on a branch belong to a pull request.

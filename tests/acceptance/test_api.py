@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from processors.usage.reports import REPORTS
 from tests.harness import settings_for
 from tests.listener import until
 from tests.processes import Place, call, lines
@@ -217,7 +218,7 @@ def test_who_may_ask_what(service: Served, tokens: dict[str, str]) -> None:
 def test_a_users_token_sees_what_is_that_users(service: Served, tokens: dict[str, str]) -> None:
     """Of usage and sessions; neither names of others' work nor that they are there."""
     ann = tokens["user"]
-    for report in ("daily", "monthly", "sessions", "models", "users", "tools"):
+    for report in REPORTS:
         mine = service.ask("GET", f"/api/usage/{report}", ann)
         assert mine.json == service.ask("GET", f"/api/usage/{report}", user="ann").json
         assert b"bob" not in mine.body

@@ -34,7 +34,18 @@ from watcher.settings import load
 ODD = "odd-model-7"
 MODELS = (OPUS, HAIKU, ODD)
 TOOLS = ("Bash", "Read", "mcp__tracker__search")
-REPORTS = ("daily", "monthly", "sessions", "models", "users", "tools")
+REPORTS = (
+    "daily",
+    "monthly",
+    "sessions",
+    "models",
+    "users",
+    "projects",
+    "asked_by",
+    "tools",
+    "mcp_servers",
+    "mcp_tools",
+)
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,8 @@ FILTERS = [
     for chosen in itertools.product((None, "2026-01-10"), (None, "2026-02-15"), (None, "zoë x"), (None, HAIKU))
 ] + [Filters(model="none"), Filters(user="nobody")]
 KEYS: dict[str, Callable[[Told], str]] = {
+    "projects": lambda one: "shop",
+    "asked_by": lambda one: "unknown",
     "daily": lambda one: one.day.isoformat(),
     "monthly": lambda one: one.day.replace(day=1).isoformat(),
     "models": lambda one: one.model,
@@ -162,7 +175,7 @@ def answers(place: Place) -> Iterator[dict[str, Answers]]:
 
 def test_a_running_service_and_none_say_the_same(answers: dict[str, Answers]) -> None:
     """Every report, by every combination of filters."""
-    assert len(answers["stopped"]) == len(REPORTS) * len(FILTERS) == 6 * 18
+    assert len(answers["stopped"]) == len(REPORTS) * len(FILTERS) == 10 * 18
     for asked, found in answers["stopped"].items():
         assert answers["running"][asked] == found, asked
 
@@ -183,6 +196,13 @@ def test_every_report_is_the_plain_sum(answers: dict[str, Answers]) -> None:
             assert {row["tool_name"]: (row["calls"], row["errors"], row["sessions"]) for row in rows} == expected
             calls = sum(count for count, _, _ in expected.values())
             assert (found["totals"]["calls"] or 0) == calls, (report, filters)
+            continue
+        if report.startswith("mcp_"):
+            used = [one for one in told if one.tool == "mcp__tracker__search"]
+            names = {"mcp_servers": ("tracker",), "mcp_tools": ("tracker", "search")}[report]
+            counts = (len(used), sum(one.failed for one in used), len({one.session for one in used}), 0)
+            assert [tuple(row[: len(names) + 4]) for row in found["rows"]] == ([(*names, *counts)] if used else [])
+            assert found["totals"]["uses"] == len(used) and found["totals"]["calls"] == 0
             continue
         key = found["columns"][0]
         measures = ("sessions", "calls", "input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens")

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import duckdb
 
+from processors.usage import Usage, UsageSettings
 from tests.processes import Place
+from watcher.registry import Refused, discover
 from watcher.store.sql import queries
 
 #: Lines of a session that leave a row: calls to a model, uses of tools, and the results of these.
@@ -27,12 +29,15 @@ def large(sessions: int, place: Place) -> None:
     known = place.state.parent / "sessions.csv"
     with known.open("w") as file:
         file.writelines(_files(place.sessions, sessions))
+    versions = {name: found.version for name, found in discover().items() if not isinstance(found, Refused)}
     steps: dict[str, list[object]] = {
         "chance": [],
         "sessions": [now, DAYS, sessions, str(known)],
-        "states": [LINES],
+        "states": [LINES, list(versions), list(versions.values())],
         "files": [],
-        "contexts": [],
+        "said": [],
+        "links": [],
+        "contexts": [Usage().basis(UsageSettings())],
         "calls": [CALLS],
         "uses": [USES],
         "failures": [],

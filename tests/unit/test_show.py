@@ -24,7 +24,9 @@ SESSION: dict[str, Any] = {
     "last_at": "2026-03-01T10:20:30+00:00", "active_seconds": 12345.0, "human_turns": 12, "assistant_messages": 3456,
     "tool_calls": 78, "tool_errors": 9, "input_tokens": 123_456_789, "output_tokens": 2_345_678,
     "cache_creation_tokens": 98_765_432, "cache_read_tokens": 12_345_678_901, "cost_usd": 1234.567,
-    "primary_model": "claude-opus-4-6",
+    "primary_model": "claude-opus-4-6", "title": "What is to be done about the invoices of last year",
+    "repository": "~/src/team/a-long-name/work", "parent_session": None, "forked_from": "s-1", "asked_by": "person",
+    "other_turns": 3, "subagent_calls": 17, "subagent_cost_usd": 12.345,
 }  # fmt: skip
 NO_MODELS = {"model": "", "calls": 0, "tokens": 0, "cost_usd": 0.0, "max_tokens_a_day": 0}
 NOTHING: dict[str, Any] = {"service": None, "knowledge": None, "models": NO_MODELS, "processors": [], "troubled": []}

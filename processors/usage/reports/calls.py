@@ -77,7 +77,9 @@ def pull_requests(query: Query, filters: Filters) -> Report:
     clause, values = where(filters, "m.username", "m.model")
     totals, *rows = query(
         f"SELECT grouping(pull_request), pull_request, count(DISTINCT session_id), {CALLS}, {SUMS}, {COST}"
-        f" FROM usage_messages m WHERE pull_request IS NOT NULL AND {clause}"
+        # Few sessions make any: said first, since all calls are looked at by their branch and time otherwise.
+        " FROM usage_messages m WHERE session_id IN (SELECT session_id FROM usage_pull_requests)"
+        f" AND pull_request IS NOT NULL AND {clause}"
         f" GROUP BY GROUPING SETS ((), (pull_request)) ORDER BY 1 DESC, {COST} DESC NULLS LAST, pull_request",
         values,
     )
@@ -91,23 +93,11 @@ def pull_requests(query: Query, filters: Filters) -> Report:
     )
 
 
-def grouped(filters: Filters, dated: bool) -> tuple[str, list[Any]]:
-    """A relation of calls by session file, context and model (and day), with its parameters: far fewer rows.
-
-    Whose they are stands in their contexts; here they are narrowed to all else.
-    """
-    clause, values = where(filters, "", "m.model")
-    parts = "m.session_file, m.context, m.model" + (f", {DAY} AS day" if dated else "")
-    return (
-        f"(SELECT {parts}, {CALLS} AS calls, {SUMS}, sum(cost_usd) AS cost_usd FROM usage_calls m"
-        f" WHERE m.counted AND {clause} GROUP BY {', '.join(map(str, range(1, 5 if dated else 4)))})"
-    ), values
-
-
 def _added_up(filters: Filters, keys: Sequence[str], cuts: Sequence[Sequence[str]]) -> tuple[str, list[Any]]:
     """A query for calls by each of the cuts, whose rows begin with a mask: a bit for each key they are not about."""
+    clause, values = where(filters, "", "m.model")
     dated = [key for key in ("day", "month") if key in keys]
-    calls, values = grouped(filters, bool(dated))
+    parts = "m.session_file, m.context, m.model" + (f", {DAY} AS day" if dated else "")
     whose = ""
     if filters.user is not None:
         values.append(filters.user)
@@ -122,7 +112,10 @@ def _added_up(filters: Filters, keys: Sequence[str], cuts: Sequence[Sequence[str
     dearest = f"CASE {by_time}ELSE {COST} END" if by_time else COST
     return (
         f"SELECT grouping({made}), {made}, {ADDED}"
-        f" FROM (SELECT p.*, {', '.join(['x.session_id', 'x.username', *beside])} FROM {calls} AS p"
+        f" FROM (SELECT p.*, {', '.join(['x.session_id', 'x.username', *beside])}"
+        f" FROM (SELECT {parts}, {CALLS} AS calls, {SUMS}, sum(cost_usd) AS cost_usd"
+        f" FROM usage_calls m WHERE m.counted AND {clause}"
+        f" GROUP BY {', '.join(map(str, range(1, 5 if dated else 4)))}) AS p"
         f" JOIN usage_contexts x ON x.session_file = p.session_file AND x.context = p.context {of_place} {whose}) AS a"
         f" GROUP BY GROUPING SETS ({sets}) ORDER BY {dearest} DESC NULLS LAST, {made}"
     ), values

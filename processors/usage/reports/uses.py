@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from processors.usage.reports.calls import grouped
 from processors.usage.reports.filters import DAY, Filters, Query, unknown_models, where
-from processors.usage.reports.table import ADDED, EXACT, MEASURES, Report
+from processors.usage.reports.table import ADDED, CALLS, EXACT, MEASURES, SUMS, Report
 
 _USES = ("uses", "errors")
 
@@ -60,21 +59,19 @@ def caused(query: Query, filters: Filters, names: Sequence[str]) -> dict[str, Re
     A session is one that used it, or that has calls attributed to it; what it was used for before clients said what
     caused a call has uses alone, and what a person began by a command has calls alone.
     """
-    calls, values = grouped(filters, dated=False)
-    whose = ""
-    if filters.user is not None:
-        values.append(filters.user)
-        whose = f"AND x.username = ${len(values)}"
-    clause, more = where(filters, "m.username", "m.model", behind=len(values))
+    calls, values = where(filters, "x.username", "m.model")
+    uses, more = where(filters, "m.username", "m.model", behind=len(values))
     nothing = ", ".join(f"CAST(NULL AS BIGINT) AS {name}" for name in MEASURES[1:-1])
     sql = (
         f"WITH every AS MATERIALIZED (SELECT x.session_id, {', '.join(f'x.{name}' for name in _CAUSED)},"
-        f" {', '.join(MEASURES[1:])}, CAST(NULL AS BIGINT) AS uses, CAST(NULL AS BIGINT) AS errors"
-        f" FROM {calls} AS p JOIN usage_contexts x ON x.session_file = p.session_file AND x.context = p.context"
-        f" WHERE ({' OR '.join(f'x.{name} IS NOT NULL' for name in _CAUSED)}) {whose}"
+        f" {CALLS} AS calls, {SUMS}, sum(cost_usd) AS cost_usd,"
+        " CAST(NULL AS BIGINT) AS uses, CAST(NULL AS BIGINT) AS errors"
+        " FROM usage_calls m JOIN usage_contexts x ON x.session_file = m.session_file AND x.context = m.context"
+        f" WHERE m.counted AND ({' OR '.join(f'x.{name} IS NOT NULL' for name in _CAUSED)}) AND {calls}"
+        " GROUP BY 1, 2, 3, 4, 5, 6"
         f" UNION ALL SELECT session_id, {', '.join(_CAUSED.values())}, {nothing},"
         " CAST(NULL AS DOUBLE PRECISION), count(*), count(CASE WHEN is_error THEN 1 END) FROM usage_events m"
-        f" WHERE event_type IN ('skill', 'subagent', 'mcp_call') AND {clause} GROUP BY 1, 2, 3, 4, 5, 6) "
+        f" WHERE event_type IN ('skill', 'subagent', 'mcp_call') AND {uses} GROUP BY 1, 2, 3, 4, 5, 6) "
     )
     rows = query(sql + " UNION ALL ".join(map(_of_cause, names)), [*values, *more])
     unknown = unknown_models(query, filters.user)
