@@ -36,7 +36,7 @@ from tests.transcript_lines import HAIKU, SONNET
 from watcher.cli.usage import usage as ask_usage
 
 #: Since, until, user and model.
-FILTERS = (
+FILTERS: tuple[tuple[str | None, str | None, str | None, str | None], ...] = (
     (None, None, None, None),
     ("2026-03-02", None, None, None),
     (None, "2026-03-02", "lou", None),
@@ -84,7 +84,7 @@ def site(place: Stated, without: dict[Any, Any]) -> Iterator[Stated]:
 def everything(place: Place) -> dict[Any, Any]:
     """Every kind of the report by every filter."""
     settings = settings_for(place.sessions, place.state)
-    return {(by, one): ask_usage(settings, "reconcile", *one, by) for by in BY for one in FILTERS}
+    return {(by, one): ask_usage(settings, "reconcile", *one, by=by) for by in BY for one in FILTERS}
 
 
 def rows_of(found: dict[str, Any]) -> list[dict[str, Any]]:
