@@ -84,7 +84,7 @@ def site(place: Stated, without: dict[Any, Any]) -> Iterator[Stated]:
 def everything(place: Place) -> dict[Any, Any]:
     """Every kind of the report by every filter."""
     settings = settings_for(place.sessions, place.state)
-    return {(by, one): ask_usage(settings, "reconcile", *one, by) for by in BY for one in FILTERS}
+    return {(by, one): ask_usage(settings, "reconcile", *one, by=by) for by in BY for one in FILTERS}
 
 
 def rows_of(found: dict[str, Any]) -> list[dict[str, Any]]:
