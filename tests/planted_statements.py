@@ -31,7 +31,7 @@ SAID: dict[str, tuple[Line, Line, Line, Line]] = {
     LATER: ((20_000, 0.06), (20_000, 0.06), (30_000, 0.09), (0, 0.0)),
     ORPHAN: ((10_000, 0.03), (None, None), (0, 0.0), (None, None)),
 }
-#: What is counted in the session without a statement.
+#: What is counted in the session without a statement, without what it copied.
 SILENT_COST = 0.21
 DAYS = {"2026-03-01": (REST, FORK), "2026-03-02": (BRANCH, LATER), "2026-03-03": (NEGATIVE,)}
 
@@ -77,7 +77,10 @@ def _lines() -> dict[str, list[Object]]:
             _call(negative, "2026-03-03T16:00:00Z", "F", 60_000),
             _state(negative, {SONNET: (50_000, 0.15)}),
         ],
-        SILENT: [_call(silent, "2026-03-03T17:00:00Z", "G", 70_000)],
+        SILENT: [
+            _copied(_call(lost, "2026-03-03T16:30:00Z", "G0", 80_000), silent),
+            _call(silent, "2026-03-03T17:00:00Z", "G", 70_000),
+        ],
     }
 
 

@@ -36,7 +36,7 @@ from tests.transcript_lines import HAIKU, SONNET
 from watcher.cli.usage import usage as ask_usage
 
 #: Since, until, user and model.
-FILTERS = (
+FILTERS: tuple[tuple[str | None, str | None, str | None, str | None], ...] = (
     (None, None, None, None),
     ("2026-03-02", None, None, None),
     (None, "2026-03-02", "lou", None),
