@@ -110,7 +110,7 @@ def test_on_a_wide_terminal_every_number_is_exact(printed: Printed) -> None:
     assert first.split() == ["2026-03-01", *(f"{value:,}" for value in NUMBERS.values()), "$1,234.57"]
     assert second.split() == ["2026-03-02", *"12345678", "-"]
     assert last.split()[:4] == ["all", "13", "3,458", "123,456,792"]
-    text = printed(reports.report, sessions(), 250)
+    text = printed(reports.report, sessions(), 400)
     assert all(word in text for word in (SESSION["session_id"], "/home/ann/work", "12,345,678,901", "claude-opus-4-6"))
 
 
@@ -201,10 +201,10 @@ def test_text_is_only_text_wherever_it_is_shown(printed: Printed, function: Any,
     assert HARMLESS in printed(function, found)
 
 
-@pytest.mark.parametrize("width", [80, 200, None])
+@pytest.mark.parametrize("width", [80, 400, None])
 def test_text_from_transcripts_is_only_text(printed: Printed, width: int | None) -> None:
     """No markup, no control character, no escape sequence reaches the terminal or the pipe (the fixture looks)."""
-    for name in ("username", "project", "primary_model", "session_id"):
+    for name in ("username", "project", "repository", "title", "primary_model", "session_id"):
         text = printed(reports.report, sessions(**{name: HOSTILE}), width)
         if width != 80:
             assert HARMLESS in text, text

@@ -17,7 +17,7 @@ from watcher.cli.show import number, plain, safe
 #: What is left out where the terminal is too narrow, the first first.
 _LEAST = (
     "repository", "forked_from", "parent_session", "cache_creation_1h_tokens", "web_search_requests", "event_type",
-    "session_id", "other_turns", "subagent_calls", "asked_by", "title", "human_turns", "tool_calls", "project",
+    "subagent_calls", "other_turns", "asked_by", "session_id", "title", "human_turns", "tool_calls", "project",
     "subagent_cost_usd", "cache_creation_tokens", "cache_read_tokens", "primary_model", "input_tokens",
     "active_seconds", "tool_errors", "errors", "output_tokens", "sessions", "uses", "last_at", "assistant_messages",
 )  # fmt: skip
