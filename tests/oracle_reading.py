@@ -190,8 +190,10 @@ def instant_of(fields: Object) -> datetime | None:
                 raise BadLine("timestamp has no such zone")
             ahead = timedelta(hours=int(match[10]), minutes=int(match[11]))
             zone = timezone(ahead if match[9] == "+" else -ahead)
-        micro = int(((match[7] or "") + "000000")[:6])
-        moment = datetime(year, month, day, hour, minute, second, micro, zone)
+        # To the nearest microsecond, half of one up.
+        fraction = (match[7] or "") + "0000000"
+        micro = int(fraction[:6]) + (fraction[6] >= "5")
+        moment = datetime(year, month, day, hour, minute, second, 0, zone) + timedelta(microseconds=micro)
     except ValueError as error:
         raise BadLine("timestamp is no instant") from error
     if not 1970 <= year <= 9998:

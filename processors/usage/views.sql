@@ -243,6 +243,7 @@ LEFT JOIN (
            row_number() OVER (PARTITION BY m.session_id ORDER BY t.stated_at, t.session_file, t.position) AS place
     FROM usage_main_files m
     JOIN usage_stated t ON t.session_id = m.forked_from AND t.stated_at >= m.copied_at
+    WHERE EXISTS (SELECT 1 FROM usage_files f WHERE f.session_id = m.forked_from)
 ) p ON s.inherits AND p.session_id = s.session_id AND p.place = 1;
 
 CREATE OR REPLACE VIEW usage_owners AS
@@ -380,13 +381,14 @@ FROM (
 LEFT JOIN usage_heritage h ON h.session_id = a.session_id
 LEFT JOIN usage_owners o ON o.session_id = a.session_id;
 
--- Every sighting of what this version does not know of the format: unknown names, models without a price, and message
+-- What this version does not know of the format, by session file: unknown names, models without a price, and message
 -- ids of several requests. seen_at: when, as far as anybody can tell.
 CREATE OR REPLACE VIEW usage_unknown_seen AS
-SELECT u.kind, u.name, u.version, f.session_id, f.username, u.first_at, u.last_at,
-       COALESCE(u.last_at, f.last_at) AS seen_at
+SELECT u.kind, u.name, u.version, f.session_id, f.username, min(u.first_at) AS first_at, max(u.last_at) AS last_at,
+       COALESCE(max(u.last_at), max(f.last_at)) AS seen_at
 FROM usage_unknown u
 JOIN usage_files f ON f.session_file = u.session_file
+GROUP BY u.kind, u.name, u.version, f.session_file, f.session_id, f.username
 UNION ALL
 SELECT 'model', m.model, COALESCE(x.version, ''), COALESCE(x.session_id, m.session_file), x.username, m.first_at,
        m.last_at, m.last_at
@@ -397,7 +399,8 @@ FROM (
 ) m
 JOIN usage_contexts x ON x.session_file = m.session_file AND x.context = m.context
 UNION ALL
-SELECT 'several_requests', c.message_id, '', f.session_id, f.username, c.first_at, c.first_at, c.first_at
+SELECT 'several_requests', c.message_id, '', f.session_id, f.username, min(c.first_at), min(c.first_at),
+       min(c.first_at)
 FROM usage_calls c
 JOIN usage_files f ON f.session_file = c.session_file
 WHERE c.iteration = -1 AND c.precedence < 2 AND c.request_id <> ''
@@ -407,7 +410,8 @@ WHERE c.iteration = -1 AND c.precedence < 2 AND c.request_id <> ''
         AND message_id IN (SELECT message_id FROM usage_calls
                            WHERE NOT counted AND iteration = -1 AND precedence < 2 AND request_id <> '')
       GROUP BY message_id HAVING min(request_id) <> max(request_id)
-  );
+  )
+GROUP BY c.message_id, f.session_file, f.session_id, f.username;
 
 -- The same by name and client version.
 CREATE OR REPLACE VIEW unknown_records AS

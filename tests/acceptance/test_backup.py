@@ -62,7 +62,7 @@ def test_a_copy_made_while_it_runs_restores_that_moment(place: Place, tmp_path: 
     whole = tables(place.state / "watcher.duckdb")
     assert tables(Path(to.stdout.rpartition(" (")[0])) == whole
     early = tables(copy)
-    assert {row[2] for row in early["usage_messages"]} == {"ann/early.jsonl"} and len(early["api_tokens"]) == 1
+    assert {row[3] for row in early["usage_messages"]} == {"ann/early.jsonl"} and len(early["api_tokens"]) == 1
     # A copy that is made while nothing runs is the same as the file.
     stopped = Path(place.json("backup", str(tmp_path / "stopped.duckdb"))["backup"])
     assert stopped == tmp_path / "stopped.duckdb" and tables(stopped) == whole

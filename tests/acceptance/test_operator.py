@@ -224,6 +224,8 @@ READING: tuple[tuple[str, ...], ...] = (
     ("usage", "daily"),
     ("usage", "monthly", "--user", "ann"),
     ("usage", "tools", "--since", "2026-01-01"),
+    ("usage", "reconcile"),
+    ("formats",),
     ("sessions", "list"),
     ("sessions", "list", "a.jsonl", "--processor", "usage"),
     ("sessions", "show", "a.jsonl"),

@@ -87,7 +87,7 @@ def test_the_tables_it_names_are_there(place: Place) -> None:
     assert place.run("once").returncode == 0
     (sentence,) = re.findall(r"The tables are plain SQL.*", README.read_text(encoding="utf-8"))
     names = re.findall(r"`((?:usage|errors)\w*)`", sentence)
-    assert len(names) == 9
+    assert len(names) == 12
     with duckdb.connect(str(place.state / "watcher.duckdb"), read_only=True) as database:
         for name in names:
             database.execute(f"SELECT * FROM {name}").fetchall()

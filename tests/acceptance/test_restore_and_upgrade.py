@@ -126,7 +126,14 @@ def as_the_first_version_left_it(place: Place) -> None:
         ]
         for table in tables:
             if not table.startswith("schema_"):
-                old.execute(f"INSERT INTO {table} SELECT * FROM newer.{table}")
+                columns = ", ".join(
+                    name
+                    for (name,) in old.execute(
+                        "SELECT column_name FROM duckdb_columns() WHERE database_name = 'watcher' AND table_name = ?",
+                        [table],
+                    ).fetchall()
+                )
+                old.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM newer.{table}")
     newer.unlink()
 
 
