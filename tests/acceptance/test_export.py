@@ -85,7 +85,8 @@ def test_totals_equal_the_tables(tmp_path: Path) -> None:
         assert read(tmp_path, f"SELECT {sums} FROM {{usage_messages}}") == made.open().query(
             f"SELECT {sums} FROM usage_messages"
         )
-        by_day = "count(*) FILTER (WHERE iteration = -1), sum(input_tokens) FROM {} WHERE occurred_at IS NOT NULL GROUP BY 1 ORDER BY 1"
+        counted = "count(*) FILTER (WHERE iteration = -1), sum(input_tokens)"
+        by_day = counted + " FROM {} WHERE occurred_at IS NOT NULL GROUP BY 1 ORDER BY 1"
         assert read(tmp_path, f"SELECT day, {by_day.format('{usage_messages}')}") == made.open().query(
             "SELECT day, calls, input_tokens FROM usage_daily WHERE day IS NOT NULL ORDER BY 1"
         )
