@@ -90,10 +90,10 @@ def _telling(text: str) -> set[str]:
     return {word.rstrip("s") for word in _WORD.findall(plain(text)) if not _COMMON.match(word)}
 
 
-def contradiction(words: str, agent: str) -> float:
-    """How much a turn goes against what the agent just said or, where it said nothing yet, is about to do."""
+def contradiction(words: str, agent: str, begun: bool = False) -> float:
+    """How much a turn goes against what the agent just said or, where it said nothing yet, has ``begun`` to do."""
     if not agent:
-        return 1.5 if says_no(plain(words)) else 0.0
+        return 1.5 if begun and says_no(plain(words)) else 0.0
     first = sentences(words)[:2]
     against = max((weigh(one.plain, CONTRASTS) for one in first), default=0.0)
     shared = min(shared_words(words, agent[-1200:]), 3)
@@ -102,11 +102,11 @@ def contradiction(words: str, agent: str) -> float:
     return against + 0.4 * shared if against else 0.0
 
 
-def kind_of(words: str, agent: str) -> DetectionType:
-    """The kind of a turn that holds knowledge."""
+def kind_of(words: str, agent: str, begun: bool = False) -> DetectionType:
+    """The kind of a turn that holds knowledge; ``begun``: the agent had something to do before it."""
     if agent and says_yes(plain(words)):
         return "confirmation"
     # Words of the agent that recur, with a word against them, are a contradiction even without a "no".
-    if contradiction(words, agent) >= 1.2:
+    if contradiction(words, agent, begun) >= 1.2:
         return "correction"
     return "unprompted_definition"

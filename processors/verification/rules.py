@@ -77,7 +77,8 @@ def judge(turn: Turn, before: Sequence[Turn]) -> Candidate | None:
         return confirmed
     if len(plain(text)) < SHORTEST or is_approval(text):
         return None
-    against = contradiction(text, agent)
+    begun = any(one.human for one in before)
+    against = contradiction(text, agent, begun)
     weights = [
         0.0 if _is_quoted(part, agent) else _weight(part, against if number < 2 else 0.0)
         for number, part in enumerate(parts)
@@ -87,7 +88,7 @@ def judge(turn: Turn, before: Sequence[Turn]) -> Candidate | None:
     if best is None or weights[best] < ENOUGH or _is_wish(parts):
         return None
     chosen = [number for number, weight in enumerate(weights) if weight >= ENOUGH]
-    return _candidate(turn, parts[best], _whole(parts, weights, chosen), agent)
+    return _candidate(turn, parts[best], _whole(parts, weights, chosen), agent, begun)
 
 
 def _agent(turn: Turn, before: Sequence[Turn]) -> str:
@@ -176,7 +177,7 @@ def _confirmed(turn: Turn, parts: Sequence[Sentence], supposed: str, agent: str)
     )
 
 
-def _candidate(turn: Turn, best: Sentence, chosen: Sequence[Sentence], agent: str) -> Candidate:
+def _candidate(turn: Turn, best: Sentence, chosen: Sequence[Sentence], agent: str, begun: bool = False) -> Candidate:
     told = " ".join(part.text for part in chosen)
     claims = [
         part.text if number and _REFUTES.match(part.plain) else claim_of(part).text
@@ -187,7 +188,7 @@ def _candidate(turn: Turn, best: Sentence, chosen: Sequence[Sentence], agent: st
     quote = told if len(told) <= LONGEST_QUOTE and stands(told, turn) else best.text[:LONGEST_QUOTE]
     words = whole if len(whole) <= LONGEST_QUOTE else told
     return Candidate(
-        kind_of(turn.text, agent),
+        kind_of(turn.text, agent, begun),
         title_of(claim_of(best).text),
         content_of(claims),
         quote,

@@ -185,3 +185,11 @@ def test_no_text_takes_long(piece: str) -> None:
     found(words, words)
     found(words[:LONGEST_TYPED], "I will do that.")  # what is longer is not looked at sentence by sentence
     assert time.monotonic() - began < 2
+
+
+def test_a_no_before_the_agent_has_answered() -> None:
+    """It goes against what the agent was given to do; as the first words of a session against nothing."""
+    turn = Turn(True, "No, refunds belong to the ledger, not to the orders")
+    assert judge(turn, []) is None
+    found = judge(turn, [Turn(True, "Sum the orders")])
+    assert found is not None and (found.detection_type, found.quote) == ("correction", turn.text)
