@@ -33,7 +33,7 @@ test-unit: $(VENV)/.tests ## The unit tests only, in seconds.
 test-faults: $(VENV)/.tests ## Kills, full disks, kernel limits, unmounts, and the longest of the others: needs root.
 	@[ "$$(id -u)" = 0 ] || { echo "make test-faults mounts, fills and kills: run it as root." >&2; exit 2; }
 	$(BIN)/python -m pytest tests/faults --durations 8 $(PYTEST)
-	SESSION_WATCHER_HISTORIES=$(or $(HISTORIES),300) SESSION_WATCHER_PHASES=examples,coverage,fuzzing \
+	SESSION_WATCHER_HISTORIES=$(or $(HISTORIES),200) SESSION_WATCHER_PHASES=examples,coverage,fuzzing \
 		$(BIN)/python -m pytest tests/acceptance/test_random_histories.py tests/acceptance/test_api_schema.py -n $(WORKERS) --dist worksteal $(PYTEST)
 
 lint: $(VENV)/.tests ## ruff and mypy --strict.
