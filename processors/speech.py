@@ -42,7 +42,7 @@ _PLAN = "Implement the following plan:"
 #: What the client writes before a person's words at the end of a plan.
 _OF_PLAN = "\nUser feedback on this plan: "
 #: Prompts that the client gives itself, which are meta, and whose they are.
-_GIVEN = {"scheduled": "scheduled", "peer": "peer"}
+_GIVEN = frozenset({"scheduled", "peer"})
 _HOOK = "Stop hook feedback:"
 _SAID, _SAID_BYTES = "the user said:", b"the user said:"
 #: What the client adds after the words of a refusal.
@@ -133,7 +133,7 @@ _BRACKET, _BRACE = b"[{"
 def _asked_by(origin: Origin | None, source: str | None, turn: str | None, words: str) -> str | None:
     """Whose words they are; None: nobody's."""
     if turn in _GIVEN:
-        return _GIVEN[turn]
+        return turn
     if origin is not None and origin.kind is not None:
         if origin.kind == "task-notification" and origin.subkind == "scheduled-trigger":
             return "scheduled"

@@ -313,3 +313,8 @@ def _lenient(value: Any, kind: Any) -> Any:
 def _fields(kind: type) -> dict[str, Any]:
     """The fields of a struct with their types, in order."""
     return get_type_hints(kind, include_extras=True)
+
+
+def earlier(at: datetime | None, than: datetime | None) -> bool:
+    """Whether a time comes before another; none is last."""
+    return at is not None and (than is None or at < than)

@@ -13,7 +13,7 @@ from processors.contract import Export, Extraction, Once, ProcessorSettings, Sch
 from processors.errors.kinds import judged_text, kind_of
 from processors.errors.waiting import Waiting
 from processors.records import Message, Record
-from processors.transcript import clean, embedded, read
+from processors.transcript import clean, earlier, embedded, read
 
 #: So many characters of a failure's text are kept.
 SHOWN = 200
@@ -104,7 +104,7 @@ class Errors:
                         if block.is_error is not True:
                             continue
                         known = rows.get(block.tool_use_id)
-                        if known is None or _earlier(at, known.seen_at):
+                        if known is None or earlier(at, known.seen_at):
                             text = judged_text(block.content)
                             rows[block.tool_use_id] = ErrorRow(
                                 clean(block.tool_use_id),
@@ -140,8 +140,3 @@ def _messages(record: Record) -> Iterable[tuple[str, Message, datetime | None]]:
 def _denial(record: Record) -> str | None:
     """What the client says of a call that did not run, on the line of its result."""
     return record.toolDenialKind if record.type == "user" else None
-
-
-def _earlier(at: datetime | None, than: datetime | None) -> bool:
-    """Whether a time comes before another; none is last."""
-    return at is not None and (than is None or at < than)

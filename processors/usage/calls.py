@@ -7,7 +7,7 @@ from datetime import datetime
 
 from processors.known import COUNTED_ITERATIONS, ITERATION_TYPES
 from processors.records import Iteration, Message, ProgressData, Record, Tokens
-from processors.transcript import clean
+from processors.transcript import clean, earlier
 from processors.usage.context import Contexts
 from processors.usage.rows import Call
 
@@ -89,8 +89,3 @@ class Calls:
             self._contexts.of(record, data, asked_by, usage),
             position,
         )
-
-
-def earlier(at: datetime | None, than: datetime | None) -> bool:
-    """Whether a time comes before another; none is last."""
-    return at is not None and (than is None or at < than)

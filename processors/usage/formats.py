@@ -12,8 +12,7 @@ from processors.contract import Lines
 from processors.known import ATTACHMENT_TYPES, ORIGINS, RECORD_TYPES, SYSTEM_SUBTYPES, USAGE_FIELDS
 from processors.records import Attachment, Record, Shape
 from processors.speech import loose
-from processors.transcript import clean
-from processors.usage.calls import earlier
+from processors.transcript import clean, earlier
 from processors.usage.rows import Listed, Unknown
 
 #: So many names of one listing are kept.

@@ -11,8 +11,7 @@ import msgspec
 
 from processors.records import NOTHING, Block, Record, ToolResult
 from processors.speech import loose
-from processors.transcript import clean, text_of
-from processors.usage.calls import earlier
+from processors.transcript import clean, earlier, text_of
 from processors.usage.rows import Use
 
 _MOST = 10**12

@@ -53,18 +53,18 @@ class Counting:
         self._touch_withdrawn = f"INSERT INTO touched SELECT {by} FROM {target} WHERE {withdrawn}"
         self._delete_withdrawn = f"DELETE FROM {target} WHERE {withdrawn}"
 
+        everything = (
+            f"SELECT {database.row_id} AS once_stored, CAST(NULL AS BIGINT) AS once_incoming, {judged} FROM {target}"
+        )
+
         def stored(touched: str) -> str:
             """Every row that tells of a touched thing."""
-            return (
-                f"SELECT {database.row_id} AS once_stored, CAST(NULL AS BIGINT) AS once_incoming, {judged}"
-                f" FROM {target} WHERE ({by}) IN (SELECT {by} FROM {touched})"
-            )
+            return f"{everything} WHERE ({by}) IN (SELECT {by} FROM {touched})"
 
-        everything = f"SELECT {database.row_id} AS once_stored, CAST(NULL AS BIGINT) AS once_incoming, {judged}"
         self._verdict_on_all = (
             f"CREATE TEMPORARY TABLE verdict AS SELECT once_stored, once_rank{merges} FROM ("
             f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {best}) AS once_rank{merging}"
-            f" FROM ({everything} FROM {target}) AS stored) AS ranked"
+            f" FROM ({everything}) AS stored) AS ranked"
             f" WHERE counted IS DISTINCT FROM (once_rank = 1){differs}"
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,8 +15,7 @@ from processors.known import (
     SYSTEM_SUBTYPES,
     USAGE_FIELDS,
 )
-
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+from processors.usage.reports.filters import Query
 
 
 @dataclass(frozen=True, slots=True)
