@@ -81,9 +81,10 @@ def fail() -> None:
 
 @pytest.mark.parametrize("trouble", [fail, sys.exit], ids=["raises", "sys.exit"])
 def test_what_fails_keeps_its_turns_and_hurts_no_other(
-    schedule: Schedule, trouble: Callable[[], object], capfd: pytest.CaptureFixture[str]
+    capfd: pytest.CaptureFixture[str], schedule: Schedule, trouble: Callable[[], object]
 ) -> None:
     """A failing job runs again and again, and so do the others."""
+    # The log's file comes first, so it is closed after the schedule has stopped: a job still logs its failure.
     bad, good = Count(trouble), Count()
     schedule.every("bad", OFTEN, bad, first=0.0)
     schedule.every("good", OFTEN, good, first=0.0)
