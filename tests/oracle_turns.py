@@ -168,9 +168,12 @@ def answers(record: Object) -> Iterator[tuple[str, str]]:
     given = an_object(record, "toolUseResult")
     offered = set()
     for question in objects(given, "questions") or []:
-        for option in objects(question, "options") or []:
-            for name in ("label", "description"):
+        options = question.get("options")
+        for option in options if isinstance(options, list) else []:
+            for name in ("label", "description") if isinstance(option, dict) else ():
                 offered.add(folded(clean(a_string(option, name) or "")).lower())
+            if isinstance(option, str):
+                offered.add(folded(clean(option)).lower())
     offered.discard("")
     said = []
     for answer in an_object(given, "answers").values():
