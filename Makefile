@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-unit test-faults lint format eval bench bench-gate settings clean
+.PHONY: help run demo test test-unit test-faults soak lint format eval bench bench-gate settings clean
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,8 +33,12 @@ test-unit: $(VENV)/.tests ## The unit tests only, in seconds.
 test-faults: $(VENV)/.tests ## Kills, full disks, kernel limits, unmounts, and the longest of the others: needs root.
 	@[ "$$(id -u)" = 0 ] || { echo "make test-faults mounts, fills and kills: run it as root." >&2; exit 2; }
 	$(BIN)/python -m pytest tests/faults --durations 8 $(PYTEST)
-	SESSION_WATCHER_HISTORIES=$(or $(HISTORIES),200) SESSION_WATCHER_PHASES=examples,coverage,fuzzing \
+	SESSION_WATCHER_SEEDS=20:50 SESSION_WATCHER_PHASES=examples,coverage,fuzzing \
 		$(BIN)/python -m pytest tests/acceptance/test_random_histories.py tests/acceptance/test_api_schema.py -n $(WORKERS) --dist worksteal $(PYTEST)
+
+soak: $(VENV)/.tests ## Random histories for hours, on both databases (SEEDS=first:end, 50:500 by default).
+	SESSION_WATCHER_SEEDS=$(or $(SEEDS),50:500) $(BIN)/python -m pytest tests/acceptance/test_random_histories.py \
+		tests/contract/test_histories_on_postgres.py -n $(WORKERS) --dist worksteal $(PYTEST)
 
 lint: $(VENV)/.tests ## ruff and mypy --strict.
 	$(BIN)/ruff check .

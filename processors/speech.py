@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from processors.known import ORIGINS, PROMPT_SOURCES
-from processors.records import Block, Origin, Record, ToolResult
+from processors.records import Block, ClientRecord, Origin, Record, ToolResult
 from processors.transcript import text_of
 
 #: So many characters of a text are looked at: nobody says more, it is pasted.
@@ -88,7 +88,12 @@ def said(record: Record) -> Iterator[Said]:
         return
     if record.type == "user":
         yield from _of_user(record)
-    elif record.type == "attachment" and record.attachment is not None and record.attachment.type == "queued_command":
+    elif (
+        isinstance(record, ClientRecord)
+        and record.type == "attachment"
+        and record.attachment is not None
+        and record.attachment.type == "queued_command"
+    ):
         words = "\n".join(filter(None, map(words_of, texts_in(record.attachment.prompt))))
         if words and (by := _asked_by(record.attachment.origin, None, None, words)) is not None:
             yield Said("queued", by, words)
@@ -96,10 +101,15 @@ def said(record: Record) -> Iterator[Said]:
 
 def enqueued(record: Record) -> str:
     """The words of a sentence that was queued, as the record of its queuing has them; empty where it is none."""
-    if record.type != "queue-operation" or record.operation != "enqueue":
+    if not isinstance(record, ClientRecord) or record.type != "queue-operation" or record.operation != "enqueue":
         return ""
     text = text_of(record.content)
     return words_of(text) if text is not None else ""
+
+
+def may_refuse(content: msgspec.Raw) -> bool:
+    """Whether a failed result's content can hold what a person said: hardly any does."""
+    return _SAID_BYTES in bytes(content)
 
 
 def delivers(version: str | None) -> bool:
@@ -180,8 +190,8 @@ def _beside_results(record: Record, results: list[Block]) -> Iterator[Said]:
     if feedback is not None:
         refusals = [feedback]
     else:
-        failed = (block.content for block in results if block.is_error is True)
-        texts = ("\n".join(texts_in(raw)) for raw in failed if _SAID_BYTES in bytes(raw))
+        failed = (block.content for block in results if block.is_error is True and may_refuse(block.content))
+        texts = ("\n".join(texts_in(raw)) for raw in failed)
         refusals = [_ADDED.sub("", text.partition(_SAID)[2]) for text in texts]
     for refusal in refusals:
         if words := words_of(refusal):

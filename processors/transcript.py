@@ -19,8 +19,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from processors.contract import Lines
-from processors.known import RECORD_TYPES
-from processors.records import EmbeddedRecord, Message, ProgressData, Record, Tokens
+from processors.known import CLIENT_TYPES, RECORD_TYPES
+from processors.records import STRICT, ClientRecord, EmbeddedRecord, Message, ProgressData, Record, Tokens
 
 #: The model of messages that no model wrote: errors and limits.
 SYNTHETIC = "<synthetic>"
@@ -54,6 +54,7 @@ def _whole(digits: str) -> int:
 
 
 _decoder = msgspec.json.Decoder(Record)
+_client_decoder = msgspec.json.Decoder(ClientRecord)
 _loose = json.JSONDecoder(parse_constant=_refuse, parse_float=_fraction, parse_int=_whole)
 
 
@@ -68,11 +69,17 @@ def read(lines: Lines, start: int | None = None) -> tuple[list[Record], int]:
     if lines.utf8:  # what is skipped is not looked at so closely that this would be seen
         try:
             records = _decoder.decode_lines(lines.data)
+            if len(records) == _count_objects(lines.data):
+                rest = _neither_call_nor_user(records)
+                told = [place for place in rest if records[place].type in CLIENT_TYPES]
+                ends = _line_ends(lines.data) if told else []
+                for place in told:
+                    line = lines.data[ends[place - 1] if place else 0 : ends[place]]
+                    records[place] = _client_decoder.decode(line)
+                if _are_good(records, rest):
+                    return records, 0
         except (ValueError, RecursionError):
             pass
-        else:
-            if len(records) == _count_objects(lines.data) and _are_good(records):
-                return records, 0
     records, bad, decode = [], 0, _decoder.decode
     for line in lines:
         try:
@@ -80,6 +87,8 @@ def read(lines: Lines, start: int | None = None) -> tuple[list[Record], int]:
                 line.decode()
             # Called from the same depth as above: how deep nesting may be depends on that.
             record = decode(line)
+            if record.type in CLIENT_TYPES:
+                record = _client_decoder.decode(line)
         except (RecursionError, UnicodeDecodeError):
             bad += 1
             records += _rescued(line)
@@ -119,13 +128,21 @@ def _count_objects(data: bytes) -> int:
 
     Inside an object no ``}`` is followed by ``{``, so a line break between these stands between objects.
     """
-    # find goes four times as fast as count over lines of this length.
+    # find goes several times as fast as count and split over lines of this length.
     find, size, count, at = data.find, len(data), 0, 0
     while at := find(b"\n", at) + 1:
         if data[at - 2] != _CLOSE or (at < size and data[at] != _OPEN):
             return -1
         count += 1
     return count + (not data.endswith(b"\n"))
+
+
+def _line_ends(data: bytes) -> list[int]:
+    """Where each line ends, its line break included."""
+    find, ends, at = data.find, [], 0
+    while at := find(b"\n", at) + 1:
+        ends.append(at)
+    return [*ends, len(data)]
 
 
 def _objects(line: bytes) -> list[Record]:
@@ -149,10 +166,12 @@ def _objects(line: bytes) -> list[Record]:
         value, at = _loose.raw_decode(text, at)
         if not isinstance(value, dict):
             raise ValueError("not an object")
+        kind = value.get("type")
+        decoder = _client_decoder if isinstance(kind, str) and kind in CLIENT_TYPES else _decoder
         try:
-            record = _decoder.decode(text[start:at])
+            record = decoder.decode(text[start:at])
         except msgspec.ValidationError:
-            record = _decoder.decode(json.dumps(_relevant(value)))
+            record = decoder.decode(json.dumps(_relevant(value)))
         if not _is_good(record):
             raise ValueError("its values cannot be")
         records.append(record)
@@ -193,22 +212,28 @@ def clean(text: str) -> str:
     return text.replace("\x00", "\ufffd") if "\x00" in text else text
 
 
-def _are_good(records: list[Record]) -> bool:
-    """Whether all these records' values can be; brings their times to UTC."""
-    times = [record.timestamp for record in records if record.timestamp is not None]
-    if times and not ({at.tzinfo for at in times} == {UTC} and _can_be(min(times)) and _can_be(max(times))):
-        return all(map(_is_good, records))
-    # Only a few are left that their times do not clear.
-    rest = [
-        record
-        for record in records
+def _neither_call_nor_user(records: list[Record]) -> list[int]:
+    """The places of all records but users' and of messages with a name: of those nothing is to be asked."""
+    return [
+        place
+        for place, record in enumerate(records)
         if (
             record.message is not None and record.message.id is None
             if record.type == "assistant"
-            else record.data is not None and record.data.type == "agent_progress"
+            else record.type != "user"
         )
     ]
-    return all(map(_is_good, rest))
+
+
+def _are_good(records: list[Record], rest: list[int]) -> bool:
+    """Whether all these records' values can be; brings their times to UTC.
+
+    Those that are not among the ``rest`` are cleared by their times alone.
+    """
+    times = [record.timestamp for record in records if record.timestamp is not None]
+    if times and not ({at.tzinfo for at in times} == {UTC} and _can_be(min(times)) and _can_be(max(times))):
+        return all(map(_is_good, records))
+    return all(_is_good(records[place]) for place in rest)
 
 
 def _is_good(record: Record) -> bool:
@@ -271,17 +296,16 @@ def _relevant(value: dict[str, Any]) -> dict[str, Any]:
     for message in messages:
         usage = message.get("usage") if isinstance(message, dict) else None
         if isinstance(usage, dict):
-            _soften(usage, "service_tier", _fields(Tokens))
-    _soften(value, "requestSessionId", _fields(Record))
+            _soften(usage, Tokens)
+    _soften(value, ClientRecord)
     return value
 
 
-def _soften(value: dict[str, Any], first: str, fields: dict[str, Any]) -> None:
-    """Take out of an object each of its lenient fields, which stand from ``first`` on, that cannot be read."""
-    names = list(fields)
-    for name in names[names.index(first) :]:
-        if name in value:
-            value[name] = _lenient(value[name], fields[name])
+def _soften(value: dict[str, Any], kind: type[msgspec.Struct]) -> None:
+    """Take out of an object each lenient field of a struct that cannot be read."""
+    for name, stated in _fields(kind).items():
+        if name in value and name not in STRICT[kind]:
+            value[name] = _lenient(value[name], stated)
 
 
 def _lenient(value: Any, kind: Any) -> Any:

@@ -46,10 +46,10 @@ class Calls:
         """A line of a call."""
         identity, request_id, at, precedence, record, data, usage, asked_by = line
         key = (identity, request_id, precedence > 1, iteration)
-        written, one_hour = used.cache_creation_input_tokens or 0, 0
-        read = used.cache_read_input_tokens or 0
         fresh, output = used.input_tokens or 0, used.output_tokens or 0
+        written, read = used.cache_creation_input_tokens or 0, used.cache_read_input_tokens or 0
         tokens = fresh + output + written + read
+        one_hour = 0
         # A fork after a compaction copies lines with all four counts at 0, but not their breakdown.
         if (lives := used.cache_creation) is not None and tokens:
             one_hour = lives.ephemeral_1h_input_tokens or 0
@@ -63,10 +63,10 @@ class Calls:
             first_at = known.first_at
             if at is not None and (first_at is None or at < first_at):
                 known.first_at = first_at = at
-            if tokens < known.tokens:
-                return
-            if tokens == known.tokens and not (
-                precedence < known.precedence or (precedence == known.precedence and earlier(at, known.seen_at))
+            if tokens < known.tokens or (
+                tokens == known.tokens
+                and precedence >= known.precedence
+                and (precedence > known.precedence or not earlier(at, known.seen_at))
             ):
                 return
         searched, details = used.server_tool_use, used.output_tokens_details

@@ -35,11 +35,14 @@ class Contexts:
             agent, side = record.agentId, record.isSidechain is True
         else:
             agent, side = data.agentId if data.agentId is not None else record.agentId, True
+        speed = place = tier = None
+        if usage is not None:
+            speed, place, tier = usage.speed, usage.inference_geo, usage.service_tier
         key = (
             side, record.sessionId, record.cwd, record.gitBranch, record.version, agent, asked_by,
             record.requestedModel, record.effort, record.attributionSkill, record.attributionPlugin,
             record.attributionMcpServer, record.attributionMcpTool, record.attributionAgent,
-            *((usage.speed, usage.inference_geo, usage.service_tier) if usage is not None else (None, None, None)),
+            speed, place, tier,
         )  # fmt: skip
         if key == self._last_key:  # nearly always
             return self._last

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from processors.contract import Lines
-from processors.known import ATTACHMENT_TYPES, ORIGINS, RECORD_TYPES, SYSTEM_SUBTYPES, USAGE_FIELDS
-from processors.records import Attachment, Record, Shape
+from processors.known import ATTACHMENT_TYPES, ORIGINS, SYSTEM_SUBTYPES, USAGE_FIELDS
+from processors.records import Attachment, ClientRecord, Shape
 from processors.speech import loose
 from processors.transcript import clean, earlier
 from processors.usage.rows import Listed, Unknown
@@ -37,7 +37,7 @@ class Formats:
         """What stood in the prompts."""
         return list(self._listed.values())
 
-    def look(self, record: Record, version: str | None) -> None:
+    def look(self, record: ClientRecord, version: str | None) -> None:
         """Note what is not known inside a record that is no message."""
         kind = record.type
         if kind == "system" and record.subtype is not None and record.subtype not in SYSTEM_SUBTYPES:
@@ -48,11 +48,6 @@ class Formats:
                 self.note("attachment", attached.type, version, record.timestamp)
             if attached.type == "queued_command" and attached.origin is not None:
                 self.origin(attached.origin.kind, version, record.timestamp)
-
-    @staticmethod
-    def strange(records: Iterable[Record]) -> set[str]:
-        """The types among these records that are not known: asked for once, not of every record."""
-        return {record.type for record in records if record.type is not None} - RECORD_TYPES
 
     def origin(self, kind: str | None, version: str | None, at: datetime | None) -> None:
         """Note an origin that is not known."""

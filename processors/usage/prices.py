@@ -41,11 +41,13 @@ class RateCard:
 
     def of(self, call: Call) -> float:
         """What a call costs by this card."""
-        long_lived = min(call.cache_creation_1h_tokens, call.cache_creation_tokens)
+        written, long_lived = call.cache_creation_tokens, call.cache_creation_1h_tokens
+        if long_lived > written:
+            long_lived = written
         return (
             call.input_tokens * self.input
             + call.output_tokens * self.output
-            + (call.cache_creation_tokens - long_lived) * self.cache_write_5m
+            + (written - long_lived) * self.cache_write_5m
             + long_lived * self.cache_write_1h
             + call.cache_read_tokens * self.cache_read
             + call.web_search_requests * self.web_search

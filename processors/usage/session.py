@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from processors.contract import Session
-from processors.records import Record
+from processors.records import ClientRecord, Record
 from processors.redaction import redact
 from processors.speech import folded, loose
 from processors.transcript import clean
@@ -95,10 +96,9 @@ class SessionFacts:
             cwd = next((record.cwd for record in records if record.cwd is not None), None)
             self.repository = clean(repository_of(cwd, self._session.username)) if cwd is not None else None
 
-    def active(self, records: list[Record], own: int) -> None:
-        """Take in when it was active: by the records from ``own`` on; those before were copied."""
-        times = [record.timestamp for record in records[own:] if record.timestamp is not None]
-        if own:
+    def active(self, times: list[datetime], after_copy: bool) -> None:
+        """Take in when it was active: the times of records that are not copied."""
+        if after_copy:
             self._active, self._folded = [], 0
         self._active, self._folded = span.fold(span.merge(self._active, times), self._folded)
 
@@ -106,13 +106,12 @@ class SessionFacts:
         """Take in the foreign lines of the copied part."""
         if records[-1].requestSessionId is not None:
             self.forked_from = clean(records[-1].requestSessionId)
-        times = [span.micros(record.timestamp) for record in records if record.timestamp is not None]
+        times = [span.micros(at) for at in times_of(records)]
         times += [self._copied_at] if self._copied_at is not None else []
         self._copied_at = max(times, default=None)
 
-    def pass_over(self, records: list[Record]) -> None:
+    def pass_over(self, records: list[Record], times: list[datetime]) -> None:
         """Take in what later records are dated and placed by."""
-        times = [record.timestamp for record in records if record.timestamp is not None]
         if times:
             first, latest = span.micros(min(times)), span.micros(max(times))
             self._first = first if self._first is None else min(self._first, first)
@@ -127,13 +126,13 @@ class SessionFacts:
         if words and "opening" not in self._titles:
             self._titles["opening"] = _title(words, LONGEST_OPENING)
 
-    def name(self, record: Record) -> None:
+    def name(self, record: ClientRecord) -> None:
         """Take a title in."""
         for kind, title in (("custom", record.customTitle), ("ai", record.aiTitle), ("summary", record.summary)):
             if record.type == _TITLED[kind] and title and (title := _title(title, LONGEST_TITLE)):
                 self._titles[kind] = title
 
-    def link(self, record: Record) -> None:
+    def link(self, record: ClientRecord) -> None:
         """Take a pull request in."""
         if record.prRepository is not None and record.prNumber is not None:
             at = record.timestamp
@@ -149,7 +148,7 @@ class SessionFacts:
                 )
             )
 
-    def state(self, record: Record) -> None:
+    def state(self, record: ClientRecord) -> None:
         """Take in what the client says that the session spent so far."""
         spent = loose(record.modelUsage) if memoryview(record.modelUsage)[0] == _BRACE else None
         if not isinstance(spent, dict):
@@ -184,15 +183,22 @@ class SessionFacts:
 
 
 _TITLED = {"custom": "custom-title", "ai": "ai-title", "summary": "summary"}
-#: Without one of these there is no secret: what finds them takes long to load, and most titles need it not.
-_SUSPECT = re.compile(
-    r"(?i)pass|pwd|secret|token|key|credential|bearer|basic|auth|@|-----|sk-|gh._|github_|glpat|xox.-|aiza|akia|asia|eyj"
-    r"|(?=\S{16})\S*\d"
+#: Without one of these, or a long word with a digit, there is no secret: what finds them takes long to load, and most
+#: titles need it not.
+_SUSPECT = (
+    *("pass", "pwd", "secret", "token", "key", "credential", "bearer", "basic", "auth", "@", "-----", "sk-", "gh"),
+    *("glpat", "xox", "aiza", "akia", "asia", "eyj"),
 )
+_LONG = re.compile(r"(?<!\S)(?=\S{16})\S*\d")
 _STATED = (
     "inputTokens", "outputTokens", "thinkingTokens", "cacheCreationInputTokens", "cacheCreationEphemeral1hInputTokens",
     "cacheReadInputTokens", "webSearchRequests",
 )  # fmt: skip
+
+
+def times_of(records: list[Record]) -> list[datetime]:
+    """The times of those that have one."""
+    return [record.timestamp for record in records if record.timestamp is not None]
 
 
 def is_subagent(key: str) -> bool:
@@ -203,7 +209,9 @@ def is_subagent(key: str) -> bool:
 
 def _title(text: str, longest: int) -> str:
     text = folded(clean(text[: 2 * (longest + _AHEAD)]))[: longest + _AHEAD]
-    return redact(text)[0][:longest] if _SUSPECT.search(text) else text[:longest]
+    small = text.lower()
+    suspect = any(word in small for word in _SUSPECT) or _LONG.search(text) is not None
+    return redact(text)[0][:longest] if suspect else text[:longest]
 
 
 def _count(value: Any) -> int:

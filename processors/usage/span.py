@@ -19,7 +19,8 @@ _GAP = timedelta(microseconds=GAP_US)
 
 def micros(moment: datetime) -> int:
     """Microseconds since the epoch."""
-    return (moment - _EPOCH) // _US
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def moment(micros_: int | None) -> datetime | None:

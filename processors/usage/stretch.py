@@ -5,27 +5,26 @@ This is the hot path: it sees every record of every transcript, so it asks for n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import count
 from typing import Any
 
 from processors.contract import Lines, Session
-from processors.records import NOTHING, Block, Message, ProgressData, Record, ToolResult
+from processors.known import READ_TYPES, RECORD_TYPES
+from processors.records import NOTHING, Block, ClientRecord, Message, ProgressData, Record, ToolResult
+from processors.speech import may_refuse
 from processors.transcript import SYNTHETIC, embedded, text_of
 from processors.usage.calls import Calls
 from processors.usage.context import Contexts
 from processors.usage.formats import Formats
 from processors.usage.rows import Call, Context
-from processors.usage.session import SessionFacts
+from processors.usage.session import SessionFacts, times_of
 from processors.usage.turns import Turns
 from processors.usage.uses import Uses, tell
 
 #: Prices a call, whose tokens, model and time are in, beside what stands beside it.
 Price = Callable[[Call, Context], float | None]
-
-#: Records that say nothing to anybody here, and are very many.
-_SILENT = frozenset({"progress", "file-history-snapshot", "mode", "last-prompt", "atis-latch", "api-request-blob"})
 
 
 class Stretch:
@@ -45,17 +44,19 @@ class Stretch:
         self._turns = Turns(session.username, carry, positions, is_open=not self._facts.has_own_call)
         self._formats = Formats(positions)
         self._sampled: list[tuple[str, str | None, datetime | None]] = []
+        self._awaits_call = not (self._facts.has_own_call and self._facts.is_sampled)
 
     def take(self, records: list[Record]) -> None:
         """Take these records in, which follow those before."""
         facts, turns = self._facts, self._turns
         facts.identify(records)
-        strange = self._formats.strange(records)
+        strange = READ_TYPES - RECORD_TYPES
         passed = copied = 0
         unknown = self._calls.unknown
         for index, record in enumerate(records):
-            kind, message, odd = record.type, record.message, False
+            kind, odd = record.type, False
             if kind == "assistant":
+                message = record.message
                 if message is not None:
                     self._assistant(record, message, record.uuid, record.requestId, record.timestamp, None)
                     odd = bool(unknown)
@@ -63,6 +64,7 @@ class Stretch:
                     turns.copied()
                     copied = index + 1
             elif kind == "user":
+                message = record.message
                 if message is not None:
                     self._user(record, message)
                 odd = record.origin is not None
@@ -70,19 +72,26 @@ class Stretch:
                 if record.data is not None and record.data.type == "agent_progress":
                     self._agent(record, record.data)
                     odd = bool(unknown)
-            elif kind not in _SILENT:
-                facts.pass_over(records[passed:index])
-                passed = index
-                self._other(record)
+            elif isinstance(record, ClientRecord):
+                passed = self._pass_to(index, records, passed)
+                self._told(record)
+            else:
+                odd = kind is not None and kind not in RECORD_TYPES
             if odd or (strange and kind in strange):
-                facts.pass_over(records[passed:index])
-                passed = index
-                self._unknown(record, strange)
+                passed = self._pass_to(index, records, passed)
+                self._unknown(record)
+        times = times_of(records)
         if copied:
             facts.copied([record for record in records[:copied] if is_foreign(record)])
-        facts.pass_over(records[passed:])
-        facts.active(records, copied)
+        facts.pass_over(records[passed:], times_of(records[passed:]) if passed else times)
+        facts.active(times_of(records[copied:]) if copied else times, copied > 0)
         facts.opened(turns.opening)
+
+    def _pass_to(self, index: int, records: list[Record], passed: int) -> int:
+        """Let what stands between two places date and place what follows."""
+        between = records[passed:index]
+        self._facts.pass_over(between, times_of(between))
+        return index
 
     def look(self, lines: Lines) -> None:
         """Look at fields of the calls that are the sample, in the lines that the records were read from."""
@@ -139,12 +148,12 @@ class Stretch:
         if usage is not None and model != SYNTHETIC:
             identity = message.id if message.id is not None else uuid
             if identity is not None:  # without either the line was bad, and is not here
-                inside = data is not None or record.isSidechain is True
-                line = (identity, request_id or "", at, 2 * inside + copy, record, data, usage, self._turns.asked_by)
+                precedence = copy if data is None and not record.isSidechain else 2 + copy
+                line = (identity, request_id or "", at, precedence, record, data, usage, self._turns.asked_by)
                 self._calls.add(line, model, usage)
                 if usage.iterations is not None:
                     self._calls.further(line, message, usage.iterations)
-                if data is None and not (self._facts.has_own_call and self._facts.is_sampled):
+                if data is None and self._awaits_call:
                     self._first(record, identity, copy)
         content = message.content
         if content.__class__ is list:
@@ -161,6 +170,7 @@ class Stretch:
         if not copy and not self._facts.has_own_call:
             self._facts.has_own_call = True
             self._turns.decided()
+        self._awaits_call = not self._facts.has_own_call
 
     def _user(self, record: Record, message: Message) -> None:
         content = message.content
@@ -177,7 +187,7 @@ class Stretch:
             for text in texts:
                 if "<command-" in text[:_NEAR]:
                     context = self._contexts.of(record, None, self._turns.asked_by, None)
-                    self._turns.tagged(record, [text], context)
+                    self._turns.tagged(record, text, context)
 
     def _results(self, record: Record, content: list[Block], at: datetime | None, data: ProgressData | None) -> bool:
         """Note the results among the blocks; whether a person may have said something beside them: hardly any has."""
@@ -188,10 +198,9 @@ class Stretch:
                 continue
             found += 1
             error = block.is_error is True
-            failed = failed or error
+            failed = failed or (error and may_refuse(block.content))
             result = self._uses.result(use_id, error, at)
-            if not result.context and not self._uses.stands(use_id):
-                # What stood beside it matters only where the use stands elsewhere.
+            if self._uses.lacks(use_id, result):
                 result.context = self._contexts.of(record, data, self._turns.asked_by, None)
         if not found or data is not None:
             return False
@@ -204,10 +213,10 @@ class Stretch:
             return True
         return given is not None and (given.answers is not NOTHING or given.userFeedback is not NOTHING)
 
-    def _unknown(self, record: Record, strange: Container[str | None]) -> None:
+    def _unknown(self, record: Record) -> None:
         """Note a type that is not known, and what is not known of a message."""
         version = record.version if record.version is not None else self._facts.version
-        if record.type is not None and record.type in strange:
+        if record.type is not None and record.type not in RECORD_TYPES:
             self._formats.note("type", record.type, version, record.timestamp)
         for name in self._calls.unknown:
             self._formats.note("iteration", name, version, record.timestamp)
@@ -215,8 +224,8 @@ class Stretch:
         if record.origin is not None and record.type == "user":
             self._formats.origin(record.origin.kind, version, record.timestamp)
 
-    def _other(self, record: Record) -> None:
-        """A record that is no message: rare, and of many kinds."""
+    def _told(self, record: ClientRecord) -> None:
+        """A record in which the client tells something: rare, and of many kinds."""
         facts, kind, attached = self._facts, record.type, record.attachment
         version = record.version if record.version is not None else facts.version
         self._formats.look(record, version)

@@ -8,7 +8,7 @@ from typing import Any
 
 import xxhash
 
-from processors.records import CommandRun, Record
+from processors.records import ClientRecord, CommandRun, Record
 from processors.speech import Said, delivers, enqueued, fold, folded, said
 from processors.transcript import clean, command_name
 from processors.usage.rows import Turn, Use
@@ -20,8 +20,6 @@ MOST_QUEUED = 50
 MOST_TAGGED = 50
 #: So many turns and commands may yet turn out to be copies.
 MOST_UNDECIDED = 300
-
-Texts = list[str]
 
 
 class Turns:
@@ -71,20 +69,21 @@ class Turns:
             if not one.pick:
                 self._add(one, record, record.timestamp)
 
-    def queue(self, record: Record, version: str | None) -> None:
+    def queue(self, record: ClientRecord, version: str | None) -> None:
         """Take in a record of the queue: an old client writes a queued sentence nowhere else."""
         if (words := enqueued(record)) and not delivers(version):
             turn = self._add(Said("queued", "person", words), record, record.timestamp)
             self._queued = [*self._queued[1 - MOST_QUEUED :], [_number(fold(words)), turn.position]]
 
-    def tagged(self, record: Record, texts: Texts, context: int) -> None:
-        """Take in the slash commands of a user's record."""
-        for name in (name for text in texts if (name := command_name(text)) is not None):
-            self._command(record, name, context)
-            if record.uuid is not None:
-                self._tagged = [*self._tagged[1 - MOST_TAGGED :], [record.uuid[:80], clean(name)[:80]]]
+    def tagged(self, record: Record, text: str, context: int) -> None:
+        """Take in the slash command of a user's text, if it is one."""
+        if (name := command_name(text)) is None:
+            return
+        self._command(record, name, context)
+        if record.uuid is not None:
+            self._tagged = [*self._tagged[1 - MOST_TAGGED :], [record.uuid[:80], clean(name)[:80]]]
 
-    def ran(self, record: Record, run: CommandRun, context: int) -> None:
+    def ran(self, record: ClientRecord, run: CommandRun, context: int) -> None:
         """Take in a slash command that the client tells it ran, unless its tagged record came before."""
         if run.command is None:
             return
@@ -113,7 +112,7 @@ class Turns:
 
     def _add(self, one: Said, record: Record, at: datetime | None) -> Turn:
         words = folded(one.words)
-        if one.kind == "prompt":
+        if self._queued and one.kind == "prompt":
             self._deliver(words)
         turn = Turn(
             f"turn:{_number(words)}:{micros(at) if at is not None else 0}",

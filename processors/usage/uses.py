@@ -35,21 +35,19 @@ class EditInput(msgspec.Struct, gc=False):
     notebook_path: object = None
 
 
-class _Result:
+class Result(msgspec.Struct, gc=False):
     """What a tool's results say together."""
 
-    __slots__ = ("added", "at", "context", "decider", "denial", "error", "position", "removed", "searches")
-
-    def __init__(self, error: bool, at: datetime | None, context: int, position: int) -> None:
-        self.error = error
-        self.at = at
-        self.context = context
-        self.position = position
-        self.denial: str | None = None
-        self.decider: str | None = None
-        self.searches: int | None = None
-        self.added: int | None = None
-        self.removed: int | None = None
+    error: bool
+    at: datetime | None
+    position: int
+    #: 0 where the use stands in the same stretch.
+    context: int = 0
+    denial: str | None = None
+    decider: str | None = None
+    searches: int | None = None
+    added: int | None = None
+    removed: int | None = None
 
 
 class Uses:
@@ -58,7 +56,7 @@ class Uses:
     def __init__(self, positions: Iterator[int]) -> None:
         self._positions = positions
         self._uses: dict[str, Use] = {}
-        self._results: dict[str, _Result] = {}
+        self._results: dict[str, Result] = {}
 
     def add(
         self, block: Block, use_id: str, name: str, model: str | None, at: datetime | None, copy: bool, context: int
@@ -86,21 +84,21 @@ class Uses:
         elif (server := mcp_server(name)) is not None:
             use.event_type, use.mcp_server = "mcp_call", clean(server)
 
-    def result(self, use_id: str, error: bool, at: datetime | None) -> _Result:
-        """A block with a tool's result; what results say together, whose context is 0 where it is new."""
+    def result(self, use_id: str, error: bool, at: datetime | None) -> Result:
+        """A block with a tool's result; what results say together."""
         position = next(self._positions)
         known = self._results.get(use_id)
         if known is None:
-            known = self._results[use_id] = _Result(error, at, 0, position)
+            known = self._results[use_id] = Result(error, at, position)
         else:
             known.error = known.error or error
             if earlier(at, known.at):
                 known.at = at
         return known
 
-    def stands(self, use_id: str) -> bool:
-        """Whether the use itself stands in this stretch."""
-        return use_id in self._uses
+    def lacks(self, use_id: str, result: Result) -> bool:
+        """Whether a result's context is to be kept with it: the use does not stand in this stretch so far."""
+        return not result.context and use_id not in self._uses
 
     def rows(self) -> list[Use]:
         """Uses, and the results of uses that stand in another stretch."""
@@ -115,7 +113,7 @@ class Uses:
         return list(uses.values())
 
 
-def tell(result: _Result, record: Record, given: ToolResult | None) -> None:
+def tell(result: Result, record: Record, given: ToolResult | None) -> None:
     """Take in what the record of a single result says beside its text."""
     if record.toolDenialKind is not None:
         denial = clean(record.toolDenialKind)
@@ -128,18 +126,15 @@ def tell(result: _Result, record: Record, given: ToolResult | None) -> None:
         count = loose(given.searchCount)
         if type(count) is int and 0 <= count <= _MOST:
             result.searches = max(result.searches or 0, count)
-    if given.structuredPatch is NOTHING and given.type is NOTHING:
-        return
-    if memoryview(given.structuredPatch)[0] == _BRACKET and (lines := _patch(loose(given.structuredPatch))) is not None:
+    if given.structuredPatch is not NOTHING and (lines := _patch(loose(given.structuredPatch))) is not None:
         added = sum(line.startswith("+") for line in lines)
         result.added = max(result.added or 0, added)
         result.removed = max(result.removed or 0, sum(line.startswith("-") for line in lines))
-    if text_of(given.type) == "create" and (content := text_of(given.content)) is not None:
-        written = content.count("\n") + (not content.endswith("\n") and content != "")
-        result.added = max(result.added or 0, written)
-
-
-_BRACKET = ord("[")
+    if given.content is not NOTHING and text_of(given.type) == "create":
+        content = text_of(given.content)
+        if content is not None:
+            written = content.count("\n") + (not content.endswith("\n") and content != "")
+            result.added = max(result.added or 0, written)
 
 
 def _patch(hunks: Any) -> list[str] | None:

@@ -13,7 +13,7 @@ import pytest
 
 from processors import known
 from processors.contract import Lines, Session
-from processors.usage import calls, formats
+from processors.usage import calls, formats, stretch
 from processors.usage.reports import formats as reports
 from processors.usage.reports import scan as scanning
 from processors.usage.reports.scan import Scan
@@ -48,7 +48,7 @@ LINES: dict[str, Callable[[str], Object]] = {
 }
 #: Where the list of a kind is asked, and what it is called there.
 ASKED: dict[str, tuple[Any, str]] = {
-    "type": (formats, "RECORD_TYPES"),
+    "type": (stretch, "RECORD_TYPES"),
     "subtype": (formats, "SYSTEM_SUBTYPES"),
     "attachment": (formats, "ATTACHMENT_TYPES"),
     "iteration": (calls, "ITERATION_TYPES"),

@@ -202,9 +202,11 @@ def test_answers(answer: Any, turn: bool) -> None:
 
 def test_answers_of_odd_shapes() -> None:
     """Nothing was offered where it cannot be read; two answers are two turns."""
-    for asked in ({"questions": "x"}, {"questions": [5]}, {"questions": [{"options": ["Red"]}]}, {}):
+    for asked in ({"questions": "x"}, {"questions": [5]}, {"questions": [{"options": "Red"}]}, {}):
         record = gave(result("t", "x"), toolUseResult={**asked, "answers": {"a": "Red", "b": "Blue"}})
         assert turns(record) == [("answer", "person", 3), ("answer", "person", 4)]
+    plain = {"questions": [{"options": ["Red"]}], "answers": {"a": "Red", "b": "Blue"}}
+    assert turns(gave(result("t", "x"), toolUseResult=plain)) == [("answer", "person", 4)]
     assert turns(gave(result("t", "x"), toolUseResult={"answers": ["Red"]})) == []
 
 
