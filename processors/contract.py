@@ -222,7 +222,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class ModelAccess:
-    """``[model]`` of the settings: the model that may be asked, and within which limits; `processors.asking` asks."""
+    """``[model]`` of the settings: the model that may be asked, and within which limits; `processors.llm` asks."""
 
     #: ``provider:name``; empty where none is set.
     model: str = ""

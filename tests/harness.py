@@ -10,8 +10,8 @@ from typing import Any
 from processors.errors import Errors
 from processors.usage import Usage
 from tests.oracle import COLUMNS, Oracle, normal
-from watcher.pipeline import RunDetails
-from watcher.service import Core
+from watcher.app import Core
+from watcher.pipeline.pipeline import RunDetails
 from watcher.settings import Settings, load
 
 PROCESSORS = ("errors", "usage")

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from watcher.knowledge import bundle, erase, reading
+from watcher.knowledge import bundle, erase, queries
+from watcher.knowledge.index import Entry
 from watcher.knowledge.intake import Intake, Taken
 from watcher.knowledge.judge import Judge, Verdict, Words
+from watcher.knowledge.notes.items import Found, Rules, pieces
 from watcher.knowledge.review import Review
-from watcher.knowledge.shelf import Entry
 from watcher.knowledge.writer import Writer
-from watcher.notes.items import Found, Rules, pieces
 from watcher.store.database import Database
 from watcher.store.migrations import migrate
 
@@ -164,11 +164,11 @@ class Base:
 
     def item(self, which: str, viewer: str | None = None) -> dict[str, Any]:
         """Everything about one item."""
-        return reading.item(self.writer.read, which, viewer)
+        return queries.item(self.writer.read, which, viewer)
 
     def items(self, viewer: str | None = None, **wanted: Any) -> list[str]:
         """The contents of what is listed, in order."""
-        return [one["content"] for one in reading.items(self.writer.read, reading.Wanted(**wanted), viewer)["items"]]
+        return [one["content"] for one in queries.items(self.writer.read, queries.Wanted(**wanted), viewer)["items"]]
 
     def named(self, content: str) -> str:
         """The one item that says this."""
@@ -186,7 +186,7 @@ class Base:
 
     def contradictions(self, **which: Any) -> list[dict[str, Any]]:
         """Pairs that cannot both hold."""
-        return reading.contradictions(self.writer.read, **which)
+        return queries.contradictions(self.writer.read, **which)
 
     def bundle(self, *groups: str) -> dict[str, Any]:
         """What agents are given now."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from watcher.observer import Observer
+from watcher.watch.observer import Observer
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.listener import until
+from watcher.daemon import LiveService
 from watcher.http.app import build
 from watcher.http.facts import tell
 from watcher.http.serve import Server, bind, url_of
-from watcher.live import LiveService
 from watcher.settings import load
 
 TOKEN = "the-operators-token"

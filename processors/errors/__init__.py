@@ -11,7 +11,7 @@ import msgspec
 
 from processors.contract import Export, Extraction, Once, ProcessorSettings, Schema, Seconds, Table, Work, setting
 from processors.errors.kinds import judged_text, kind_of
-from processors.errors.waiting import Waiting
+from processors.errors.pending_uses import Waiting
 from processors.records import Message, Record
 from processors.transcript import clean, earlier, embedded, read
 

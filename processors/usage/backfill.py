@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from processors.contract import Backfill
+from processors.usage.accumulate import Price
 from processors.usage.rows import Call, Context
-from processors.usage.stretch import Price
 
 #: What a cost follows from, in the order of `priced`.
 _CALL = (

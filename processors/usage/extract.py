@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from processors.contract import Extraction, Work
 from processors.transcript import read
-from processors.usage.stretch import Price, Stretch
+from processors.usage.accumulate import Price, Stretch
 
 
 def extract(work: Work, price: Price, priced_by: int) -> Extraction:

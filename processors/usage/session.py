@@ -12,7 +12,7 @@ from processors.records import ClientRecord, Record
 from processors.redaction import redact
 from processors.speech import folded, loose
 from processors.transcript import clean
-from processors.usage import span
+from processors.usage import active_time
 from processors.usage.repository import last_part, repository_of
 from processors.usage.rows import RULES_VERSION, File, Link, Statement
 
@@ -75,16 +75,16 @@ class SessionFacts:
             session_id,
             session_id if is_subagent(self._session.key) else None,
             self.forked_from,
-            span.moment(self._copied_at),
+            active_time.moment(self._copied_at),
             self._session.username,
             next((title for title in titles if title), None),
             self.repository,
             last_part(self.repository) if self.repository is not None else None,
             self.version,
             asked_by,
-            span.moment(self._first),
-            span.moment(self._latest),
-            span.seconds(self._active, self._folded),
+            active_time.moment(self._first),
+            active_time.moment(self._latest),
+            active_time.seconds(self._active, self._folded),
         )
 
     def identify(self, records: list[Record]) -> None:
@@ -100,20 +100,20 @@ class SessionFacts:
         """Take in when it was active: the times of records that are not copied."""
         if after_copy:
             self._active, self._folded = [], 0
-        self._active, self._folded = span.fold(span.merge(self._active, times), self._folded)
+        self._active, self._folded = active_time.fold(active_time.merge(self._active, times), self._folded)
 
     def copied(self, records: list[Record]) -> None:
         """Take in the foreign lines of the copied part."""
         if records[-1].requestSessionId is not None:
             self.forked_from = clean(records[-1].requestSessionId)
-        times = [span.micros(at) for at in times_of(records)]
+        times = [active_time.micros(at) for at in times_of(records)]
         times += [self._copied_at] if self._copied_at is not None else []
         self._copied_at = max(times, default=None)
 
     def pass_over(self, records: list[Record], times: list[datetime]) -> None:
         """Take in what later records are dated and placed by."""
         if times:
-            first, latest = span.micros(min(times)), span.micros(max(times))
+            first, latest = active_time.micros(min(times)), active_time.micros(max(times))
             self._first = first if self._first is None else min(self._first, first)
             self._latest = latest if self._latest is None else max(self._latest, latest)
         version = next((record.version for record in reversed(records) if record.version is not None), None)
@@ -143,7 +143,7 @@ class SessionFacts:
                     clean(f"{repository}#{record.prNumber}"),
                     repository,
                     self._branch,
-                    at if at is not None else span.moment(self._latest),
+                    at if at is not None else active_time.moment(self._latest),
                     next(self._positions),
                 )
             )
@@ -154,7 +154,7 @@ class SessionFacts:
         if not isinstance(spent, dict):
             return
         position = next(self._positions)
-        started = span.moment(record.startTime * 1000) if record.startTime is not None else None
+        started = active_time.moment(record.startTime * 1000) if record.startTime is not None else None
         for model, said in spent.items():
             if isinstance(said, dict):
                 fresh, output, thinking, written, one_hour, read, searches = (
@@ -163,7 +163,7 @@ class SessionFacts:
                 self.statements.append(
                     Statement(
                         session_id=self._of(record),
-                        stated_at=span.moment(self._latest),
+                        stated_at=active_time.moment(self._latest),
                         model=clean(model),
                         input_tokens=fresh,
                         output_tokens=output,

@@ -11,8 +11,8 @@ import xxhash
 from processors.records import ClientRecord, CommandRun, Record
 from processors.speech import Said, delivers, enqueued, fold, folded, said
 from processors.transcript import clean, command_name
+from processors.usage.active_time import micros, moment
 from processors.usage.rows import Turn, Use
-from processors.usage.span import micros, moment
 
 #: So many queued sentences of an old client are remembered, to know them when they are delivered.
 MOST_QUEUED = 50

@@ -21,12 +21,12 @@ from processors.contract import (
     setting,
 )
 from processors.redaction import redact
+from processors.text_features import folded
 from processors.transcript import clean
 from processors.verification.candidates import Candidate, Extractor, stands
-from processors.verification.memory import Memory, without_secrets
+from processors.verification.carry import Memory, without_secrets
 from processors.verification.turns import Reader, Turn
 from processors.verification.window import next_window
-from processors.wording import folded
 
 #: More turns than this do not fit into what is carried from pass to pass.
 MOST_CONTEXT = 8

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
+from processors.text_features import Domain, folded
 from processors.verification.turns import Turn
-from processors.wording import Domain, folded
 
 DetectionType = Literal["correction", "confirmation", "unprompted_definition"]
 DETECTION_TYPES: tuple[DetectionType, ...] = get_args(DetectionType)

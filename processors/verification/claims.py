@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from processors.verification.spoken import Sentence, plain
+from processors.verification.sentences import Sentence, plain
 
 #: How much a wrapping speaks for its claim: to be written down for good, or at all; the reason of a request, of a no.
 _LASTING, _TOLD, _ASKED, _REFUSED = 1.4, 1.2, 0.4, 1.0

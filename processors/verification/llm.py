@@ -10,15 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from processors.asking import Unanswered, ask
-from processors.asking.wrapping import wrap
 from processors.contract import ModelAccess
+from processors.llm import Unanswered, ask
+from processors.llm.prompt_escape import wrap
 from processors.redaction import redact
-from processors.transcript import clean
-from processors.verification.candidates import DETECTION_TYPES, Candidate, DetectionType, Found
-from processors.verification.memory import as_context, clean_all
-from processors.verification.turns import OURS, Turn
-from processors.wording import (
+from processors.text_features import (
     DOMAINS,
     LONGEST_CONTENT,
     LONGEST_QUOTE,
@@ -30,6 +26,10 @@ from processors.wording import (
     folded,
     title_of,
 )
+from processors.transcript import clean
+from processors.verification.candidates import DETECTION_TYPES, Candidate, DetectionType, Found
+from processors.verification.carry import as_context, clean_all
+from processors.verification.turns import OURS, Turn
 
 #: More than this nobody says in one turn: what a model notes beyond it is made up.
 MOST_NOTES = 5
@@ -88,7 +88,7 @@ class Llm:
         """See `candidates.Extractor`.
 
         Raises:
-            Transient, Unconfigured, Unanswered: see `processors.asking.ask`.
+            Transient, Unconfigured, Unanswered: see `processors.llm.ask`.
         """
         text, named = conversation(before, turns, context)
         if not named:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from processors.verification.memory import as_context
+from processors.verification.carry import as_context
 from processors.verification.turns import Reader, Turn
 
 #: How many turns are shown before and after.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from processors.text_features import LONGEST_QUOTE, content_of, domain_of, entities_of, title_of
 from processors.verification.candidates import Candidate, Found, stands
+from processors.verification.carry import as_context
 from processors.verification.claims import claim_of
-from processors.verification.kinds import contradiction, kind_of, says_yes, supposition
-from processors.verification.memory import as_context
-from processors.verification.negatives import is_approval, is_literal, is_pasted, is_pick, is_template
-from processors.verification.signals import (
+from processors.verification.classify import contradiction, kind_of, says_yes, supposition
+from processors.verification.exclusions import is_approval, is_literal, is_pasted, is_pick, is_template
+from processors.verification.sentences import Sentence, plain, sentences
+from processors.verification.turns import Turn
+from processors.verification.weights import (
     AGAINST,
     DEFINITIONS,
     DOUBTS,
@@ -26,9 +29,6 @@ from processors.verification.signals import (
     STATEMENTS,
     weigh,
 )
-from processors.verification.spoken import Sentence, plain, sentences
-from processors.verification.turns import Turn
-from processors.wording import LONGEST_QUOTE, content_of, domain_of, entities_of, title_of
 
 #: A sentence that weighs as much is taken.
 ENOUGH = 2.0

@@ -12,7 +12,7 @@ from processors.contract import Lines
 from processors.records import Record
 from processors.speech import delivers, enqueued, fold, said
 from processors.transcript import SYNTHETIC, read, text_of
-from processors.verification.spoken import without_pastes
+from processors.verification.sentences import without_pastes
 
 #: Of one turn no more than this is looked at: nobody says that much, it is pasted.
 LONGEST_TURN = 8000

@@ -20,10 +20,10 @@ from tests.harness import settings_for
 from tests.listener import until
 from tests.processes import Place, call, lines
 from tests.served import TOKEN, Reply, Served, served
+from watcher.app import job_of
 from watcher.cli import usage
-from watcher.http import gate, serve
-from watcher.lock import Holder
-from watcher.service import job_of
+from watcher.http import guard, serve
+from watcher.store.lock import Holder
 
 RUN = "/api/admin/run-session-processor"
 DETAILS = {
@@ -366,7 +366,7 @@ def test_methods_that_are_not_there_are_told(service: Served) -> None:
 
 def test_nothing_is_taken_beyond_measure(service: Served) -> None:
     """Bodies (told or not), paths, queries, headers."""
-    big = b"x" * (gate.LONGEST_BODY + 1)
+    big = b"x" * (guard.LONGEST_BODY + 1)
     assert service.ask("POST", RUN, body=big, processor="usage").status == 413
     assert service.ask("GET", "/api/sessions", text="x" * 50_000).status == 414
     assert service.ask("GET", "/api/sessions", headers={"X-Long": "x" * 40_000}).status == 431
@@ -380,7 +380,7 @@ def test_nothing_is_taken_beyond_measure(service: Served) -> None:
 @pytest.mark.parametrize("told", [True, False])
 def test_who_sends_too_much_hears_it(service: Served, told: bool) -> None:
     """The answer does not wait for all of it, and no reset takes it away from who is still sending."""
-    length = gate.LONGEST_BODY + 1
+    length = guard.LONGEST_BODY + 1
     target = f"{RUN}?processor=usage" if told else "/sign-in"  # which reads a form
     head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
     form = f"Content-Length: {length}\r\n\r\n"
@@ -400,7 +400,7 @@ def test_who_sends_too_much_hears_it(service: Served, told: bool) -> None:
 def test_who_is_slow_does_not_hold_a_connection(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """The head of a request, a second one on the same connection, and a body have to come."""
     monkeypatch.setattr(serve, "HEAD_SECONDS", 0.3)
-    monkeypatch.setattr(gate, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.3)
     began = time.monotonic()
     assert service.raw() == b""
     assert service.raw(b"GET /api/health HTTP/1.1\r\nHost: loc") == b""

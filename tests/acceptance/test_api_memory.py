@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.served import TOKEN, Reply, Served, served
-from watcher.http import gate
-from watcher.knowledge.naming import name_of
+from watcher.http import guard
+from watcher.knowledge.ids import name_of
 
 SAID = {"title": "VAT on books", "content": "Books are taxed at the reduced rate of 7%.", "domain": "finance"}
 BOOKS = f"/api/memory/items/{name_of(SAID['title'], SAID['content'])}"
@@ -100,11 +100,11 @@ def test_a_whole_knowledge_base_can_be_brought(service: Served) -> None:
     """More than other requests may, and not without end; again, it changes nothing."""
     said = {"username": "ann", "session_file": "ann/a.jsonl", "detection_type": "correction", "user_quote": "no, 7%"}
     proof = [{**said, "turn_id": str(turn), "note": "x" * 4000} for turn in range(300)]
-    assert len(json.dumps(proof)) > gate.LONGEST_BODY
+    assert len(json.dumps(proof)) > guard.LONGEST_BODY
     assert bring(service, {**SAID, "evidence": proof}).json == {"added": 1, "known": 0}
     kept = service.ask("GET", "/api/memory/export").json
     assert len(kept["items"][0]["evidence"]) == 300
     assert bring(service, *kept["items"]).json == {"added": 0, "known": 1}
     head = f"POST /api/memory/import HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
-    too_long = service.raw(head.encode() + f"Content-Length: {gate.LONGEST_IMPORT + 1}\r\n\r\n".encode())
+    too_long = service.raw(head.encode() + f"Content-Length: {guard.LONGEST_IMPORT + 1}\r\n\r\n".encode())
     assert too_long.startswith(b"HTTP/1.1 413 ")

@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from processors.asking import KEYS, PACKAGE, Unanswered, ask, unconfigured
-from processors.asking.journal import DAY, Call, Journal, read
 from processors.contract import ModelAccess, Paused, Transient, Unconfigured
+from processors.llm import KEYS, PACKAGE, Unanswered, ask, unconfigured
+from processors.llm.call_log import DAY, Call, Journal, read
 from tests.model_server import Asked, ModelServer, Says, serving
 
 MODELS = {"anthropic": "anthropic:claude-haiku-4-5", "openai": "openai:gpt-4.1-mini"}
@@ -276,7 +276,7 @@ def test_limits_hold_over_processes(tmp_path: Path) -> None:
     code = f"""
 import secrets, time
 from pathlib import Path
-from processors.asking.journal import Call, Journal
+from processors.llm.call_log import Call, Journal
 from processors.contract import ModelAccess, Paused
 append = Journal._append
 
@@ -329,9 +329,9 @@ def test_what_is_to_be_installed_is_what_the_package_says() -> None:
 def test_nothing_is_loaded_before_a_model_is_asked() -> None:
     """The client libraries take seconds: no command and no other child waits for them."""
     code = """
-import sys, processors.asking, processors.verification, watcher.service
+import sys, processors.llm, processors.verification, watcher.app
 from processors.contract import ModelAccess
-processors.asking.unconfigured(ModelAccess("openai:m", "http://localhost/v1"))
+processors.llm.unconfigured(ModelAccess("openai:m", "http://localhost/v1"))
 print([name for name in ("pydantic_ai", "anthropic", "openai", "genai_prices") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

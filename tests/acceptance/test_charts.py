@@ -17,9 +17,9 @@ import pytest
 
 from processors.usage.reports import REPORTS
 from tests.listener import until
-from watcher import charts, draw
+from watcher.charts import render, spec
+from watcher.charts.render import Easel
 from watcher.cli.plot import _BY, MOST, plot
-from watcher.draw import Easel
 from watcher.errors import ChartTrouble, SettingsError
 
 HOSTILE = "</text><script>alert(1)</script>\u202e\x07\"'"
@@ -46,7 +46,7 @@ def over_days(
     rows: list[dict[str, Any]], unit: str = "tokens", days: int = 1, kinds: Sequence[str] = ()
 ) -> dict[str, Any]:
     """A chart of a few days."""
-    return charts.over_time(rows, unit=unit, span=(DAY, DAY + timedelta(days - 1)), kinds=kinds, ink="red")
+    return spec.over_time(rows, unit=unit, span=(DAY, DAY + timedelta(days - 1)), kinds=kinds, ink="red")
 
 
 def test_a_chart_over_time_has_units_kinds_and_days(easel: Easel) -> None:
@@ -87,7 +87,7 @@ def test_a_course_has_its_times_as_a_clock_shows_them(easel: Easel) -> None:
     """Over the full hour and over midnight too."""
     hours = [f"2026-03-01T{hour:02d}:50:00+00:00" for hour in (21, 22, 23)] + ["2026-03-02T00:50:00+00:00"]
     rows = [{"at": at, "value": number} for number, at in enumerate(hours)]
-    (picture,) = easel.draw([charts.over_moments(rows, unit="tokens a call", ink="red")])
+    (picture,) = easel.draw([spec.over_moments(rows, unit="tokens a call", ink="red")])
     found = texts(picture.decode())
     assert "23:00" in found and "Mar 2" in found and not [text for text in found if text.endswith(("AM", "PM"))]
 
@@ -95,9 +95,9 @@ def test_a_course_has_its_times_as_a_clock_shows_them(easel: Easel) -> None:
 def test_more_kinds_than_colours_are_drawn_as_others() -> None:
     """The largest keep their own."""
     totals = {f"model {n}": float(n) for n in range(9)}
-    assert charts.few_kinds(totals) == ["model 8", "model 7", "model 6", "model 5", "model 4", charts.OTHERS]
-    assert charts.few_kinds({"b": 1.0, "a": 1.0}) == ["a", "b"]
-    assert len(charts.few_kinds(totals)) <= len(charts.PALETTE)
+    assert spec.few_kinds(totals) == ["model 8", "model 7", "model 6", "model 5", "model 4", spec.OTHERS]
+    assert spec.few_kinds({"b": 1.0, "a": 1.0}) == ["a", "b"]
+    assert len(spec.few_kinds(totals)) <= len(spec.PALETTE)
 
 
 def a_chart(value: float) -> dict[str, Any]:
@@ -134,10 +134,10 @@ def test_what_draws_is_kept_for_a_while(easel: Easel, monkeypatch: pytest.Monkey
     easel.draw([a_chart(3)])
     second = easel.pid
     assert second not in (None, first)
-    monkeypatch.setattr(draw, "PATIENCE", 0.0)
+    monkeypatch.setattr(render, "PATIENCE", 0.0)
     easel.draw([a_chart(4)])
     until(lambda: not psutil.pid_exists(second or 0), "it to be put away")
-    monkeypatch.setattr(draw, "DEADLINE", 0.0)
+    monkeypatch.setattr(render, "DEADLINE", 0.0)
     with pytest.raises(ChartTrouble, match="took longer than"):
         easel.draw([a_chart(5)])
     assert easel.pid is None

@@ -21,9 +21,9 @@ from tests.processes import Place, call
 from tests.stranger import install
 from watcher import logs
 from watcher.cli.app import app, main
-from watcher.lock import Holder, StateLock
 from watcher.settings import load, rows
 from watcher.store.duck import DuckDatabase
+from watcher.store.lock import Holder, StateLock
 from watcher.store.migrations import migrate
 
 #: They print no data of ours: a service, a protocol, a screen, and a file that is JSON anyway.

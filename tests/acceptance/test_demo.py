@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from tests.processes import Place, wait_for
-from watcher.lock import holder
+from watcher.store.lock import holder
 
 
 def begin(place: Place, log: Path, *words: str) -> subprocess.Popen[bytes]:

@@ -22,8 +22,8 @@ from tests.harness import Subject
 from tests.processes import Place, call
 from tests.stranger import install
 from watcher.cli.doctor import examine
-from watcher.lock import Holder, StateLock
 from watcher.settings.follow import Sources
+from watcher.store.lock import Holder, StateLock
 from watcher.store.wal import COMMIT
 
 #: Words with which a person is told what to do, or that nothing is to be done.

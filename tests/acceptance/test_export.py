@@ -20,7 +20,7 @@ from tests.corpus import plant
 from tests.harness import Subject
 from tests.processes import Place, call, wait_for
 from watcher.errors import JobFailed
-from watcher.registry import Refused, discover
+from watcher.plugins import Refused, discover
 
 EXPORTS = {**Usage.schema.exports, **Errors.schema.exports}
 

@@ -16,9 +16,9 @@ from processors.contract import Once, Schema, Table
 from tests.harness import Subject
 from tests.transcript_lines import Talk, line, tool, usage
 from tests.unit.test_door import database_in
-from watcher import housekeeping
 from watcher.errors import ExportRefused
-from watcher.store.passes import PassStore
+from watcher.jobs import housekeeping
+from watcher.store.commits import PassStore
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)

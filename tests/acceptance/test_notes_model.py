@@ -9,7 +9,7 @@ import pytest
 
 from tests.model_server import Asked, ModelServer, Says, serving
 from tests.unit.test_notes import OURS, PERSONAL, Noted, noting
-from watcher.notes.memory import CorporateMemory
+from watcher.knowledge.notes.job import CorporateMemory
 
 
 @pytest.fixture

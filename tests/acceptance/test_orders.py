@@ -13,10 +13,10 @@ import pytest
 from tests.harness import Subject, settings_for
 from tests.listener import until
 from tests.processes import call, lines
-from watcher import orders, standing
+from watcher.app import Core
 from watcher.errors import NoSuchSession, OrderRefused
-from watcher.orders import ORDERS, Answer, Order
-from watcher.service import Core
+from watcher.pipeline import commands, session_status
+from watcher.pipeline.commands import ORDERS, Answer, Order
 
 GIVEN = {"retry.first": "1h", "processors.errors.enabled": False, "processors.verification.enabled": False}
 SCARCE = {"processors.usage.memory_limit": "1KB"}
@@ -206,7 +206,7 @@ def test_what_was_ordered_is_told_until_it_is_done(ground: Ground, order: Order)
         ground.order(order, key)
         assert ground.core is not None
         core = ground.core
-        (one,) = standing.session(core.query, core.tree, core.versions(), key)["processors"]
+        (one,) = session_status.session(core.query, core.tree, core.versions(), key)["processors"]
         assert one["status"] == "failed" and "tried again at its turn, as was asked for" in one["meaning"]
         assert "memory_limit" in one["meaning"]
 
@@ -250,7 +250,7 @@ def test_what_an_earlier_version_has_taken_is_reprocessed_and_nothing_else(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By that processor alone, in however many transactions; not what is gone, another machine's, or taken anew."""
-    monkeypatch.setattr(orders, "TOGETHER", 1)
+    monkeypatch.setattr(commands, "TOGETHER", 1)
     ground.given["processors.errors.enabled"] = True
     core = ground.bring_about("ok", "gone")
     keys = first, other, vanished = [key_of("ok", order) for order in ORDERS]

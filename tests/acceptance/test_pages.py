@@ -26,8 +26,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from playwright.sync_api import Response as PlaywrightResponse
 
 from tests.processes import Place, Running, wait_for
-from watcher.charts import over_moments
-from watcher.draw import Easel
+from watcher.charts.render import Easel
+from watcher.charts.spec import over_moments
 
 #: The browser that is driven.
 CHROMIUM = os.environ.get("SESSION_WATCHER_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")

@@ -11,14 +11,14 @@ import pytest
 from tests.listener import until
 from tests.processes import call
 from tests.served import served
-from watcher import live
+from watcher import daemon
 from watcher.store import duck
 
 
 def test_a_service_puts_its_database_to_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When nothing was committed for a while, and again after the next commit, or a sweep that found nothing."""
-    monkeypatch.setattr(live, "REST", 0.2)
-    monkeypatch.setattr(live, "APART", 3600.0)  # no job of its own brings the log in
+    monkeypatch.setattr(daemon, "REST", 0.2)
+    monkeypatch.setattr(daemon, "APART", 3600.0)  # no job of its own brings the log in
     monkeypatch.setattr(duck, "LONG_LOG", 0)
     with served(tmp_path) as service:
         log = service.state / "watcher.duckdb.wal"
@@ -26,10 +26,10 @@ def test_a_service_puts_its_database_to_rest(tmp_path: Path, monkeypatch: pytest
             (service.sessions / f"{number}.jsonl").write_bytes(call(f"m{number}"))
             service.until_calls(number)
             until(lambda: not log.exists() or log.stat().st_size == 0, "the log to be brought into the file")
-        monkeypatch.setattr(live, "REST", 3600.0)
+        monkeypatch.setattr(daemon, "REST", 3600.0)
         service.live.core.jobs.run("session-processor:usage", "asked")  # which is written down
         until(lambda: log.exists() and log.stat().st_size > 0, "the job's run to be in the log")
-        monkeypatch.setattr(live, "REST", 0.2)
+        monkeypatch.setattr(daemon, "REST", 0.2)
         until(lambda: not log.exists() or log.stat().st_size == 0, "the same after a sweep")
 
 
@@ -37,7 +37,7 @@ def test_who_holds_the_database_goes_on_when_it_was_opened_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files, orders, jobs, what people write and what they read, each after the file was opened anew at rest."""
-    monkeypatch.setattr(live, "REST", 0.1)
+    monkeypatch.setattr(daemon, "REST", 0.1)
     monkeypatch.setattr(duck, "MANY", 0)
     with served(tmp_path) as service:
         database = service.live.core.database

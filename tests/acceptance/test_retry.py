@@ -12,7 +12,7 @@ import pytest
 
 from tests.listener import until
 from tests.unit.test_worker import REFUSED, Bench
-from watcher.retry import Retry
+from watcher.pipeline.backoff import Retry
 
 FAILS = 'raise ValueError("no good")'
 BUSY = 'raise Transient("busy")'

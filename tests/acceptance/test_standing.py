@@ -11,9 +11,9 @@ import pytest
 
 from tests.harness import Subject
 from tests.processes import call, lines
-from watcher import standing
 from watcher.errors import NoSuchSession
-from watcher.sessions import NotASession, Tree, open_session
+from watcher.pipeline import session_status
+from watcher.transcripts.sessions import NotASession, Tree, open_session
 
 #: More than a processor may use where it may use next to nothing.
 BIG = b" " * 4_000_000 + call("big")
@@ -31,7 +31,8 @@ def subject(tmp_path: Path) -> Iterator[Subject]:
 def why(subject: Subject, name: str = "ann/a.jsonl") -> str:
     """What is said of a session that the one processor there is looks after."""
     core = subject.open()
-    found = standing.session(core.query, core.tree, core.versions(), standing.find(core.query, core.tree, name))
+    key = session_status.find(core.query, core.tree, name)
+    found = session_status.session(core.query, core.tree, core.versions(), key)
     (sentence,) = [one["meaning"] for one in found["processors"]]
     return str(sentence)
 
@@ -102,7 +103,7 @@ def test_a_processor_that_is_not_enabled_says_so(subject: Subject) -> None:
     subject.close()
     subject.overrides |= {"processors.usage.enabled": False, "processors.errors.enabled": True}
     core = subject.open()
-    found = standing.session(core.query, core.tree, core.versions(), "ann/a.jsonl")
+    found = session_status.session(core.query, core.tree, core.versions(), "ann/a.jsonl")
     told = {one["processor"]: one["meaning"] for one in found["processors"]}
     assert told.keys() == {"errors", "usage"} and "not enabled" in told["usage"] and "Never taken" in told["errors"]
 
@@ -131,10 +132,10 @@ def test_a_session_is_found_by_its_key_its_path_or_a_part(tmp_path: Path, node: 
             if taken:  # parts are looked for among what is known
                 means += [name, name.removesuffix(".jsonl"), name[1:]] if name[0] != "9" else [name[-8:], name[:-6]]
             for text in means:
-                assert standing.find(core.query, core.tree, text) == key, text
+                assert session_status.find(core.query, core.tree, text) == key, text
         if taken:
             with pytest.raises(NoSuchSession, match=r"may mean several.*99677899-aa.*99677899-bb"):
-                standing.find(core.query, core.tree, "99677899")
+                session_status.find(core.query, core.tree, "99677899")
     finally:
         subject.close()
 
@@ -156,7 +157,7 @@ def test_what_is_no_session_is_not_taken_for_one(subject: Subject, text: str) ->
     (subject.root / "ann" / "link.jsonl").symlink_to(outside)
     core = subject.open()
     with pytest.raises(NoSuchSession, match=r"no session is named"):
-        standing.find(core.query, core.tree, text)
+        session_status.find(core.query, core.tree, text)
 
 
 def test_no_name_leads_out_of_the_sessions_folder(tmp_path: Path) -> None:
@@ -186,7 +187,7 @@ def test_listing_is_narrowed_by_each_filter_and_counted(subject: Subject) -> Non
     subject.catch_up(["usage"])
 
     def keys(**chosen: Any) -> tuple[list[str], int]:
-        found = standing.listing(subject.open().query, standing.Chosen(**chosen))
+        found = session_status.listing(subject.open().query, session_status.Chosen(**chosen))
         return sorted(one["session"] for one in found["sessions"]), found["total"]
 
     assert keys() == (["ann/a.jsonl", "ann/b.jsonl", "bob/a.jsonl"], 3)

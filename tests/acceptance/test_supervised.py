@@ -14,8 +14,8 @@ import pytest
 
 from tests.harness import settings_for
 from tests.processes import Place, call, wait_for
-from watcher.cli.notify import Supervisor
-from watcher.live import LiveService
+from watcher.cli.systemd import Supervisor
+from watcher.daemon import LiveService
 from watcher.settings import Loaded
 
 

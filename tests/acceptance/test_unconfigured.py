@@ -13,10 +13,10 @@ from processors.contract import ModelAccess
 from tests.listener import until
 from tests.unit.test_pipeline import House, numbers
 from watcher.errors import ProcessorUnconfigured
-from watcher.health import of_pipeline
-from watcher.jobs import Jobs
-from watcher.pipeline import Pipeline
-from watcher.store.ledger import Chosen, Ledger, runs
+from watcher.health.findings import of_pipeline
+from watcher.jobs.runner import Jobs
+from watcher.pipeline.pipeline import Pipeline
+from watcher.store.job_log import Chosen, Ledger, runs
 from watcher.store.migrations import migrate
 
 MISSING = "no model is set"

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from processors.asking import KEYS, Unanswered
-from processors.asking.wrapping import without, wrap
 from processors.contract import Extraction, Lines, ModelAccess, Session, Transient, Unconfigured, Work
+from processors.llm import KEYS, Unanswered
+from processors.llm.prompt_escape import without, wrap
 from processors.redaction import REDACTED
 from processors.verification import InboxRow, Verification, VerificationSettings
 from processors.verification.llm import INSTRUCTIONS, MOST_NOTES
 from processors.verification.turns import OURS
 from tests.model_server import Asked, ModelServer, Says, serving
 from tests.unit.test_verification import SECRETS, agent, say
-from watcher.extraction import RowWriter
-from watcher.queue import ChangeQueue
+from watcher.pipeline.queue import ChangeQueue
+from watcher.sandbox.validation import RowWriter
 
 
 def note(turn: str, quote: str, **given: Any) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tests.bench.measures import Measure, Size, scratch
 from tests.knowledge import Base, candidate, made
-from watcher.knowledge.likeness import SAME_THINGS, alike, words_of
-from watcher.knowledge.reading import Wanted, items
+from watcher.knowledge.queries import Wanted, items
+from watcher.knowledge.similarity import SAME_THINGS, alike, words_of
 from watcher.store.duck import DuckDatabase
 
 #: As many words as a field has, of every length.

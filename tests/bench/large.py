@@ -10,7 +10,7 @@ import duckdb
 
 from processors.usage import Usage, UsageSettings
 from tests.processes import Place
-from watcher.registry import Refused, discover
+from watcher.plugins import Refused, discover
 from watcher.store.sql import queries
 
 #: Lines of a session that leave a row: calls to a model, uses of tools, and the results of these.

@@ -23,12 +23,12 @@ from tests.bench.generate import Writer, corpus, small_sessions
 from tests.harness import Subject, settings_for
 from tests.listener import until
 from tests.processes import Place, call
-from watcher.live import REST, LiveService
-from watcher.registry import discover
+from watcher.daemon import REST, LiveService
+from watcher.plugins import discover
 from watcher.settings import Loaded
-from watcher.state import COLUMNS, State
 from watcher.store.duck import LONG_LOG, DuckDatabase
 from watcher.store.migrations import migrate
+from watcher.store.state import COLUMNS, State
 
 #: Measured is ``usage`` alone, as its yardsticks are.
 OTHERS = sorted(discover().keys() - {"usage"})

@@ -16,7 +16,7 @@ from tests.bench.large import LINES, large
 from tests.bench.measures import Measure, Size, scratch
 from tests.processes import Place
 from tests.served import TOKEN, Served, served
-from watcher.registry import discover
+from watcher.plugins import discover
 from watcher.store.database import Database, read
 
 Asked = list[tuple[str, Sequence[Any]]]
@@ -53,7 +53,7 @@ def pages(size: Size) -> Iterator[Measure]:
             asked.append((sql, parameters))
             return read(database, sql, parameters)
 
-        with patch("watcher.service.read", reading), served(folder) as service:
+        with patch("watcher.app.read", reading), served(folder) as service:
             cookie = signed_in(service)
             some = str(service.live.core.query("SELECT max(session_file) FROM usage_files")[0][0])
             for name, path in PAGES.items():

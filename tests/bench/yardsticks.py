@@ -48,12 +48,12 @@ def look(folder: str, state: str) -> None:
 def open_database(_folder: str, state: str) -> None:
     """Import what a reading command imports, open the database, and ask it for something."""
     import watcher.cli.app
-    import watcher.cli.show
+    import watcher.cli.output
     import watcher.cli.status
     from watcher.settings import load
     from watcher.store.duck import DuckDatabase
 
-    assert watcher.cli.app and watcher.cli.show and watcher.cli.status
+    assert watcher.cli.app and watcher.cli.output and watcher.cli.status
     load()
     database = DuckDatabase(Path(state) / "watcher.duckdb", read_only=True)
     connection = database.connect()

@@ -14,7 +14,7 @@ import pytest
 
 from tests.harness import Subject, settings_for
 from tests.transcript_lines import OPUS, Talk, line, text, usage
-from watcher.service import Core
+from watcher.app import Core
 
 TALK = Talk("s1", "/home/ann/shop")
 AT = datetime(2026, 3, 1, 9, tzinfo=UTC)

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 
 from processors.contract import Export
-from watcher.export import DayFiles
 from watcher.store.database import SQL_TYPES, Database
+from watcher.store.parquet_export import DayFiles
 
 AT = datetime(2026, 3, 1, 23, 59, 59, 999999, tzinfo=UTC)
 ROWS = [

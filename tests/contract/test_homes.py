@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from watcher.expiry import Home
-from watcher.sessions import TREE
 from watcher.store.database import Connection, Database, read_beside
-from watcher.store.homes import homes_of, note_visits
-from watcher.store.ledger import Ledger
+from watcher.store.home_visits import homes_of, note_visits
+from watcher.store.job_log import Ledger
 from watcher.store.migrations import migrate
 from watcher.store.sql import QUERIES
+from watcher.transcripts.expiry import Home
+from watcher.transcripts.sessions import TREE
 
 NOW = 1_772_366_400.0
 ANN = Home("/home/ann", "ann", NOW, NOW, 30.0)

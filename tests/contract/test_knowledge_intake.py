@@ -13,12 +13,12 @@ import pytest
 
 from tests.knowledge import FACTS, START, Base, Told, candidate, listed, made
 from tests.listener import until
-from watcher.knowledge import exchange
-from watcher.knowledge.base import Knowledge
+from watcher.knowledge import import_export
+from watcher.knowledge.index import Entry
 from watcher.knowledge.intake import MOST_CONTRADICTED
 from watcher.knowledge.judge import Verdict
 from watcher.knowledge.review import Edit
-from watcher.knowledge.shelf import Entry
+from watcher.knowledge.service import Knowledge
 from watcher.knowledge.writer import QUERIES
 from watcher.store.database import Connection, Database
 
@@ -179,7 +179,7 @@ def test_a_series_is_no_heap_of_contradictions(base: Base, at_once: bool) -> Non
     told = [f"Our plant {number} never ships before noon, because of its contract" for number in range(60)]
     if at_once:
         items = [{"title": text[:12], "content": text, "domain": "finance"} for text in told]
-        exchange.take_in(base.writer, {"format": exchange.FORMAT, "items": items}, "eva")
+        import_export.take_in(base.writer, {"format": import_export.FORMAT, "items": items}, "eva")
         base.drain()
         assert base.contradictions() == []
         order = base.run("SELECT content FROM knowledge_items ORDER BY created_at, item_id")
@@ -323,9 +323,9 @@ def test_what_people_write_is_compared_at_once(database: Database, tmp_path: Pat
         until(compared, "an item that somebody wrote")
         knowledge.review.edit(first, "eva", Edit(content=FACTS[2]))
         until(compared, "an item that says something else")
-        brought = exchange.export(knowledge.writer.read)
+        brought = import_export.export(knowledge.writer.read)
         brought["items"] = [{**brought["items"][0], "item_id": "kv_0123456789ab", "content": FACTS[3], "title": "T"}]
-        exchange.take_in(knowledge.writer, brought, "eva", trusted=True)
+        import_export.take_in(knowledge.writer, brought, "eva", trusted=True)
         until(compared, "an item that was imported")
     finally:
         assert knowledge.close()

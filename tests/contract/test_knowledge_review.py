@@ -13,9 +13,9 @@ import pytest
 
 from tests.knowledge import FACTS, START, Base, Told, candidate, made
 from watcher.errors import ItemChanged, NoSuchContradiction, NoSuchItem, ReviewRefused, Unconfirmed
-from watcher.knowledge import confidence, exchange, reading
+from watcher.knowledge import confidence, import_export, queries
 from watcher.knowledge.judge import RESOLUTIONS
-from watcher.knowledge.reading import STATUSES, Wanted
+from watcher.knowledge.queries import STATUSES, Wanted
 from watcher.knowledge.review import DECISIONS, Decision, Edit
 from watcher.store.database import Database
 
@@ -98,7 +98,7 @@ def ways_to_agents(base: Base) -> dict[str, Callable[[bool], object]]:
         base.review.decide("approve", item, "eva")
     dangerous = Edit(title="New", content=DANGEROUS)
     brought = {"title": "Brought", "content": DANGEROUS, "domain": "data", "status": "approved"}
-    file = {"format": exchange.FORMAT, "items": [brought, {**brought, "content": FACTS[1]}]}
+    file = {"format": import_export.FORMAT, "items": [brought, {**brought, "content": FACTS[1]}]}
     return {
         "approve": lambda sure: base.review.decide("approve", first, "eva", confirmed=sure),
         "mandate": lambda sure: base.review.decide("mandate", second, "eva", confirmed=sure),
@@ -106,7 +106,7 @@ def ways_to_agents(base: Base) -> dict[str, Callable[[bool], object]]:
         "title": lambda sure: base.review.edit(approved, "eva", Edit(title=DANGEROUS), confirmed=sure),
         "add": lambda sure: base.review.add("eva", dangerous, confirmed=sure),
         "merge": lambda sure: base.review.resolve(which, "merge", "eva", "Both", DANGEROUS, confirmed=sure),
-        "import": lambda sure: exchange.take_in(base.writer, file, "eva", trusted=True, confirmed=sure),
+        "import": lambda sure: import_export.take_in(base.writer, file, "eva", trusted=True, confirmed=sure),
     }
 
 
@@ -136,7 +136,7 @@ def test_what_no_agent_is_given_needs_no_confirmation(base: Base) -> None:
     merged = base.review.resolve(which, "merge", "eva", "Both", f"{DANGEROUS}!")["merged_item"]
     assert base.item(merged)["status"] == "pending"
     brought = {"title": "Brought", "content": DANGEROUS, "domain": "data", "status": "approved"}
-    exchange.take_in(base.writer, {"format": exchange.FORMAT, "items": [brought]}, "eva")
+    import_export.take_in(base.writer, {"format": import_export.FORMAT, "items": [brought]}, "eva")
     assert base.bundle()["items"] == []
 
 
@@ -323,7 +323,7 @@ def test_what_is_personal_never_leaves_its_owner(database: Database, tmp_path: P
     assert len(base.bundle()["items"]) == 1 and len(base.item(near)["relations"]) == 1
     base.review.edit(mine, "ann", Edit(owner="ann"))
     for viewer in (None, "bob", ""):
-        assert mine not in {one["item_id"] for one in reading.items(base.writer.read, Wanted(), viewer)["items"]}
+        assert mine not in {one["item_id"] for one in queries.items(base.writer.read, Wanted(), viewer)["items"]}
         assert base.items(viewer, text="accounting") == []
         with pytest.raises(NoSuchItem):
             base.item(mine, viewer)
@@ -331,7 +331,7 @@ def test_what_is_personal_never_leaves_its_owner(database: Database, tmp_path: P
         assert told["relations"] == [] and told["contradictions"] == []
     assert base.items("ann", text="accounting") == [FACTS[0]]
     assert base.item(mine, "ann")["content"] == FACTS[0]
-    counts = reading.counts(base.writer.read)
+    counts = queries.counts(base.writer.read)
     assert (sum(counts["items"].values()), counts["contradictions"]) == (1, 0)
     assert base.contradictions(resolved=True) == [] and base.bundle("ann", "all")["items"] == []
     with pytest.raises(NoSuchItem):
@@ -352,9 +352,9 @@ def test_what_is_personal_never_leaves_its_owner(database: Database, tmp_path: P
     assert [one["session_file"] for one in base.item(mine, "ann")["evidence"]] == ["ann/1"]
     base.take(candidate(FACTS[1], "ann/1", title="also mine"))
     base.review.edit(base.named(FACTS[1]), "ann", Edit(owner="ann"))
-    file = {"format": exchange.FORMAT, "items": [{"title": "mine", "content": FACTS[0], "domain": "data"}]}
+    file = {"format": import_export.FORMAT, "items": [{"title": "mine", "content": FACTS[0], "domain": "data"}]}
     for known in (0, 1):
-        imported = exchange.take_in(base.writer, file, "eva")
+        imported = import_export.take_in(base.writer, file, "eva")
         assert (imported.added, imported.known) == (1 - known, known)
     added = base.review.add("eva", Edit(title="also mine", content=FACTS[1]))
     assert added["status"] == "approved" and len(base.bundle()["items"]) == 1
@@ -407,7 +407,7 @@ def test_votes_are_one_a_person(base: Base) -> None:
     for who, vote in (("ann", 1), ("bob", -1), ("bob", 1), ("cid", 1), ("ann", 0), ("dan", 0)):
         base.review.vote(item, who, vote)
     assert {one["username"]: one["vote"] for one in base.item(item)["votes"]} == {"bob": 1, "cid": 1}
-    (listed,) = reading.items(base.writer.read, Wanted())["items"]
+    (listed,) = queries.items(base.writer.read, Wanted())["items"]
     assert listed["votes"] == 2
     for none in (2, -7):
         with pytest.raises(ReviewRefused, match="vote"):

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from tests.harness import Subject
-from watcher import lag
+from watcher.health import lag
 
 
 def test_both_databases_compare_alike(tmp_path: Path, database_url: str) -> None:

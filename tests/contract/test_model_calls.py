@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from processors.asking.journal import DAY, GRACE, Call, Journal
 from processors.contract import ModelAccess
-from watcher.model_calls import KEPT, ModelCalls
+from processors.llm.call_log import DAY, GRACE, Call, Journal
 from watcher.store.database import Database
-from watcher.store.ledger import Ledger
+from watcher.store.job_log import Ledger
 from watcher.store.migrations import migrate
+from watcher.store.model_calls import KEPT, ModelCalls
 
 NOON = 20_500 * DAY + DAY / 2
 LIMITS = ModelAccess(requests_per_minute=1000)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.knowledge import found_in, made
+from watcher.knowledge.notes.inbox import Inbox
+from watcher.knowledge.notes.items import Rules
+from watcher.knowledge.notes.reader import Note
 from watcher.knowledge.review import Edit
-from watcher.notes.inbox import Inbox
-from watcher.notes.items import Rules
-from watcher.notes.reading import Note
 from watcher.store.database import Database
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -22,14 +22,14 @@ from tests.harness import PRICES, Subject
 from tests.oracle import session_key
 from tests.random_lines import Pool, session_lines
 from tests.transcript_lines import Talk
-from watcher.check import is_utf8
-from watcher.extraction import RowWriter
-from watcher.registry import Refused, discover
+from watcher.plugins import Refused, discover
+from watcher.sandbox.reader import is_utf8
+from watcher.sandbox.validation import RowWriter
 from watcher.settings import Settings, load, of_views
-from watcher.state import State
+from watcher.store.commits import Pass, PassStore
 from watcher.store.database import SQL_TYPES, Database
 from watcher.store.migrations import migrate, prepare
-from watcher.store.passes import Pass, PassStore
+from watcher.store.state import State
 
 FOUND: dict[str, Processor] = {
     name: processor for name, processor in discover().items() if not isinstance(processor, Refused)

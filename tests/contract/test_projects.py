@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from processors.usage import reports
-from processors.usage.reports import Filters, course
+from processors.usage.reports import Filters, timeline
 from processors.usage.reports.projects import labels
 from tests.harness import PRICES, Subject, exact_price
 from tests.oracle import COLUMNS, Oracle, normal
@@ -114,7 +114,7 @@ def test_those_alike_are_told_apart(tmp_path: Path, database_url: str) -> None:
         ]
         branches = reports.REPORTS["branches"](query, Filters())
         assert [row[:3] for row in branches.rows] == [(*row[:2], "main") for row in found.rows]
-        summary = course.summary(query, "ann/0.jsonl")
+        summary = timeline.summary(query, "ann/0.jsonl")
         assert summary is not None and (summary["project"], summary["repository"]) == ("shop", "/srv/acme/shop")
     finally:
         subject.close()

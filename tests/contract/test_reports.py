@@ -9,12 +9,12 @@ from typing import Any
 
 from processors.errors import reports as errors
 from processors.usage import reports
-from processors.usage.reports import Filters, course, formats
+from processors.usage.reports import Filters, formats, timeline
 from tests.corpus import plant
 from tests.harness import Subject
-from watcher import standing
-from watcher.standing import Chosen
-from watcher.store import ledger
+from watcher.pipeline import session_status
+from watcher.pipeline.session_status import Chosen
+from watcher.store import job_log
 
 FILTERS = (
     Filters(),
@@ -47,7 +47,7 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
     try:
         subject.catch_up()
         query = subject.open().query
-        keys = [one["session"] for one in standing.whole(query, Chosen(limit=1000))["sessions"]]
+        keys = [one["session"] for one in session_status.whole(query, Chosen(limit=1000))["sessions"]]
         found: dict[str, Any] = {
             f"{name} {filters}": asdict(report(query, filters))
             for name, report in reports.REPORTS.items()
@@ -70,24 +70,24 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
         found["formats by kind"], found["news"] = formats.sessions_by_kind(query), formats.news(query, NOW)
         found["choices"] = reports.choices(query)
         found["days"] = [reports.today(query, NOW), reports.last_day(query), reports.last_day(query, "alice")]
-        found["summaries"] = {key: course.summary(query, key) for key in keys}
-        found["glances"] = course.glances(query, keys)
-        found["courses"] = {key: [asdict(one) for one in course.timeline(query, key, 500)] for key in keys}
+        found["summaries"] = {key: timeline.summary(query, key) for key in keys}
+        found["glances"] = timeline.glances(query, keys)
+        found["courses"] = {key: [asdict(one) for one in timeline.timeline(query, key, 500)] for key in keys}
         found["failures"] = {key: errors.of_session(query, key) for key in keys}
-        wholes = [standing.whole(query, chosen) for chosen in CHOSEN]
+        wholes = [session_status.whole(query, chosen) for chosen in CHOSEN]
         found["sessions"] = [(one["total"], sorted(each["session"] for each in one["sessions"])) for one in wholes]
         notes = subject.open().ledger
         notes.audit("sessions_retry", "ann", "a.jsonl", {"session": ["a"]}, 200, 5)
         notes.audit("run_job:x", "bob", None, {}, 409, 5)
         for text, actor, status in (("", "", 0), ("retry", "", 0), ("a.js", "", 0), ("", "bob", 0), ("", "", 400)):
-            entries = ledger.audit(query, ledger.Chosen(text=text, actor=actor, status=status))
+            entries = job_log.audit(query, job_log.Chosen(text=text, actor=actor, status=status))
             found[f"audit {text} {actor} {status}"] = sorted(one["action"] for one in entries)
-        found["actors"] = ledger.actors(query)
+        found["actors"] = job_log.actors(query)
         notes.finish(notes.begin("one", "asked"), "failed", {}, "why")
         notes.begin("two", "clock")
         for name, outcome in (("", ""), ("one", ""), ("", "failed"), ("two", "failed")):
-            wanted = ledger.Chosen(name=name, outcome=outcome)
-            found[f"runs {name} {outcome}"] = sorted(one["name"] for one in ledger.runs(query, wanted))
+            wanted = job_log.Chosen(name=name, outcome=outcome)
+            found[f"runs {name} {outcome}"] = sorted(one["name"] for one in job_log.runs(query, wanted))
         return found
     finally:
         subject.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from processors.usage import reports
-from processors.usage.reports import Filters, course
+from processors.usage.reports import Filters, timeline
 from processors.usage.reports.filters import Query
 from tests.harness import PRICES, Subject
 from tests.told import NEW, at, said
@@ -109,9 +109,9 @@ def test_a_further_iteration_has_tokens_and_is_no_call(query: Query) -> None:
     total = 12_700
     assert told(query, "daily", *SPENT)[-1] == (7, total + 5, total // 10 + 1, pytest.approx(cost(total) + 6 / 64))
     assert told(query, "models", "model", *SPENT)[1] == (HAIKU, 0, 5, 1, 6 / 64)
-    kinds = [one.kind for one in course.timeline(query, MAIN, 100)]
+    kinds = [one.kind for one in timeline.timeline(query, MAIN, 100)]
     assert (kinds.count("call"), kinds.count("iteration")) == (6, 1)
-    assert course.glances(query, [MAIN])[MAIN]["assistant_messages"] == 6
+    assert timeline.glances(query, [MAIN])[MAIN]["assistant_messages"] == 6
 
 
 def test_every_call_has_an_effort_and_somebody_who_asked(query: Query) -> None:
@@ -139,15 +139,15 @@ def test_a_session_is_told_of_with_its_subagents(query: Query) -> None:
     assert rows[0] == (None, "s1", None, 0, 0, cost(6400), None)
     assert rows[1] == ("check the invoices", None, "person", 1, 1, own, cost(6400))
     assert rows[2][3:] == (1, 1, pytest.approx(cost(12_700) + 6 / 64), cost(6400))
-    summary = course.summary(query, MAIN)
-    assert summary is not None and course.related(query, summary) == {
+    summary = timeline.summary(query, MAIN)
+    assert summary is not None and timeline.related(query, summary) == {
         "session": [],
         "parent": [],
         "subagents": [AGENT],
     }
     assert (summary["subagent_calls"], summary["subagent_cost_usd"]) == (1, cost(6400))
-    aside = course.summary(query, AGENT)
-    assert aside is not None and course.related(query, aside)["session"] == [MAIN]
-    glances = course.glances(query, [MAIN, AGENT])
+    aside = timeline.summary(query, AGENT)
+    assert aside is not None and timeline.related(query, aside)["session"] == [MAIN]
+    glances = timeline.glances(query, [MAIN, AGENT])
     assert [glances[key]["subagent_cost_usd"] for key in (MAIN, AGENT)] == [cost(6400), None]
     assert reports.people(query, Filters()) == (1, 1) and reports.people(query, Filters(user="bob")) == (0, 0)

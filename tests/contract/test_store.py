@@ -14,12 +14,12 @@ import msgspec
 import pytest
 
 from processors.contract import Once, Schema, Table
-from watcher.state import State
-from watcher.store.counting import MANY
+from watcher.store.commits import Pass, PassStore
 from watcher.store.database import Connection, Database
+from watcher.store.dedup import MANY
 from watcher.store.migrations import migrate
-from watcher.store.passes import Pass, PassStore
 from watcher.store.sql import QUERIES
+from watcher.store.state import State
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SCHEMA = Schema(

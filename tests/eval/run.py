@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from processors.verification.candidates import Candidate
-from processors.verification.memory import without_secrets
+from processors.verification.carry import without_secrets
 from processors.verification.rules import Rules
 from processors.verification.turns import Reader, Turn
 from tests.knowledge import found_in

@@ -20,13 +20,13 @@ import structlog
 from tests.faults.victim import POINTS as OF_PASSES
 from tests.faults.victim import Point
 from tests.harness import Subject
+from watcher.app import Core
+from watcher.knowledge.index import Entry
 from watcher.knowledge.intake import Intake
 from watcher.knowledge.judge import Verdict, Words
 from watcher.knowledge.review import Edit
-from watcher.knowledge.shelf import Entry
 from watcher.knowledge.writer import Writer
-from watcher.service import Core
-from watcher.store.cursor import DuckConnection
+from watcher.store.connection import DuckConnection
 from watcher.store.database import Connection
 
 T = TypeVar("T")

@@ -26,8 +26,8 @@ import pytest
 from tests.faults.kernel import mount, mounted, unmount
 from tests.listener import until
 from tests.unit.test_collector import Homes, done, reasons
-from watcher.collector import patience
-from watcher.collector.copying import TEMPORARY
+from watcher.collector import timeouts
+from watcher.collector.copy import TEMPORARY
 from watcher.collector.target import SPARE_FILES
 from watcher.errors import CollectionFailed
 
@@ -303,7 +303,7 @@ class DeadMount:
 @pytest.mark.parametrize("place", ["bob", "bob/.claude/projects", "bob/.claude/projects/-p"])
 def test_a_home_that_hangs_hinders_nobody(homes: Homes, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """The others come; it is named, not waited for again while it hangs, and collected when it is back."""
-    monkeypatch.setattr(patience, "GRACE", 0.2)
+    monkeypatch.setattr(timeouts, "GRACE", 0.2)
     homes.given["collector.deadline"] = "500ms"
     dead = DeadMount(homes.homes / place)
     try:
@@ -326,7 +326,7 @@ def test_a_home_that_hangs_hinders_nobody(homes: Homes, monkeypatch: pytest.Monk
 
 def test_a_folder_of_homes_that_hangs_hinders_no_other(homes: Homes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when not even the names in it can be had."""
-    monkeypatch.setattr(patience, "GRACE", 0.2)
+    monkeypatch.setattr(timeouts, "GRACE", 0.2)
     far = homes.base / "far"
     far.mkdir()
     homes.given["collector.deadline"] = "500ms"
@@ -342,7 +342,7 @@ def test_a_folder_of_homes_that_hangs_hinders_no_other(homes: Homes, monkeypatch
 #: Collects once, and tells the stats and by how many kB the memory that it ever used grew meanwhile.
 SCRIPT = """
 import json, resource, sys
-from watcher.collector.collect import Collector
+from watcher.collector.job import Collector
 from watcher.settings import load
 settings = load(None, {}, json.loads(sys.argv[1])).settings
 collector = Collector(lambda: settings)

@@ -164,7 +164,7 @@ def test_a_thread_of_watchdog_is_killed(root: Path, kind: str) -> None:
 
 def test_the_kernels_queue_overflows_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was dropped is swept, and it goes on with a new queue."""
-    monkeypatch.setattr("watcher.observer.SHORT_TIME", 6.0)
+    monkeypatch.setattr("watcher.watch.observer.SHORT_TIME", 6.0)
     with lowered("fs.inotify.max_queued_events", 16), listening(root) as heard:
         since = time.monotonic()
         overflow(heard, 1)
@@ -176,7 +176,7 @@ def test_the_kernels_queue_overflows_once(root: Path, monkeypatch: pytest.Monkey
 
 def test_the_kernels_queue_overflows_again_and_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not spend its time on beginning anew: partial and swept until it is calm."""
-    monkeypatch.setattr("watcher.observer.SHORT_TIME", 6.0)
+    monkeypatch.setattr("watcher.watch.observer.SHORT_TIME", 6.0)
     with lowered("fs.inotify.max_queued_events", 16), listening(root, poll_interval=0.5) as heard:
         overflow(heard, 3)
         until(lambda: heard.state == "partial", "it is partial")

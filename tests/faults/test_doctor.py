@@ -11,9 +11,9 @@ from tests.faults.elsewhere import KIND, served
 from tests.faults.kernel import lowered
 from tests.harness import Subject
 from tests.processes import call
-from watcher.census import MAX_WATCHES
 from watcher.cli.doctor import examine
 from watcher.settings.follow import Sources
+from watcher.watch.inotify import MAX_WATCHES
 
 pytestmark = pytest.mark.faults
 

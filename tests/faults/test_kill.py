@@ -92,7 +92,7 @@ def children_of(pid: int) -> list[int]:
     found = []
     for process in psutil.process_iter(["pid", "cmdline"]):
         line = process.info["cmdline"] or []
-        if "watcher.child_process" in line and line[-1] == str(pid):
+        if "watcher.sandbox.main" in line and line[-1] == str(pid):
             found.append(process.info["pid"])
     return found
 

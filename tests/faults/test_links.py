@@ -14,7 +14,7 @@ import pytest
 from tests.harness import Subject
 from tests.processes import call
 from tests.unit.test_links import keys
-from watcher.sessions import NotASession, Tree, open_session
+from watcher.transcripts.sessions import NotASession, Tree, open_session
 
 pytestmark = pytest.mark.faults
 

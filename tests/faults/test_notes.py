@@ -20,7 +20,7 @@ from tests.faults.test_collector import (
 from tests.knowledge import made
 from tests.listener import until
 from tests.unit.test_notes import OURS, Noted
-from watcher.collector import patience
+from watcher.collector import timeouts
 from watcher.store.duck import DuckDatabase
 
 pytestmark = pytest.mark.faults
@@ -90,7 +90,7 @@ def test_folders_that_lead_elsewhere_lead_nowhere(noted: Noted) -> None:
 @pytest.mark.parametrize("place", ["bob", "bob/projects", "bob/projects/shop"])
 def test_a_home_that_hangs_holds_up_nobody(noted: Noted, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """The others are read, its notes are not gone, and it is read again when it answers."""
-    monkeypatch.setattr(patience, "GRACE", 0.2)
+    monkeypatch.setattr(timeouts, "GRACE", 0.2)
     noted.given["collector.deadline"] = "500ms"
     noted.run(items_new=3, errors=0)
     noted.write(f"- {OURS[4]}\n", "zoe", NAME)

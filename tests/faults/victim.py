@@ -24,11 +24,11 @@ from typing import Any
 import structlog
 
 from tests.harness import Subject
-from watcher.child import Child
+from watcher.sandbox.process import Child
 from watcher.store import migrations
-from watcher.store.cursor import DuckConnection
+from watcher.store.commits import Outcome, Pass, PassStore
+from watcher.store.connection import DuckConnection
 from watcher.store.duck import DuckDatabase
-from watcher.store.passes import Outcome, Pass, PassStore
 
 
 class Point:
@@ -166,7 +166,7 @@ def in_migrations(point: Point) -> None:
             point.reached(before=sql.strip()[:40])
         return execute(self, sql, parameters)
 
-    for module in (sys.modules["watcher.service"], migrations):
+    for module in (sys.modules["watcher.app"], migrations):
         for name in ("migrate", "prepare"):
             setattr(module, name, during(getattr(module, name)))
     DuckConnection.execute = executing  # type: ignore[method-assign]

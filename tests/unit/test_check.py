@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from watcher import check
-from watcher.check import Reading, is_utf8, trusted, whole_objects
+from watcher.sandbox import reader
+from watcher.sandbox.reader import Reading, is_utf8, trusted, whole_objects
 
 
 def read(
@@ -73,7 +73,7 @@ def test_windows_of_any_size_give_the_same_lines(tmp_path: Path, monkeypatch: py
             b"x" * rng.choice([0, 1, 5, 40]) + b"\n" for _ in range(rng.randrange(20))
         ) + b"t" * rng.randrange(9)
         path.write_bytes(data)
-        monkeypatch.setattr(check, "WINDOW", rng.choice([1, 3, 16, 1000]))
+        monkeypatch.setattr(reader, "WINDOW", rng.choice([1, 3, 16, 1000]))
         _, pieces = read(path)
         assert b"".join(pieces) == data[: data.rfind(b"\n") + 1]
         assert all(piece.endswith(b"\n") for piece in pieces)
@@ -81,8 +81,8 @@ def test_windows_of_any_size_give_the_same_lines(tmp_path: Path, monkeypatch: py
 
 def test_a_line_that_is_too_long_is_passed_over_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory stays bounded; the lines around it are taken, and the hash covers it."""
-    monkeypatch.setattr(check, "WINDOW", 8)
-    monkeypatch.setattr(check, "LONGEST_LINE", 50)
+    monkeypatch.setattr(reader, "WINDOW", 8)
+    monkeypatch.setattr(reader, "LONGEST_LINE", 50)
     path = tmp_path / "s.jsonl"
     data = b"a\n" + b"x" * 200 + b"\nb\n" + b"y" * 100
     path.write_bytes(data)

@@ -16,8 +16,8 @@ import pytest
 
 from tests.listener import until
 from tests.stranger import install
-from watcher import frames
-from watcher.child import Child, ChildSettings, ChildStartError, Stopped
+from watcher.sandbox import protocol
+from watcher.sandbox.process import Child, ChildSettings, ChildStartError, Stopped
 
 #: Sessions named ``bad`` get what a test wants; all others get the number of the process they were read in.
 _BODY = """\
@@ -52,13 +52,13 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
         one.kill()
 
 
-def jobs(folder: Path, names: Sequence[str]) -> list[frames.Job]:
+def jobs(folder: Path, names: Sequence[str]) -> list[protocol.Job]:
     """Sessions with one line each, to be taken whole."""
     made = []
     for name in names:
         path = f"ann/{name}.jsonl"
         (folder / path).write_text("{}\n")
-        made.append(frames.Job(path, "ann", path.encode(), 0, None, (None,) * 4, True, True, None))
+        made.append(protocol.Job(path, "ann", path.encode(), 0, None, (None,) * 4, True, True, None))
     return made
 
 
@@ -66,20 +66,20 @@ def never() -> bool:
     return False
 
 
-def said(child: Child, work: Sequence[frames.Job], stop: Callable[[], bool] = never) -> dict[str, frames.Reply]:
+def said(child: Child, work: Sequence[protocol.Job], stop: Callable[[], bool] = never) -> dict[str, protocol.Reply]:
     """The last reply to each job, in the order they came."""
     return {Path(job.key).stem: reply for job, reply in child.run(work, stop)}
 
 
-def reader(reply: frames.Reply) -> int:
+def reader(reply: protocol.Reply) -> int:
     """In which process a session was read."""
-    assert isinstance(reply, frames.Window), reply
+    assert isinstance(reply, protocol.Window), reply
     return int(msgspec.json.decode(reply.rows["strange"])["lines"])
 
 
-def fault(reply: frames.Reply) -> str:
+def fault(reply: protocol.Reply) -> str:
     """Why a session failed."""
-    assert isinstance(reply, frames.Failed), reply
+    assert isinstance(reply, protocol.Failed), reply
     return reply.error
 
 
@@ -99,13 +99,13 @@ def test_a_torn_tail_settles_though_its_file_is_dated_in_the_future(child: Insta
     os.utime(tmp_path / job.key, (4.0e9, 4.0e9))
     settles_at = (tmp_path / job.key).stat().st_ctime + 0.3
     first = said(one, [job])["a"]
-    assert isinstance(first, frames.Window)
+    assert isinstance(first, protocol.Window)
     assert first.processed_bytes == 2 or first.settles_at == pytest.approx(
         settles_at, abs=0.01
     )  # a busy machine is slow
     until(lambda: time.time() > settles_at, "it has rested")
     second = said(one, [job])["a"]
-    assert isinstance(second, frames.Window) and (second.processed_bytes, second.settles_at) == (2, None)
+    assert isinstance(second, protocol.Window) and (second.processed_bytes, second.settles_at) == (2, None)
 
 
 def test_who_takes_longer_than_the_deadline_is_ended_and_alone_blamed(child: Install, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_line_that_does_not_fit_while_it_is_read_is_a_failure_with_its_reason(
     os.truncate(tmp_path / "ann" / "endless.jsonl", 100_000_000)
     found = said(one, work)
     assert "memory_limit" in fault(found["endless"])
-    assert isinstance(found["b"], frames.Window)
+    assert isinstance(found["b"], protocol.Window)
 
 
 def test_a_session_that_lies_elsewhere_is_gone_not_read(child: Install, tmp_path: Path) -> None:
@@ -191,11 +191,11 @@ def test_a_session_that_lies_elsewhere_is_gone_not_read(child: Install, tmp_path
     os.mkfifo(tmp_path / "ann" / "pipe.jsonl")
     names = ["link", "folder", "pipe", "none"]
     work = [
-        frames.Job(f"ann/{name}.jsonl", "ann", f"ann/{name}.jsonl".encode(), 0, None, (None,) * 4, True, True, None)
+        protocol.Job(f"ann/{name}.jsonl", "ann", f"ann/{name}.jsonl".encode(), 0, None, (None,) * 4, True, True, None)
         for name in names
     ]
     found = said(child(), work)
-    assert {name: type(reply) for name, reply in found.items()} == dict.fromkeys(names, frames.Gone)
+    assert {name: type(reply) for name, reply in found.items()} == dict.fromkeys(names, protocol.Gone)
 
 
 @pytest.mark.parametrize("broken", ["nobody", "stranger"])
@@ -233,11 +233,11 @@ def test_kill_leaves_no_process_behind(child: Install, tmp_path: Path) -> None:
 
 _PARENT = """\
 import os, sys
-from watcher import frames
-from watcher.child import Child, ChildSettings
+from watcher.sandbox import protocol
+from watcher.sandbox.process import Child, ChildSettings
 child = Child(ChildSettings("stranger", sys.argv[1].encode(), {}, 60.0, 200_000_000, 60.0))
 path = "ann/bad.jsonl"
-list(child.run([frames.Job(path, "ann", path.encode(), 0, None, (None,) * 4, True, True, None)], lambda: False))
+list(child.run([protocol.Job(path, "ann", path.encode(), 0, None, (None,) * 4, True, True, None)], lambda: False))
 """
 
 

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from tests.listener import until
-from watcher.collector.collect import Collector
-from watcher.collector.copying import TEMPORARY
-from watcher.collector.tally import TOLD, TOLD_OF_ALL
+from watcher.collector.copy import TEMPORARY
+from watcher.collector.job import Collector
+from watcher.collector.stats import TOLD, TOLD_OF_ALL
 from watcher.errors import CollectionFailed
-from watcher.expiry import Home
 from watcher.settings import Settings, load
+from watcher.transcripts.expiry import Home
 
 
 @dataclass
@@ -684,7 +684,7 @@ def test_a_visit_that_did_not_come_through_is_none(visited: Visited, monkeypatch
     visited.run()
     assert (visited.seen().visited_at, visited.seen().files, visited.seen().oldest_ns) == (visited.now, 1, 0)
     closed = set()
-    monkeypatch.setattr("watcher.collector.visit.retention_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("watcher.collector.home.retention_of", lambda *_: 1 / 0)
     visited.run()
     assert visited.seen().visited_at is None
     shutil.rmtree(visited.homes.homes / "ann")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.listener import listening
-from watcher.cookie import PREFIX
+from watcher.watch.cookie import PREFIX
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 import typer
 
 from watcher.cli.app import app
+from watcher.daemon import LiveService
 from watcher.http.app import build, described
-from watcher.live import LiveService
-from watcher.registry import discover
+from watcher.plugins import discover
 from watcher.settings import load
 from watcher.settings.text import page
 

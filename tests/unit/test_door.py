@@ -15,13 +15,13 @@ import pytest
 
 from processors.contract import Schema, Statement, Table
 from tests.listener import until
-from watcher import door as room
-from watcher.door import Abandoned, Door
-from watcher.state import State
+from watcher.pipeline import committer as room
+from watcher.pipeline.committer import Abandoned, Door
+from watcher.store.commits import Outcome, Pass, PassStore
 from watcher.store.database import Connection
 from watcher.store.duck import DuckDatabase
 from watcher.store.migrations import migrate
-from watcher.store.passes import Outcome, Pass, PassStore
+from watcher.store.state import State
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SCHEMA = Schema(

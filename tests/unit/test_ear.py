@@ -11,8 +11,8 @@ import pytest
 import structlog
 
 from tests.listener import Listener, listening, until
-from watcher import hearing
-from watcher.observer import Observer
+from watcher.watch import watch_session
+from watcher.watch.observer import Observer
 
 
 @pytest.fixture
@@ -126,9 +126,9 @@ def test_the_supervisor_lists_what_came_by_itself(root: Path, monkeypatch: pytes
     seen = Listener(root)
     seen.observer.step(0.0)
     seen.observer._hearing.ear._directories.update({b"d", b"d/e"})  # type: ignore[union-attr]
-    assert seen.observer.step(1.0) == pytest.approx(hearing.SETTLING)
+    assert seen.observer.step(1.0) == pytest.approx(watch_session.SETTLING)
     assert seen.paths == set()
-    seen.observer.step(1.0 + hearing.SETTLING)
+    seen.observer.step(1.0 + watch_session.SETTLING)
     assert [path for _, path in seen.offered] == [b"d/e/a.jsonl"], "offered, and listed once only"
     assert seen.observer.close(5.0)
 

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from processors.asking.journal import Call
+from processors.llm.call_log import Call
 from tests.unit.test_door import SCHEMA, database_in
-from watcher import earlier, health
-from watcher.earlier import Earlier
-from watcher.sessions import Signature
-from watcher.standing import Query, explain
-from watcher.state import State, Version
-from watcher.store.ledger import Ledger
-from watcher.store.passes import Pass, PassStore
+from watcher.health import findings
+from watcher.pipeline import outdated
+from watcher.pipeline.outdated import Earlier
+from watcher.pipeline.session_status import Query, explain
+from watcher.store.commits import Pass, PassStore
+from watcher.store.job_log import Ledger
+from watcher.store.state import State, Version
+from watcher.transcripts.sessions import Signature
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 VERSION = 3
@@ -48,7 +49,7 @@ class Ground:
         assert self.ledger.note_call(call)
 
     def reckon(self, node: str = "") -> Earlier | None:
-        return earlier.reckon(self.query, "stranger", VERSION, node)
+        return outdated.reckon(self.query, "stranger", VERSION, node)
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_only_what_an_earlier_version_has_taken_and_can_be_taken_again_counts(gr
     ground.know("ann/a.jsonl", 1, status="quarantined")
     ground.know("far:ann/c.jsonl")
     for node, keys in (("", ["ann/a.jsonl", "ann/b.jsonl"]), ("far", ["far:ann/c.jsonl"]), ("fa", [])):
-        assert earlier.keys(ground.query, "stranger", VERSION, node) == keys
+        assert outdated.keys(ground.query, "stranger", VERSION, node) == keys
         found = ground.reckon(node)
         assert (found.sessions if found is not None else 0) == len(keys)
 
@@ -96,13 +97,13 @@ def test_tokens_are_reckoned_from_what_was_shown_and_else_bounded(ground: Ground
 
 def test_what_health_says_of_it() -> None:
     """It is an information, with the command that takes them again."""
-    (one,) = health.of_earlier({"stranger": Earlier(1, 7, measured=False)})
+    (one,) = findings.of_earlier({"stranger": Earlier(1, 7, measured=False)})
     assert (
         one.level == "info"
         and one.message.startswith("1 session was taken")
         and "at most about 7 tokens" in one.message
     )
-    (many,) = health.of_earlier({"stranger": Earlier(1200, 34_000, measured=True)})
+    (many,) = findings.of_earlier({"stranger": Earlier(1200, 34_000, measured=True)})
     assert "1,200 sessions were taken by an earlier version of stranger" in many.message
     assert "would show about 34,000 tokens" in many.message
     assert "session-watcher sessions reprocess --processor stranger --older" in many.message

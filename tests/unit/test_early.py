@@ -9,8 +9,8 @@ import pytest
 
 from tests.harness import settings_for
 from tests.processes import call
+from watcher.app import Core
 from watcher.errors import DatabaseTrouble
-from watcher.service import Core
 from watcher.store.open import FILE
 
 
@@ -19,7 +19,7 @@ def children() -> set[int]:
     return {
         process.pid
         for process in psutil.Process().children()
-        if process.status() != psutil.STATUS_ZOMBIE and "watcher.child_process" in process.cmdline()
+        if process.status() != psutil.STATUS_ZOMBIE and "watcher.sandbox.main" in process.cmdline()
     }
 
 

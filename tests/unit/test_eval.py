@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
+from processors.text_features import DOMAINS, folded
 from processors.verification.candidates import DETECTION_TYPES
-from processors.wording import DOMAINS, folded
 from tests.eval.run import FILES, NOTES, filtered, judged, main
 
 #: The least precision and recall of detection.

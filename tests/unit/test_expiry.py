@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from watcher.expiry import DAY, Home, after_visit, expiring_before, is_overdue
+from watcher.transcripts.expiry import DAY, Home, after_visit, expiring_before, is_overdue
 
 NOW = 1_772_366_400.0
 HOME = Home("/home/ann", "ann", NOW, NOW, 30.0)

@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from processors.contract import Backfill, Extraction, Once, ProcessorSettings, Schema, Statement, Table, Work
-from watcher import frames
-from watcher.child_process import Visitor
-from watcher.extraction import LARGEST_CARRY, Nonsense, RowWriter
+from watcher.sandbox import protocol
+from watcher.sandbox.main import Visitor
+from watcher.sandbox.validation import LARGEST_CARRY, Nonsense, RowWriter
 
 SCHEMA = Schema(
     package="tests.unit",
@@ -262,11 +262,11 @@ def test_nonsense_fails_the_session_with_its_reason(tmp_path: Path, extraction: 
             return extraction
 
     (tmp_path / "s.jsonl").write_bytes(DATA)
-    visitor = Visitor(frames.Hello("senseless", os.fsencode(tmp_path), {}, 10**9, 60.0), Senseless())
-    job = frames.Job("s.jsonl", "ann", b"s.jsonl", 0, None, (None, None, None, None), False, False, None)
+    visitor = Visitor(protocol.Hello("senseless", os.fsencode(tmp_path), {}, 10**9, 60.0), Senseless())
+    job = protocol.Job("s.jsonl", "ann", b"s.jsonl", 0, None, (None, None, None, None), False, False, None)
     replies = list(visitor.visit(job))
-    assert [frames.pack(reply) for reply in replies]
-    assert isinstance(replies[-1], frames.Failed) and word in replies[-1].error
+    assert [protocol.pack(reply) for reply in replies]
+    assert isinstance(replies[-1], protocol.Failed) and word in replies[-1].error
 
 
 @pytest.mark.parametrize(

@@ -13,19 +13,19 @@ import pytest
 
 from processors import known
 from processors.contract import Lines, Session
-from processors.usage import calls, formats, stretch
+from processors.usage import accumulate, calls, formats
 from processors.usage.reports import formats as reports
 from processors.usage.reports import scan as scanning
 from processors.usage.reports.scan import Scan
 from tests.corpus import plant
 from tests.harness import Subject, settings_for
 from tests.transcript_lines import Object, Talk, line, text, usage
-from watcher import check
 from watcher.cli import formats as command
 from watcher.errors import SettingsError
 from watcher.http.facts import of_formats
-from watcher.sessions import open_session
+from watcher.sandbox import reader
 from watcher.settings import load
+from watcher.transcripts.sessions import open_session
 
 TALK = Talk("s-1", "/home/ann/shop", "2.1.400")
 AT = "2026-03-01T10:00:00Z"
@@ -48,7 +48,7 @@ LINES: dict[str, Callable[[str], Object]] = {
 }
 #: Where the list of a kind is asked, and what it is called there.
 ASKED: dict[str, tuple[Any, str]] = {
-    "type": (stretch, "RECORD_TYPES"),
+    "type": (accumulate, "RECORD_TYPES"),
     "subtype": (formats, "SYSTEM_SUBTYPES"),
     "attachment": (formats, "ATTACHMENT_TYPES"),
     "iteration": (calls, "ITERATION_TYPES"),
@@ -150,8 +150,8 @@ def test_a_folder_tells_what_the_tables_do(tmp_path: Path, monkeypatch: pytest.M
         bad_lines = query("SELECT sum(bad_lines) FROM session_processor_state WHERE processor_name = 'usage'")[0][0]
     finally:
         subject.close()
-    for window in (check.WINDOW, 997):
-        monkeypatch.setattr(check, "WINDOW", window)
+    for window in (reader.WINDOW, 997):
+        monkeypatch.setattr(reader, "WINDOW", window)
         found = command.in_folder(settings_for(root, tmp_path / "elsewhere"), root, None)
         assert {"formats": found["formats"], "total": found["total"]} == tables
         assert found["files"] == done[0].processed and found["bad_lines"] == bad_lines and found["unreadable"] == []
@@ -182,8 +182,8 @@ def test_a_file_that_cannot_be_read_holds_up_nobody(tmp_path: Path, monkeypatch:
 
 def test_a_line_that_is_too_long_is_a_bad_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what stands behind it is read."""
-    monkeypatch.setattr(check, "WINDOW", 100)
-    monkeypatch.setattr(check, "LONGEST_LINE", 500)
+    monkeypatch.setattr(reader, "WINDOW", 100)
+    monkeypatch.setattr(reader, "LONGEST_LINE", 500)
     long = {**LINES["type"]("too-long"), "more": "x" * 2000}
     (tmp_path / "a.jsonl").write_bytes(line(long) + line(LINES["type"]("behind-it")))
     found = command.in_folder(settings_for(tmp_path, tmp_path / "state"), tmp_path, None)

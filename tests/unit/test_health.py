@@ -15,16 +15,16 @@ import pytest
 
 from tests.listener import until
 from tests.unit.test_pipeline import House
-from watcher import health
-from watcher.collector.tally import Tally
+from watcher.collector.stats import Tally
+from watcher.daemon import LiveService
 from watcher.errors import JobFailed
-from watcher.health import Finding, Level
-from watcher.live import LiveService
-from watcher.pipeline import Pipeline
-from watcher.registry import Refused
+from watcher.health import findings
+from watcher.health.findings import Finding, Level
+from watcher.pipeline.pipeline import Pipeline
+from watcher.plugins import Refused
 from watcher.settings import load
 
-ROOT = Path(health.__file__).parent
+ROOT = Path(findings.__file__).parents[1]
 LEVELS: tuple[Level, ...] = ("info", "warning", "unhealthy")
 #: Words with which a person is told what to do, or that nothing is to be done.
 WHAT_TO_DO = re.compile(
@@ -55,19 +55,19 @@ def names(found: list[Finding]) -> list[str]:
 
 def test_the_verdict_is_the_worst_of_the_findings() -> None:
     """Nothing and infos: ok; a warning: degraded; anything unhealthy: unhealthy, in any order."""
-    assert health.verdict([]) == "ok"
+    assert findings.verdict([]) == "ok"
     for levels in (combination for n in (1, 2, 3) for combination in product(LEVELS, repeat=n)):
         worst = max(levels, key=LEVELS.index)
         expected = {"info": "ok", "warning": "degraded", "unhealthy": "unhealthy"}[worst]
-        assert health.verdict(Finding(level, "x", "y") for level in levels) == expected
-    report = health.report([Finding("warning", "x", "y", {"n": 1})], uptime=3)
+        assert findings.verdict(Finding(level, "x", "y") for level in levels) == expected
+    report = findings.report([Finding("warning", "x", "y", {"n": 1})], uptime=3)
     assert report["status"] == "degraded" and report["uptime"] == 3
     assert report["findings"] == [{"level": "warning", "name": "x", "message": "y", "details": {"n": 1}}]
 
 
 def look(pipeline: Pipeline, later: float = 0.0) -> list[Finding]:
     """What health says of a pipeline, some time from now."""
-    return health.of_pipeline(pipeline, time.monotonic() + later)
+    return findings.of_pipeline(pipeline, time.monotonic() + later)
 
 
 def test_of_a_pipeline_that_works_there_is_nothing_to_say(house: House) -> None:
@@ -98,8 +98,8 @@ def test_a_worker_is_late_after_its_deadline_and_not_before(house: House) -> Non
     pipeline.queue.offer("ann/a.jsonl", time.monotonic())
     until(lambda: house.calls(), "it to be read")
     deadline = float(pipeline.plan.settings.deadline)
-    assert look(pipeline, deadline + health.LATE - 20) == []
-    found = one(look(pipeline, deadline + health.LATE + 20), "worker_late")
+    assert look(pipeline, deadline + findings.LATE - 20) == []
+    found = one(look(pipeline, deadline + findings.LATE + 20), "worker_late")
     assert found.level == "warning" and "stranger" in found.message
 
 
@@ -139,7 +139,7 @@ def test_owed_sweeps_full_queues_and_closed_folders_are_named(house: House) -> N
         worker.start()
     pipeline.queue.owe("events were lost")
     assert one(look(pipeline), "sweep_owed").level == "info"
-    assert health.verdict([one(look(pipeline), "sweep_owed")]) == "ok"
+    assert findings.verdict([one(look(pipeline), "sweep_owed")]) == "ok"
     house.tell(house.write("s0", "{}\n"), house.waits)
     for n in range(7):
         pipeline.queue.offer(house.write(f"s{n}", "{}\n"), time.monotonic())
@@ -174,7 +174,7 @@ def test_folders_that_cannot_be_read_are_named(house: House) -> None:
 
 def test_sessions_put_aside_are_named_by_processor() -> None:
     """Failed ones are tried again by themselves, and no finding."""
-    found = health.of_sessions(
+    found = findings.of_sessions(
         [("errors", "quarantined", 2, 0, 0, 0, None), ("usage", "failed", 5), ("usage", "ok", 9)]
     )
     said = one(found, "quarantined")
@@ -185,37 +185,37 @@ def test_sessions_put_aside_are_named_by_processor() -> None:
 def test_passes_of_a_time_that_has_not_come_are_named() -> None:
     """With whose they are and how far off; seconds of difference are nothing."""
     now = 1_772_366_400.0
-    past, soon, far = (datetime.fromtimestamp(now + ahead, UTC) for ahead in (-9.0, health.SKEW, 86_400.0))
-    assert health.of_clock([("usage", "gone", 1, 0, 0, 0, None), ("usage", "ok", 9, 0, 0, 0, soon)], now) == []
+    past, soon, far = (datetime.fromtimestamp(now + ahead, UTC) for ahead in (-9.0, findings.SKEW, 86_400.0))
+    assert findings.of_clock([("usage", "gone", 1, 0, 0, 0, None), ("usage", "ok", 9, 0, 0, 0, soon)], now) == []
     tallies = [
         ("errors", "ok", 9, 0, 0, 0, far),
         ("errors", "failed", 1, 0, 0, 0, past),
         ("usage", "ok", 9, 0, 0, 0, past),
     ]
-    said = one(health.of_clock(tallies, now), "dated_ahead")
+    said = one(findings.of_clock(tallies, now), "dated_ahead")
     assert said.level == "warning" and said.details == {"processor": "errors", "ahead_seconds": 86_400}
     assert "NTP" in said.message and "sessions retry" in said.message
 
 
 def test_disk_and_damage_are_named(tmp_path: Path) -> None:
     """Less room than asked for; a state folder that cannot be looked at; a log that was set aside, until it is gone."""
-    assert health.of_disk(tmp_path, 0) == [] == health.of_damage(tmp_path)
-    assert one(health.of_disk(tmp_path, 1 << 62), "low_disk").level == "warning"
-    lost = one(health.of_disk(tmp_path / "nowhere", 0), "state_folder")
+    assert findings.of_disk(tmp_path, 0) == [] == findings.of_damage(tmp_path)
+    assert one(findings.of_disk(tmp_path, 1 << 62), "low_disk").level == "warning"
+    lost = one(findings.of_disk(tmp_path / "nowhere", 0), "state_folder")
     assert lost.level == "unhealthy" and "nowhere" in lost.message
     aside = tmp_path / "watcher.duckdb.wal.damaged-20260301T120000"
     aside.touch()
-    said = one(health.of_damage(tmp_path), "wal_set_aside")
+    said = one(findings.of_damage(tmp_path), "wal_set_aside")
     assert said.level == "warning" and aside.name in said.message
-    assert one(health.of_damage(tmp_path, ["Look at the disk."]), "wal_damaged").message == "Look at the disk."
+    assert one(findings.of_damage(tmp_path, ["Look at the disk."]), "wal_damaged").message == "Look at the disk."
     aside.unlink()
-    assert health.of_damage(tmp_path) == []
+    assert findings.of_damage(tmp_path) == []
 
 
 def test_jobs_that_hang_or_failed_are_named() -> None:
     """And a ledger that cannot be written; a job that runs for a while is not hanging."""
-    assert health.of_jobs({"housekeeping": health.HANGS - 1}, {}, None) == []
-    found = health.of_jobs({"housekeeping": health.HANGS + 1}, {"health-check": "ValueError: no"}, "disk full")
+    assert findings.of_jobs({"housekeeping": findings.HANGS - 1}, {}, None) == []
+    found = findings.of_jobs({"housekeeping": findings.HANGS + 1}, {"health-check": "ValueError: no"}, "disk full")
     assert "housekeeping" in one(found, "job_hangs").message
     failed = one(found, "job_failed")
     assert failed.level == "warning" and "health-check" in failed.message and "ValueError: no" in failed.message
@@ -224,22 +224,22 @@ def test_jobs_that_hang_or_failed_are_named() -> None:
 
 def test_what_was_not_collected_is_named() -> None:
     """A home or file that could not be looked at is a warning, refused files alone an info; the first is told."""
-    assert health.of_collector(Tally(users_processed=3, files_copied=9)) == []
+    assert findings.of_collector(Tally(users_processed=3, files_copied=9)) == []
     details = [{"user": "bob", "path": "/home/bob/p/x.jsonl", "reason": "it is a pipe, not a file"}]
     for tally, level, words in (
         (Tally(errors=1, details=details), "warning", "1 home or file"),
         (Tally(users_refused=2, files_refused=1, details=details), "warning", "1 file was refused"),
         (Tally(files_refused=3, details=details), "info", "3 files were refused"),
     ):
-        finding = one(health.of_collector(tally), "not_collected")
+        finding = one(findings.of_collector(tally), "not_collected")
         assert finding.level == level and words in finding.message
         assert "/home/bob/p/x.jsonl: it is a pipe" in finding.message
 
 
 def test_settings_that_are_refused_or_wait_are_named() -> None:
     """The first is a warning, the second only worth knowing."""
-    assert health.of_settings(None, []) == []
-    found = health.of_settings("settings.toml: is not TOML", ["http.port", "paths.state"])
+    assert findings.of_settings(None, []) == []
+    found = findings.of_settings("settings.toml: is not TOML", ["http.port", "paths.state"])
     assert one(found, "settings_refused").level == "warning"
     assert "settings.toml: is not TOML" in one(found, "settings_refused").message
     waits = one(found, "settings_wait")

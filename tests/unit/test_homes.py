@@ -15,13 +15,13 @@ import pytest
 from tests.harness import settings_for
 from tests.processes import call
 from tests.unit.test_health import one
+from watcher.app import COLLECTOR, HEALTH_CHECK, Core
 from watcher.collector.retention import retention_beside
-from watcher.expiry import DAY, Home
-from watcher.health import Finding, of_links
-from watcher.homes import TOLD, findings_of
-from watcher.live import LiveService
-from watcher.service import COLLECTOR, HEALTH_CHECK, Core
+from watcher.daemon import LiveService
+from watcher.health.expiring import TOLD, findings_of
+from watcher.health.findings import Finding, of_links
 from watcher.settings import load
+from watcher.transcripts.expiry import DAY, Home
 
 NOW = 1_772_366_400.0
 ANN = Home("/home/ann", "ann", NOW, NOW, 30.0)

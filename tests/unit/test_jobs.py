@@ -14,10 +14,10 @@ import pytest
 from tests.listener import until
 from tests.unit.test_door import database_in
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, SweepUnderWay
-from watcher.jobs import Jobs, first_run
-from watcher.store import ledger as book
+from watcher.jobs.runner import Jobs, first_run
+from watcher.store import job_log as book
 from watcher.store.duck import DuckDatabase
-from watcher.store.ledger import Ledger
+from watcher.store.job_log import Ledger
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DAY = 86400.0

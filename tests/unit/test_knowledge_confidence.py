@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 import pytest
 
 from watcher.knowledge.confidence import base, confidence, floor
-from watcher.knowledge.likeness import alike, opposed, words_of
+from watcher.knowledge.similarity import alike, opposed, words_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 YEAR = timedelta(days=365)

@@ -11,7 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from watcher.knowledge.pull import FOLDER, files, pull
-from watcher.knowledge.rule import clean_for_agents, rule
+from watcher.knowledge.rendering import clean_for_agents, rule
 
 
 def item(number: int, title: str, content: str, status: str = "approved") -> dict[str, Any]:

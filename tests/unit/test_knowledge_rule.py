@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from watcher.knowledge.rule import clean_for_agents, digest, rule, warnings
+from watcher.knowledge.rendering import clean_for_agents, digest, rule, warnings
 
 #: Texts that want something of an agent, or hide something from a reviewer.
 ATTACKS = (

@@ -12,13 +12,13 @@ import pytest
 
 from tests.harness import settings_for
 from tests.unit.test_door import database_in
-from watcher.health import Finding, verdict
-from watcher.lag import of_files
-from watcher.registry import discover
-from watcher.service import Core
-from watcher.sessions import TREE, Listing
+from watcher.app import Core
+from watcher.health.findings import Finding, verdict
+from watcher.health.lag import of_files
+from watcher.plugins import discover
 from watcher.settings import OPERATORS, load
 from watcher.store.duck import DuckDatabase
+from watcher.transcripts.sessions import TREE, Listing
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EVERY = 600.0

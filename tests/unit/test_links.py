@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from watcher.sessions import Layout, Listing, NotASession, Tree, open_session
+from watcher.transcripts.sessions import Layout, Listing, NotASession, Tree, open_session
 
 
 class Own:

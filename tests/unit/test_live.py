@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import structlog
 
-from watcher.live import FIXED, LiveService
-from watcher.service import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, job_of
+from watcher.app import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, job_of
+from watcher.daemon import FIXED, LiveService
 from watcher.settings import Loaded, load, rows
 from watcher.settings.follow import SettingsFile, Sources
 

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from watcher.errors import StateInUse
-from watcher.lock import Holder, StateLock, holder
+from watcher.store.lock import Holder, StateLock, holder
 
 #: Takes the lock, says so, and stays; with a child of its own that has every descriptor it could get.
 HOLD = """
 import os, subprocess, sys
 from pathlib import Path
-from watcher.lock import Holder, StateLock
+from watcher.store.lock import Holder, StateLock
 lock = StateLock(Path(sys.argv[1])).acquire(Holder(os.getpid(), "run", "http://127.0.0.1:1"))
 child = subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], close_fds=False, stdin=0)
 print(child.pid, flush=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.harness import settings_for
-from watcher.durations import BOUNDS, Durations
+from watcher.daemon import LiveService
 from watcher.http.auth import Doorkeeper
 from watcher.http.metrics import Live
-from watcher.live import LiveService
+from watcher.pipeline.histogram import BOUNDS, Durations
 from watcher.settings import Loaded
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher import mounts
+from watcher.watch import mounts
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from tests.knowledge import Base, found_in, made
-from watcher.collector.homes import users
+from watcher.collector.listing import users
 from watcher.errors import NotesUnreadable
-from watcher.notes.blocks import blocks
-from watcher.notes.memory import CorporateMemory
-from watcher.notes.personal import is_personal
+from watcher.knowledge.notes.job import CorporateMemory
+from watcher.knowledge.notes.markdown import blocks
+from watcher.knowledge.notes.privacy import is_personal
 from watcher.settings import Settings, load
 from watcher.store.duck import DuckDatabase
 
@@ -201,7 +201,7 @@ def test_a_home_that_disappears_takes_its_proof_with_it(
         return (one for one in users(*given) if len(looks) > 1 or one[0] != "bob")
 
     with monkeypatch.context() as patch:
-        patch.setattr("watcher.notes.memory.users", late)
+        patch.setattr("watcher.knowledge.notes.job.users", late)
         noted.run(gone=0)
     assert len(looks) == 2 and noted.evidence() == there
     bob.rename(away)

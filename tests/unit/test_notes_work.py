@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.knowledge import found_in
-from watcher.notes.work import is_of_things, is_of_work
+from watcher.knowledge.notes.work_filter import is_of_things, is_of_work
 
 TOPIC = re.compile(r"\b(?:sick|wedding|therapy)\b")
 

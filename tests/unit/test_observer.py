@@ -14,10 +14,10 @@ import structlog
 from watchdog.events import FileSystemEventHandler
 
 from tests.listener import Listener, listening, until
-from watcher import hearing
-from watcher.cookie import Cookie
-from watcher.listening import Kind, Listening, listen
-from watcher.observer import Observer
+from watcher.watch import watch_session
+from watcher.watch.backend import Kind, Listening, listen
+from watcher.watch.cookie import Cookie
+from watcher.watch.observer import Observer
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_cookie_that_does_not_come_back_ends_the_spell(
     """All threads live and nothing is heard: it listens anew, and owes a sweep once it does."""
     heard = Listener(root, kind, poll_interval=7.0)
     with monkeypatch.context() as patch:
-        patch.setattr(hearing, "listen", hears_nothing)
+        patch.setattr(watch_session, "listen", hears_nothing)
         heard.observer.step(0.0)
         assert heard.state == "starting"
         heard.observer.step(limit)
@@ -168,7 +168,7 @@ def test_overflows_are_answered_slower_and_named(root: Path, monkeypatch: pytest
         told.append(overflowed)
         return listen(root, handler, kind, poll_interval, overflowed)
 
-    monkeypatch.setattr(hearing, "listen", remember)
+    monkeypatch.setattr(watch_session, "listen", remember)
     heard = Listener(root)
     now = 0.0
     heard.observer.step(now)
@@ -248,7 +248,7 @@ def test_failing_again_and_again_is_slowed_down_and_swept(root: Path, monkeypatc
         attempts.append(now)
         raise OSError(28, "inotify watch limit reached")
 
-    monkeypatch.setattr(hearing, "listen", refuse)
+    monkeypatch.setattr(watch_session, "listen", refuse)
     heard = Listener(root, poll_interval=60.0)
     while now <= 100.0:
         heard.observer.step(now)
@@ -266,7 +266,7 @@ def test_a_fault_in_a_step_is_said_and_survived(root: Path, monkeypatch: pytest.
     """The supervising thread does not die of its own faults."""
     heard = Listener(root)
     with monkeypatch.context() as patch:
-        patch.setattr("watcher.observer.mounts.file_system", lambda path: 1 / 0)
+        patch.setattr("watcher.watch.observer.mounts.file_system", lambda path: 1 / 0)
         heard.observer.start()
         until(lambda: heard.reasons, "a sweep is owed")
         assert heard.state == "deaf" and "ZeroDivisionError" in heard.observer.health().reason
@@ -340,7 +340,7 @@ def test_auto_polls_where_the_network_tells_nothing(
     root: Path, monkeypatch: pytest.MonkeyPatch, system: str, kind: str
 ) -> None:
     """On a network file system others write without an event here."""
-    monkeypatch.setattr("watcher.observer.mounts.file_system", lambda path: system)
+    monkeypatch.setattr("watcher.watch.observer.mounts.file_system", lambda path: system)
     with listening(root, "auto", poll_interval=0.1) as heard:
         assert heard.observer.health().kind == kind
         heard.fence()

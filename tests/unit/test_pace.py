@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watcher.pace import Pace
+from watcher.pipeline.pace import Pace
 
 
 def test_trouble_in_a_row_is_counted_and_ended_by_a_success() -> None:

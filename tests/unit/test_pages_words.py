@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from watcher.http.pages import downloads, wording
+from watcher.http.pages import downloads, filters
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -19,31 +19,31 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        (wording.number(1234567), "1,234,567"),
-        (wording.number(0), "0"),
-        (wording.number(None), "–"),
-        (wording.dollars(1234.5), "$1,234.50"),
-        (wording.dollars(0.001), "< $0.01"),
-        (wording.dollars(0.0), "$0.00"),
-        (wording.dollars(None), "–"),
-        (wording.dollars(-1234.5), "-$1,234.50"),
-        (wording.dollars(-0.001), "> -$0.01"),
-        (wording.size(999), "999 bytes"),
-        (wording.size(2_500_000), "2.5 MB"),
-        (wording.percent(1, 3), "33.3 %"),
-        (wording.percent(0, 0), "–"),
-        (wording.percent(None, 5), "0.0 %"),
-        (wording.span(0.25), "0.2 s"),
-        (wording.span(59), "59 s"),
-        (wording.span(3599), "60 min"),
-        (wording.span(3661), "1 h 1 min"),
-        (wording.span(86400 * 5), "5 days"),
-        (wording.plural(1, "line"), "1 line"),
-        (wording.plural(1000, "line"), "1,000 lines"),
-        (wording.ago(NOW - timedelta(seconds=3), NOW), "now"),
-        (wording.ago(NOW - timedelta(seconds=42), NOW), "42 s ago"),
-        (wording.ago(NOW - timedelta(hours=30), NOW), "1 d ago"),
-        (wording.ago(NOW + timedelta(minutes=9), NOW), "in 9 min"),
+        (filters.number(1234567), "1,234,567"),
+        (filters.number(0), "0"),
+        (filters.number(None), "–"),
+        (filters.dollars(1234.5), "$1,234.50"),
+        (filters.dollars(0.001), "< $0.01"),
+        (filters.dollars(0.0), "$0.00"),
+        (filters.dollars(None), "–"),
+        (filters.dollars(-1234.5), "-$1,234.50"),
+        (filters.dollars(-0.001), "> -$0.01"),
+        (filters.size(999), "999 bytes"),
+        (filters.size(2_500_000), "2.5 MB"),
+        (filters.percent(1, 3), "33.3 %"),
+        (filters.percent(0, 0), "–"),
+        (filters.percent(None, 5), "0.0 %"),
+        (filters.span(0.25), "0.2 s"),
+        (filters.span(59), "59 s"),
+        (filters.span(3599), "60 min"),
+        (filters.span(3661), "1 h 1 min"),
+        (filters.span(86400 * 5), "5 days"),
+        (filters.plural(1, "line"), "1 line"),
+        (filters.plural(1000, "line"), "1,000 lines"),
+        (filters.ago(NOW - timedelta(seconds=3), NOW), "now"),
+        (filters.ago(NOW - timedelta(seconds=42), NOW), "42 s ago"),
+        (filters.ago(NOW - timedelta(hours=30), NOW), "1 d ago"),
+        (filters.ago(NOW + timedelta(minutes=9), NOW), "in 9 min"),
     ],
 )
 def test_figures_are_written_for_people(told: str, expected: str) -> None:
@@ -53,11 +53,11 @@ def test_figures_are_written_for_people(told: str, expected: str) -> None:
 
 def test_a_time_is_in_utc_with_its_day_unless_that_is_today() -> None:
     """Whatever form it comes in."""
-    told = wording.moment("2026-03-01T13:30:00+02:00", NOW)
+    told = filters.moment("2026-03-01T13:30:00+02:00", NOW)
     assert ">11:30:00 UTC<" in told and "30 min ago" in told and 'datetime="2026-03-01T11:30:00Z"' in told
-    assert ">2026-02-28 23:59:59 UTC<" in wording.moment(datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC), NOW)
-    assert ">12:00:00 UTC<" in wording.moment(NOW.timestamp(), NOW)
-    assert wording.moment(None, NOW) == "–"
+    assert ">2026-02-28 23:59:59 UTC<" in filters.moment(datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC), NOW)
+    assert ">12:00:00 UTC<" in filters.moment(NOW.timestamp(), NOW)
+    assert filters.moment(None, NOW) == "–"
 
 
 ROWS: list[tuple[Any, ...]] = [

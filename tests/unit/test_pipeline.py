@@ -16,9 +16,9 @@ from tests.listener import until
 from tests.unit.test_door import SCHEMA
 from tests.unit.test_worker import REFUSED, Place
 from watcher.errors import SweepUnderWay
-from watcher.pipeline import Cadence, Pipeline, Plan, RunDetails
-from watcher.retry import Retry
-from watcher.sessions import Listing, Tree
+from watcher.pipeline.backoff import Retry
+from watcher.pipeline.pipeline import Cadence, Pipeline, Plan, RunDetails
+from watcher.transcripts.sessions import Listing, Tree
 
 #: As `once` paces itself.
 AT_ONCE = Cadence(quiet=0.0, max_wait=0.0, max_pending=1000, settle=60.0, second_look=0.0)

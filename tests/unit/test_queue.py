@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 
-from watcher.queue import ChangeQueue
+from watcher.pipeline.queue import ChangeQueue
 
 
 def queue(quiet: float = 2.0, max_wait: float = 30.0, max_pending: int = 100) -> ChangeQueue:

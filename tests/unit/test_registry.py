@@ -11,8 +11,8 @@ import pytest
 
 from processors.usage import Usage
 from tests.harness import settings_for
-from watcher.registry import NoSuchProcessor, Refused, discover, load
-from watcher.service import Core
+from watcher.app import Core
+from watcher.plugins import NoSuchProcessor, Refused, discover, load
 
 GOOD = """\
 from dataclasses import dataclass

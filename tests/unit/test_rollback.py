@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from watcher.store import duck
-from watcher.store.cursor import DuckConnection
+from watcher.store.connection import DuckConnection
 from watcher.store.duck import DuckDatabase
 
 

@@ -18,10 +18,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from tests.listener import until
-from watcher import schedule as room
-from watcher.live import LiveService
-from watcher.schedule import Schedule
-from watcher.service import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, job_of
+from watcher.app import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, job_of
+from watcher.daemon import LiveService
+from watcher.jobs import scheduler as room
+from watcher.jobs.scheduler import Schedule
 from watcher.settings import load
 
 #: Short enough to wait for, long enough to be told apart.

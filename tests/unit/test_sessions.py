@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from tests.listener import until
-from watcher.sessions import Listing, Looks, NotASession, Tree, key_of, open_session, path_of
+from watcher.transcripts.sessions import Listing, Looks, NotASession, Tree, key_of, open_session, path_of
 
 
 def keys(listing: Listing) -> list[str]:

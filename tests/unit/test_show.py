@@ -11,8 +11,8 @@ import pytest
 from rich.cells import cell_len
 
 from processors.usage.reports import MEASURES
-from watcher.cli import report as reports
-from watcher.cli import settings, show
+from watcher.cli import output, settings
+from watcher.cli import usage_table as reports
 from watcher.settings import load
 
 Printed = Callable[..., str]
@@ -51,7 +51,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         out = capsys.readouterr().out
         text = re.sub(r"\x1b\[[0-9;]*m", "", out) if width is not None else out
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029]", text), repr(text)
-        assert width is None or function is show.status or max(map(cell_len, text.splitlines())) <= width
+        assert width is None or function is output.status or max(map(cell_len, text.splitlines())) <= width
         return text
 
     return run
@@ -155,13 +155,13 @@ def test_into_a_pipe_goes_all_of_a_report(printed: Printed) -> None:
     assert set(long.values()) <= set(line.split())
 
 
-@pytest.mark.parametrize(("function", "found"), [(show.status, status), (show.runs, runs)])
+@pytest.mark.parametrize(("function", "found"), [(output.status, status), (output.runs, runs)])
 def test_into_a_pipe_goes_all_of_a_table(printed: Printed, function: Any, found: Callable[..., Any]) -> None:
     """One processor a line with whole numbers, one failure a line: what grep and awk are used to."""
     reason = "r" * 500
     lines = printed(function, found(error=reason)).splitlines()
     (line,) = (line for line in lines if line.startswith("usage "))
-    entry = (found() if function is show.runs else found()["processors"])[0]
+    entry = (found() if function is output.runs else found()["processors"])[0]
     wanted = {f"{value:,}" for value in entry.values() if isinstance(value, int) and value < 10**9}
     assert wanted <= set(line.split()), line
     assert [line for line in lines if reason in line and "ann/s.jsonl" in line]
@@ -170,28 +170,28 @@ def test_into_a_pipe_goes_all_of_a_table(printed: Printed, function: Any, found:
 def test_into_a_pipe_goes_every_setting(printed: Printed) -> None:
     """Name, value and source on one line, however long the value is."""
     found = settings.shown("", load(None, {"WATCHER_PATHS__STATE": "/a" * 150, "WATCHER_HTTP__HOST": HOSTILE}))
-    lines = [line.split() for line in printed(show.settings, found).splitlines()]
+    lines = [line.split() for line in printed(output.settings, found).splitlines()]
     for row in found:
-        wanted = [f"{row['table']}.{row['key']}", *show.plain(row["value"]).plain.split(), *row["source"].split()]
+        wanted = [f"{row['table']}.{row['key']}", *output.plain(row["value"]).plain.split(), *row["source"].split()]
         assert [line for line in lines if line[: len(wanted)] == wanted], wanted
 
 
 MOMENT = "2026-03-01T10:20:30+00:00"
 #: Others that show what a transcript, or its name, may have put there.
 SHOWN: list[tuple[Callable[..., None], Any]] = [
-    (show.sessions, {"total": 1, "sessions": [
+    (output.sessions, {"total": 1, "sessions": [
         {"session": HOSTILE, "processor": "usage", "status": "failed", "processed_at": MOMENT, "items": 1,
          "processed_bytes": 2, "file_size": None, "error": HOSTILE, "bad_lines": 0}]}),
-    (show.session, {"session": HOSTILE, "user": HOSTILE, "file": None, "processors": [
+    (output.session, {"session": HOSTILE, "user": HOSTILE, "file": None, "processors": [
         {"processor": "usage", "status": "ok", "meaning": HOSTILE, "processed_bytes": 1, "items_extracted": 2,
          "processed_at": MOMENT, "processor_version": 1}]}),
-    (show.answers, [{"session": HOSTILE, "processor": "usage", "message": HOSTILE, "done": True}]),
-    (show.job_runs, [{"started_at": MOMENT, "finished_at": MOMENT, "name": "job", "trigger": "clock",
+    (output.answers, [{"session": HOSTILE, "processor": "usage", "message": HOSTILE, "done": True}]),
+    (output.job_runs, [{"started_at": MOMENT, "finished_at": MOMENT, "name": "job", "trigger": "clock",
                       "outcome": "failed", "error": HOSTILE, "stats": {}}]),
-    (lambda found: show.stats("job", found), {"errors_detail": [{"session": HOSTILE}], "other": HOSTILE}),
-    (show.tokens, [{"name": HOSTILE, "token_id": "t", "role": "admin", "username": HOSTILE, "created_at": MOMENT,
+    (lambda found: output.stats("job", found), {"errors_detail": [{"session": HOSTILE}], "other": HOSTILE}),
+    (output.tokens, [{"name": HOSTILE, "token_id": "t", "role": "admin", "username": HOSTILE, "created_at": MOMENT,
                     "revoked_at": None}]),
-    (show.checks, {"status": "ok", "checks": [{"level": "ok", "name": "disk", "message": HOSTILE}]}),
+    (output.checks, {"status": "ok", "checks": [{"level": "ok", "name": "disk", "message": HOSTILE}]}),
 ]  # fmt: skip
 
 
@@ -209,10 +209,10 @@ def test_text_from_transcripts_is_only_text(printed: Printed, width: int | None)
         if width != 80:
             assert HARMLESS in text, text
     assert HARMLESS in printed(reports.report, daily(unknown_models=[HOSTILE]), width)
-    assert HARMLESS in printed(show.status, status(error=HOSTILE), width)
-    assert HARMLESS in printed(show.status, status(session=HOSTILE), width)
-    assert HARMLESS in printed(show.runs, runs(error=HOSTILE), width)
-    assert HARMLESS in printed(show.runs, runs(session=HOSTILE), width)
+    assert HARMLESS in printed(output.status, status(error=HOSTILE), width)
+    assert HARMLESS in printed(output.status, status(session=HOSTILE), width)
+    assert HARMLESS in printed(output.runs, runs(error=HOSTILE), width)
+    assert HARMLESS in printed(output.runs, runs(session=HOSTILE), width)
 
 
 def test_any_text_at_any_width(printed: Printed) -> None:
@@ -229,7 +229,7 @@ def test_any_text_at_any_width(printed: Printed) -> None:
 def test_nothing_is_said_as_such(printed: Printed) -> None:
     """An empty report, no processor, no service: a sentence each."""
     assert printed(reports.report, daily(rows=[])).strip() == "Nothing was used in that time."
-    text = printed(show.status, NOTHING)
+    text = printed(output.status, NOTHING)
     assert "not running" in text and "Nothing was processed yet" in text
 
 
@@ -242,7 +242,7 @@ def test_a_model_without_a_price_is_named(printed: Printed) -> None:
 def test_status_says_what_models_were_asked_today(printed: Printed) -> None:
     """Calls, tokens beside the limit, and cost; nothing where no model is set and none was asked."""
     found = status()
-    assert "Models today" not in printed(show.status, found)
+    assert "Models today" not in printed(output.status, found)
     asked = {"model": "anthropic:m", "calls": 3, "tokens": 4321, "cost_usd": 0.5, "max_tokens_a_day": 10_000}
-    told = printed(show.status, {**found, "models": asked})
+    told = printed(output.status, {**found, "models": asked})
     assert "Models today: 3 calls, 4,321 of 10,000 tokens, $0.50 (anthropic:m)" in told

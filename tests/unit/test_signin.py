@@ -7,8 +7,8 @@ import random
 import pytest
 
 from tests.clock import Clock
-from watcher.http.pages.frame import inside
-from watcher.http.signin import LASTS, MOST, Visits
+from watcher.http.login_sessions import LASTS, MOST, Visits
+from watcher.http.pages.layout import inside
 from watcher.store.tokens import Caller
 
 

@@ -18,11 +18,11 @@ import pytest
 
 from tests.unit.test_door import SCHEMA, database_in
 from tests.unit.test_worker import Bench
-from watcher.queue import ChangeQueue
-from watcher.sessions import Listing, Tree, path_of
-from watcher.state import State
-from watcher.store.passes import Pass, PassStore
-from watcher.sweep import Found, Sweep
+from watcher.pipeline.queue import ChangeQueue
+from watcher.pipeline.sweep import Found, Sweep
+from watcher.store.commits import Pass, PassStore
+from watcher.store.state import State
+from watcher.transcripts.sessions import Listing, Tree, path_of
 
 VERSION = 3
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.test_door import database_in
 from watcher.errors import TokenRefused
-from watcher.http.token import token_of
+from watcher.http.local_token import token_of
 from watcher.store import tokens
 from watcher.store.database import Connection
 from watcher.store.duck import DuckDatabase

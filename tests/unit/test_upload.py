@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pytest
 
 from watcher.errors import NoFolder, NoRoom, OffsetMismatch, PathRefused, TooLong
-from watcher.sessions import Tree
-from watcher.upload import DEEPEST, LONGEST_NAME, LONGEST_PATH, Taken, Uploads, parts_of
+from watcher.http.upload_store import DEEPEST, LONGEST_NAME, LONGEST_PATH, Taken, Uploads, parts_of
+from watcher.transcripts.sessions import Tree
 
 
 @pytest.fixture

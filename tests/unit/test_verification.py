@@ -17,7 +17,7 @@ from processors.redaction import REDACTED, redact
 from processors.verification import InboxRow, Verification, VerificationSettings
 from processors.verification.candidates import Candidate, Found
 from processors.verification.turns import Turn
-from watcher.extraction import LARGEST_CARRY, RowWriter
+from watcher.sandbox.validation import LARGEST_CARRY, RowWriter
 
 
 def extract(

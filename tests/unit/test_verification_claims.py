@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from processors.verification.claims import claim_of
-from processors.verification.spoken import Sentence, plain
+from processors.verification.sentences import Sentence, plain
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from processors.verification.reports import AFTER, BEFORE, Said, around
-from watcher.sessions import Tree
+from watcher.transcripts.sessions import Tree
 
 SECRET = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
 

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
+from processors.text_features import DOMAINS, LONGEST_CONTENT, LONGEST_TITLE, domain_of, entities_of, folded, title_of
 from processors.verification.candidates import DETECTION_TYPES, Candidate, stands
-from processors.verification.negatives import LONGEST_TYPED
+from processors.verification.exclusions import LONGEST_TYPED
 from processors.verification.rules import Rules, judge
 from processors.verification.turns import Turn
-from processors.wording import DOMAINS, LONGEST_CONTENT, LONGEST_TITLE, domain_of, entities_of, folded, title_of
 
 
 def found(words: str, agent: str = "", question: str | None = None) -> Candidate | None:

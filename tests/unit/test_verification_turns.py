@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from processors.contract import Lines
-from processors.verification.spoken import LEFT_OUT, without_pastes
+from processors.verification.sentences import LEFT_OUT, without_pastes
 from processors.verification.turns import LONGEST_TURN, OURS, Reader, Turn
 from processors.verification.window import next_window
 from tests.transcript_lines import Object, image, result, text, thinking, tool

@@ -15,15 +15,15 @@ import pytest
 from tests.listener import until
 from tests.stranger import install
 from tests.unit.test_door import SCHEMA, database_in
-from watcher.child import Child, ChildSettings
-from watcher.door import Door
-from watcher.memory import give_back
-from watcher.queue import ChangeQueue
-from watcher.retry import Retry
-from watcher.sessions import Tree
-from watcher.state import State
-from watcher.store.passes import PassStore
-from watcher.worker import IDLE, Worker
+from watcher.malloc import give_back
+from watcher.pipeline.backoff import Retry
+from watcher.pipeline.committer import Door
+from watcher.pipeline.queue import ChangeQueue
+from watcher.pipeline.worker import IDLE, Worker
+from watcher.sandbox.process import Child, ChildSettings
+from watcher.store.commits import PassStore
+from watcher.store.state import State
+from watcher.transcripts.sessions import Tree
 
 #: Notes every call, counts all lines of the session so far, and does what it was told to do about this session.
 OBEYS = """\

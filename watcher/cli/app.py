@@ -82,19 +82,19 @@ def once(
 ) -> None:
     """Take everything that is new, and exit: 0 if all went well, 1 if a session failed."""
     # Loaded when used, like every command's own module: the others start faster.
+    from watcher.app import COLLECTOR, CORPORATE_MEMORY
     from watcher.cli import once as command
-    from watcher.cli import show
-    from watcher.service import COLLECTOR, CORPORATE_MEMORY
+    from watcher.cli import output
 
     found = command.once(in_force(settings, state, sessions), processor or [], quiet)
     if as_json:
         print_json(found)
     else:
         if "collector" in found:
-            show.stats(COLLECTOR, found["collector"])
+            output.stats(COLLECTOR, found["collector"])
         if "corporate_memory" in found:
-            show.stats(CORPORATE_MEMORY, found["corporate_memory"])
-        show.runs(found["processors"])
+            output.stats(CORPORATE_MEMORY, found["corporate_memory"])
+        output.runs(found["processors"])
     raise typer.Exit(0 if found["ok"] else 1)
 
 
@@ -109,12 +109,12 @@ def collect(
 ) -> None:
     """Copy new transcripts from people's homes to the sessions folder: 0 if all went well, 1 if some could not be."""
     # Loaded when used, see above.
+    from watcher.app import COLLECTOR
     from watcher.cli import collect as command
-    from watcher.cli import show
-    from watcher.service import COLLECTOR
+    from watcher.cli import output
 
     found = command.collect(in_force(settings, state, sessions), dry_run, verbose)
-    print_json(found) if as_json else show.stats(COLLECTOR, found["details"])
+    print_json(found) if as_json else output.stats(COLLECTOR, found["details"])
     raise typer.Exit(0 if found["ok"] else 1)
 
 
@@ -122,11 +122,11 @@ def collect(
 def status(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
     """How every processor stands, what failed and why."""
     # Loaded when used, see above.
-    from watcher.cli import show
+    from watcher.cli import output
     from watcher.cli import status as command
 
     found = command.status(in_force(settings, state))
-    print_json(found) if as_json else show.status(found)
+    print_json(found) if as_json else output.status(found)
 
 
 @app.command(
@@ -148,7 +148,7 @@ def mcp(
     try:
         # Loaded when used: an extra that most installations do without, and slow to load.
         from watcher.cli import mcp as command
-        from watcher.cli.reach import elsewhere
+        from watcher.cli.backend import elsewhere
     except ModuleNotFoundError as error:
         raise SettingsError(f"mcp needs the package {error.name}: pip install 'mcp>=2.3,<3'") from None
     chosen = in_force(settings, state)
@@ -191,8 +191,8 @@ def usage(
 ) -> None:
     """Tokens, cost and tools: by day, month, session, model, user or tool; and beside what the client states."""
     # Loaded when used, see above.
-    from watcher.cli import report as shown
     from watcher.cli import usage as command
+    from watcher.cli import usage_table as shown
 
     found = command.usage(in_force(settings, state), report, since, until, user, model, by)
     if plot is not None:
@@ -230,7 +230,7 @@ def formats(
     """What this version does not know of the transcripts' format, and what may not be counted for it."""
     # Loaded when used, see above.
     from watcher.cli import formats as command
-    from watcher.cli import show_formats as shown
+    from watcher.cli import output_formats as shown
 
     chosen = in_force(settings, state)
     found = command.unknown(chosen, since) if folder is None else command.in_folder(chosen, folder, since)
@@ -250,11 +250,11 @@ def settings(
 ) -> None:
     """Every setting with its value, where it came from, and what it does."""
     # Loaded when used, see above.
+    from watcher.cli import output
     from watcher.cli import settings as command
-    from watcher.cli import show
 
     found = command.shown(what, load(settings, state, sessions))
-    print_json(found) if as_json else show.settings(found)
+    print_json(found) if as_json else output.settings(found)
 
 
 @app.command(epilog=examples("doctor", "doctor --json", "doctor --settings /etc/session-watcher/settings.toml"))
@@ -264,10 +264,10 @@ def doctor(
     """Look at everything that the service stands on: 0 if all is well, 1 if something is to be done."""
     # Loaded when used, see above.
     from watcher.cli import doctor as command
-    from watcher.cli import show
+    from watcher.cli import output
 
     found = command.examine(sources(settings, sessions, state))
-    print_json(found) if as_json else show.checks(found)
+    print_json(found) if as_json else output.checks(found)
     raise typer.Exit(0 if found["status"] == "ok" else 1)
 
 
@@ -295,7 +295,7 @@ def import_legacy(
 ) -> None:
     """Take in what an earlier generation had processed, so that nothing is paid for twice."""
     # Loaded when used, see above.
-    from watcher.cli import legacy as command
+    from watcher.cli import import_legacy as command
 
     found = command.take_in(in_force(settings, state), path)
     if as_json:

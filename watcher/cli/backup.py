@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from watcher import housekeeping
-from watcher.cli.reach import has_data, order
+from watcher.app import Core
+from watcher.cli.backend import has_data, order
 from watcher.errors import SettingsError
-from watcher.service import Core
+from watcher.jobs import housekeeping
 from watcher.settings.tables import Settings
 
 

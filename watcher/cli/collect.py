@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from watcher import logs
-from watcher.cli.reach import order
-from watcher.service import COLLECTOR, Core
+from watcher.app import COLLECTOR, Core
+from watcher.cli.backend import order
 from watcher.settings.tables import Settings
 
 PATH = "/api/admin/run-session-collector"

@@ -21,14 +21,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from watcher.cli.sample import Writer
-from watcher.cli.show import number, plain
-from watcher.cli.stop import Stop
+from watcher.cli.demo_data import Writer
+from watcher.cli.output import number, plain
+from watcher.cli.signals import Stop
 from watcher.errors import ServiceTrouble, SettingsError
 from watcher.http.client import Client
-from watcher.http.token import token_of
-from watcher.lock import holder
-from watcher.registry import Refused, discover
+from watcher.http.local_token import token_of
+from watcher.plugins import Refused, discover
+from watcher.store.lock import holder
 
 #: One turn of the demonstration, in seconds.
 TURN = 0.25

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from watcher import doctor
-from watcher.cli.reach import service_of
+from watcher.cli.backend import service_of
 from watcher.errors import SettingsError, StateInUse, ended
+from watcher.health import doctor
 from watcher.settings.follow import Sources
 
 

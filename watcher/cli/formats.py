@@ -14,12 +14,12 @@ import msgspec
 
 from processors.contract import Lines, Session
 from processors.usage.reports import formats
-from watcher.check import Reading, is_utf8
-from watcher.cli.reach import ask
+from watcher.cli.backend import ask
 from watcher.cli.usage import day_of
 from watcher.errors import SettingsError, first_line
-from watcher.sessions import NotASession, Tree, open_session, path_of
+from watcher.sandbox.reader import Reading, is_utf8
 from watcher.settings.tables import Settings
+from watcher.transcripts.sessions import NotASession, Tree, open_session, path_of
 
 if TYPE_CHECKING:
     from processors.usage.reports.scan import Scan

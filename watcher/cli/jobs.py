@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli import show
+from watcher.app import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, job_of
+from watcher.cli import output
+from watcher.cli.backend import ask, order
 from watcher.cli.options import AsJson, SettingsPath, State, examples, group, in_force, print_json
-from watcher.cli.reach import ask, order
 from watcher.cli.status import enabled
-from watcher.service import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, job_of
-from watcher.store import ledger
+from watcher.store import job_log
 
 app = group("jobs")
 
@@ -21,8 +21,8 @@ def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = 
     """Every job, its last run and its next."""
     chosen = in_force(settings, state)
     names = [COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, *map(job_of, enabled(chosen))]
-    found = ask(chosen, "/api/jobs", lambda query: {"jobs": ledger.jobs(query, names)})
-    print_json(found) if as_json else show.jobs(found["jobs"])
+    found = ask(chosen, "/api/jobs", lambda query: {"jobs": job_log.jobs(query, names)})
+    print_json(found) if as_json else output.jobs(found["jobs"])
 
 
 @app.command("runs", epilog=examples("jobs runs", "jobs runs housekeeping --limit 5"))
@@ -35,15 +35,15 @@ def runs(
 ) -> None:
     """The latest runs of jobs, with what they did or why they failed."""
 
-    chosen = ledger.Chosen(name=name, limit=limit)
+    chosen = job_log.Chosen(name=name, limit=limit)
     found = ask(
         in_force(settings, state),
         "/api/admin/scheduler-runs",
-        lambda query: ledger.latest(query, chosen),
+        lambda query: job_log.latest(query, chosen),
         name=name,
         limit=limit,
     )
-    print_json(found) if as_json else show.job_runs(found["runs"])
+    print_json(found) if as_json else output.job_runs(found["runs"])
 
 
 @app.command(epilog=examples("jobs run session-processor:usage", "jobs run health-check --json"))
@@ -63,6 +63,6 @@ def run(
         timeout=chosen.service.time_budget + 600.0,
         name=name,
     )
-    print_json(found) if as_json else show.stats(found["name"], found["stats"])
+    print_json(found) if as_json else output.stats(found["name"], found["stats"])
     if found["stats"].get("errors"):
         raise typer.Exit(1)

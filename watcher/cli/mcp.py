@@ -18,13 +18,13 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from processors.usage import reports
-from watcher.cli.reach import ask, service_of
+from watcher.cli.backend import ask, service_of
 from watcher.errors import NoSuchItem, ServiceTrouble, SettingsError, WatcherError
 from watcher.http.auth import bearer
 from watcher.http.client import Client
-from watcher.knowledge import reading
+from watcher.knowledge import queries
 from watcher.knowledge.bundle import bundle
-from watcher.knowledge.naming import may_be_a_name
+from watcher.knowledge.ids import may_be_a_name
 from watcher.settings.tables import Settings
 
 #: Asks for a path of the API, as whoever sent these headers; the second does it where no service runs.
@@ -61,9 +61,9 @@ def server_of(asking: Asking) -> MCPServer:
         context: Context, text: Text, domain: Domain = "", limit: Annotated[int, Field(ge=1, le=50)] = 10
     ) -> dict[str, Any]:
         """Search what this organisation knows: approved and mandatory items whose words hold all of these."""
-        wanted = reading.Wanted("", domain, text, True, limit)
+        wanted = queries.Wanted("", domain, text, True, limit)
         found = told(
-            context, "/api/memory/items", lambda query: reading.items(query, wanted),
+            context, "/api/memory/items", lambda query: queries.items(query, wanted),
             domain=domain, text=text, served="true", limit=limit,
         )  # fmt: skip
         kept = ("item_id", "title", "content", "domain", "status", "confidence", "verifiers")
@@ -75,7 +75,7 @@ def server_of(asking: Asking) -> MCPServer:
         if not may_be_a_name(item):
             raise ToolError(str(NoSuchItem(item)))
         return told(
-            context, f"/api/memory/items/{item}", lambda query: reading.item(query, item, None, True), served="true"
+            context, f"/api/memory/items/{item}", lambda query: queries.item(query, item, None, True), served="true"
         )
 
     @server.tool()

@@ -9,18 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from watcher.cli import show_memory
+from watcher.app import Core
+from watcher.cli import output_memory
+from watcher.cli.backend import ask, elsewhere, service_of
+from watcher.cli.confirm import order_for_agents, read_first, word
 from watcher.cli.options import AsJson, SettingsPath, State, examples, group, in_force, print_json
-from watcher.cli.reach import ask, elsewhere, service_of
-from watcher.cli.twice import order_for_agents, read_first, word
 from watcher.errors import NoSuchContradiction, NoSuchItem, SettingsError
-from watcher.knowledge import exchange, reading
+from watcher.knowledge import import_export, queries
 from watcher.knowledge.bundle import bundle as bundle_of
-from watcher.knowledge.editing import DOMAINS, Edit
-from watcher.knowledge.naming import may_be_a_name
+from watcher.knowledge.edits import DOMAINS, Edit
+from watcher.knowledge.ids import may_be_a_name
 from watcher.knowledge.pull import pull as pull_into
 from watcher.knowledge.review import Decision
-from watcher.service import Core
 
 app = group("memory")
 
@@ -52,7 +52,7 @@ TokenFile = Annotated[Path | None, typer.Option(help="A file that holds a token 
 
 @app.command("list", epilog=examples("memory list", "memory list --status pending --domain finance"))
 def list_(
-    status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(reading.STATUSES)}.")] = "",
+    status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(queries.STATUSES)}.")] = "",
     domain: Domain = "",
     limit: Limit = 50,
     offset: Annotated[int, typer.Option(min=0, help="Leave so many out, from the first on.")] = 0,
@@ -61,13 +61,13 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """What is known, what waits for review first."""
-    _list(reading.Wanted(status, domain, "", False, limit, offset), settings, state, as_json)
+    _list(queries.Wanted(status, domain, "", False, limit, offset), settings, state, as_json)
 
 
 @app.command(epilog=examples("memory search refunds tax", "memory search refunds --status approved --json"))
 def search(
     text: Annotated[list[str], typer.Argument(help="Words that all stand in it.")],
-    status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(reading.STATUSES)}.")] = "",
+    status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(queries.STATUSES)}.")] = "",
     domain: Domain = "",
     limit: Limit = 20,
     settings: SettingsPath = None,
@@ -75,15 +75,15 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Items that speak of something."""
-    _list(reading.Wanted(status, domain, " ".join(text), False, limit), settings, state, as_json)
+    _list(queries.Wanted(status, domain, " ".join(text), False, limit), settings, state, as_json)
 
 
 @app.command("show", epilog=examples("memory show kv_0123456789ab"))
 def show_(item: Item, settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
     """Everything about one item: the text agents read, the quotes that prove it, who decided what."""
     chosen = in_force(settings, state)
-    found = ask(chosen, f"/api/memory/items/{item}", lambda query: reading.item(query, item))
-    print_json(found) if as_json else show_memory.item(found)
+    found = ask(chosen, f"/api/memory/items/{item}", lambda query: queries.item(query, item))
+    print_json(found) if as_json else output_memory.item(found)
 
 
 @app.command(epilog=examples('memory approve kv_0123456789ab --reason "checked with finance"'))
@@ -153,7 +153,7 @@ def add(
         mandatory=word(mandatory),
         reason=reason,
     )
-    print_json(found) if as_json else show_memory.item(found)
+    print_json(found) if as_json else output_memory.item(found)
 
 
 @app.command(epilog=examples("memory edit kv_0123456789ab --domain finance --valid-until 2027-01-01"))
@@ -177,7 +177,7 @@ def edit(
         raise SettingsError("say what is to be different: see memory edit --help")
     chosen = in_force(settings, state)
     # What is confirmed is what comes of the text that stands there now.
-    seen = str(ask(chosen, f"/api/memory/items/{item}", lambda query: reading.item(query, item))["digest"])
+    seen = str(ask(chosen, f"/api/memory/items/{item}", lambda query: queries.item(query, item))["digest"])
 
     found = order_for_agents(
         chosen,
@@ -194,7 +194,7 @@ def edit(
         reason=reason,
         seen=seen,
     )
-    print_json(found) if as_json else show_memory.item(found)
+    print_json(found) if as_json else output_memory.item(found)
 
 
 @app.command(epilog=examples("memory contradictions", "memory contradictions --all"))
@@ -208,10 +208,10 @@ def contradictions(
     found = ask(
         in_force(settings, state),
         "/api/memory/contradictions",
-        lambda query: {"contradictions": reading.contradictions(query, resolved=every)},
+        lambda query: {"contradictions": queries.contradictions(query, resolved=every)},
         resolved="true" if every else "false",
     )
-    print_json(found) if as_json else show_memory.contradictions(found["contradictions"])
+    print_json(found) if as_json else output_memory.contradictions(found["contradictions"])
 
 
 @app.command(epilog=examples("memory resolve kc_0123456789ab kept_a", "memory resolve kc_0123456789ab both_valid"))
@@ -238,7 +238,7 @@ def resolve(
         content=content,
         reason=reason,
     )
-    print_json(found) if as_json else show_memory.contradictions([found])
+    print_json(found) if as_json else output_memory.contradictions([found])
 
 
 @app.command(epilog=examples("memory bundle", "memory bundle --group finance --json"))
@@ -252,7 +252,7 @@ def bundle(
 ) -> None:
     """What agents are given."""
     found = _bundle(groups, url, token_file, settings, state)
-    print_json(found) if as_json else show_memory.bundle(found)
+    print_json(found) if as_json else output_memory.bundle(found)
 
 
 @app.command(
@@ -278,7 +278,7 @@ def pull(
         done = asdict(pull_into(_bundle(groups, url, token_file, settings, state), project))
     except OSError as error:
         raise SettingsError(f"{error.filename or project}: {error.strerror}") from None
-    print_json(done) if as_json else show_memory.pulled(done, project)
+    print_json(done) if as_json else output_memory.pulled(done, project)
 
 
 @app.command(epilog=examples("memory export", "memory export knowledge.json"))
@@ -288,7 +288,7 @@ def export(
     state: State = None,
 ) -> None:
     """Every item with its proof, as JSON."""
-    found = ask(in_force(settings, state), "/api/memory/export", exchange.export)
+    found = ask(in_force(settings, state), "/api/memory/export", import_export.export)
     text = json.dumps(found, ensure_ascii=False, indent=1)
     if file is None:
         print(text)
@@ -327,7 +327,7 @@ def import_(
             return service.send("/api/memory/import", given, timeout=600.0, **words)
         core = Core(chosen, "memory import", live=False)
         try:
-            return asdict(exchange.take_in(core.knowledge.writer, given, _ACTOR, trusted, confirmed))
+            return asdict(import_export.take_in(core.knowledge.writer, given, _ACTOR, trusted, confirmed))
         finally:
             core.stop()
 
@@ -335,22 +335,22 @@ def import_(
     print_json(found) if as_json else print(f"{found['added']} items added, {found['known']} known already.")
 
 
-def _list(wanted: reading.Wanted, settings: Path | None, state: Path | None, as_json: bool) -> None:
-    if wanted.status and wanted.status not in reading.STATUSES:
-        raise SettingsError(f"--status {wanted.status}: {', '.join(reading.STATUSES)} are accepted")
+def _list(wanted: queries.Wanted, settings: Path | None, state: Path | None, as_json: bool) -> None:
+    if wanted.status and wanted.status not in queries.STATUSES:
+        raise SettingsError(f"--status {wanted.status}: {', '.join(queries.STATUSES)} are accepted")
     if wanted.domain and wanted.domain not in DOMAINS:
         raise SettingsError(f"--domain {wanted.domain}: {', '.join(DOMAINS)} are accepted")
     found = ask(
         in_force(settings, state),
         "/api/memory/items",
-        lambda query: reading.items(query, wanted),
+        lambda query: queries.items(query, wanted),
         status=wanted.status,
         domain=wanted.domain,
         text=wanted.text,
         limit=wanted.limit,
         offset=wanted.offset,
     )
-    print_json(found) if as_json else show_memory.items(found)
+    print_json(found) if as_json else output_memory.items(found)
 
 
 def _decide(
@@ -365,10 +365,10 @@ def _decide(
     chosen = in_force(settings, state)
     seen: str | None = None
     if decision in ("approve", "mandate"):
-        before = ask(chosen, f"/api/memory/items/{item}", lambda query: reading.item(query, item))
+        before = ask(chosen, f"/api/memory/items/{item}", lambda query: queries.item(query, item))
         seen = before["digest"]
         if not as_json and (sure or not before["warnings"]):  # else it is shown when it is asked about
-            show_memory.to_be_read(before["text"], before["warnings"])
+            output_memory.to_be_read(before["text"], before["warnings"])
 
     found = order_for_agents(
         chosen,

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from watcher.app import COLLECTOR, CORPORATE_MEMORY, INTAKE, Core
+from watcher.cli.backend import has_data, service_of
 from watcher.cli.collect import PATH, PATIENCE
-from watcher.cli.reach import has_data, service_of
-from watcher.cli.stop import Stop
+from watcher.cli.signals import Stop
 from watcher.errors import JobFailed, ServiceTrouble, SettingsError
 from watcher.http.client import Client
-from watcher.pipeline import RunDetails
-from watcher.service import COLLECTOR, CORPORATE_MEMORY, INTAKE, Core
+from watcher.pipeline.pipeline import RunDetails
 from watcher.settings.tables import Settings
 
 NOTES = "/api/admin/run-corporate-memory"

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from watcher import charts
-from watcher.draw import Easel, Kind
+from watcher.charts import spec
+from watcher.charts.render import Easel, Kind
 from watcher.errors import SettingsError
 
 #: So many bars can be told apart; the rest of a longer report is left out, and said so.
@@ -39,7 +39,7 @@ def plot(found: dict[str, Any], target: Path) -> None:
     value = columns.index(measure)
     in_time = found["report"] in ("daily", "monthly")
     shown = rows[-MOST:] if in_time else rows[:MOST]
-    chart = charts.by_name(
+    chart = spec.by_name(
         [{"name": _name(columns, row), "value": float(row[value] or 0)} for row in shown],
         unit="cost in dollars" if measure == "cost_usd" else measure,
         in_order=in_time,

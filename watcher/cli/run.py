@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 
-from watcher.cli.notify import Supervisor
-from watcher.cli.stop import Stop
+from watcher.cli.signals import Stop
+from watcher.cli.systemd import Supervisor
+from watcher.daemon import LiveService
 from watcher.errors import SettingsError
 from watcher.http.app import build
 from watcher.http.facts import tell
+from watcher.http.local_token import token_of
 from watcher.http.serve import Server, bind, must_be_safe, url_of
-from watcher.http.token import token_of
-from watcher.live import LiveService
-from watcher.lock import Holder
 from watcher.logs import Log
-from watcher.memory import one_heap
+from watcher.malloc import one_heap
 from watcher.settings import Loaded
 from watcher.settings.follow import SettingsFile
+from watcher.store.lock import Holder
 
 log = Log()
 

@@ -9,16 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from watcher import orders, standing
-from watcher.cli import show
+from watcher.cli import output
+from watcher.cli.backend import ask, order
 from watcher.cli.options import AsJson, Processor, Sessions, SettingsPath, State, examples, group, in_force, print_json
-from watcher.cli.reach import ask, order
 from watcher.cli.status import enabled
 from watcher.errors import SettingsError
-from watcher.registry import Refused, discover
-from watcher.sessions import Tree, key_of
+from watcher.pipeline import commands, session_status
+from watcher.plugins import Refused, discover
 from watcher.settings.tables import Settings
-from watcher.state import Version
+from watcher.store.state import Version
+from watcher.transcripts.sessions import Tree, key_of
 
 app = group("sessions")
 
@@ -49,20 +49,20 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """The sessions that were looked at, the latest first."""
-    if status and status not in standing.STATUSES:
-        raise SettingsError(f"--status {status}: {', '.join(standing.STATUSES)} are accepted")
+    if status and status not in session_status.STATUSES:
+        raise SettingsError(f"--status {status}: {', '.join(session_status.STATUSES)} are accepted")
     part = _text(text)
     found = ask(
         in_force(settings, state),
         "/api/sessions",
-        lambda query: standing.listing(query, standing.Chosen(processor, status, user, part, limit)),
+        lambda query: session_status.listing(query, session_status.Chosen(processor, status, user, part, limit)),
         processor=processor,
         status=status,
         user=user,
         text=part,
         limit=limit,
     )
-    print_json(found) if as_json else show.sessions(found)
+    print_json(found) if as_json else output.sessions(found)
 
 
 @app.command(
@@ -83,7 +83,7 @@ def show_(
     chosen = in_force(settings, state, sessions)
     text = _text(session)
     found = ask(chosen, "/api/sessions/one", lambda query: _one(query, chosen, text), session=text)
-    print_json(found) if as_json else show.session(found)
+    print_json(found) if as_json else output.session(found)
 
 
 @app.command(epilog=examples("sessions retry 99677899", "sessions retry --status quarantined --processor usage"))
@@ -150,7 +150,7 @@ def _one(query: Any, settings: Settings, text: str) -> dict[str, Any]:
         for name, processor in discover().items()
         if not isinstance(processor, Refused) and name in enabled(settings)
     }
-    return standing.session(query, tree, versions, standing.find(query, tree, text))
+    return session_status.session(query, tree, versions, session_status.find(query, tree, text))
 
 
 def tree_of(settings: Settings) -> Tree:
@@ -159,7 +159,7 @@ def tree_of(settings: Settings) -> Tree:
 
 
 def _order(
-    which: orders.Order,
+    which: commands.Order,
     names: list[str] | None,
     status: str,
     processor: str,
@@ -182,6 +182,6 @@ def _order(
         processor=processor,
         **({"older": True} if older else {}),
     )
-    print_json(found) if as_json else show.answers(found["answers"])
+    print_json(found) if as_json else output.answers(found["answers"])
     if not any(answer["done"] for answer in found["answers"]):
         raise typer.Exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from watcher.cli.reach import service_of
+from watcher.cli.backend import service_of
 from watcher.errors import ServiceTrouble, SettingsError, StateInUse
 from watcher.settings import Loaded, rows
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from watcher.cli.reach import has_data, reading, service_of
-from watcher.model_calls import spent_today
-from watcher.registry import Refused, discover
+from watcher.cli.backend import has_data, reading, service_of
+from watcher.health.summary import gather
+from watcher.plugins import Refused, discover
 from watcher.settings.tables import Settings
-from watcher.status import gather
+from watcher.store.model_calls import spent_today
 
 
 def status(settings: Settings) -> dict[str, Any]:

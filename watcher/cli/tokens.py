@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli import show
+from watcher.cli import output
+from watcher.cli.backend import ask, order
 from watcher.cli.options import AsJson, SettingsPath, State, examples, group, in_force, print_json
-from watcher.cli.reach import ask, order
 from watcher.store import tokens
 
 app = group("tokens")
@@ -18,7 +18,7 @@ app = group("tokens")
 def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
     """Every token that was made, without its text."""
     found = ask(in_force(settings, state), "/api/admin/tokens", lambda query: {"tokens": tokens.listing(query)})
-    print_json(found) if as_json else show.tokens(found["tokens"])
+    print_json(found) if as_json else output.tokens(found["tokens"])
 
 
 @app.command(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from processors.usage import reports
 from processors.usage.reports import reconcile
-from watcher.cli.reach import ask
+from watcher.cli.backend import ask
 from watcher.errors import SettingsError
 from watcher.settings.tables import Settings
 

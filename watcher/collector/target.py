@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from watcher.collector.source import Refused, open_folder
-from watcher.sessions import key_of
+from watcher.collector.safe_open import Refused, open_folder
+from watcher.transcripts.sessions import key_of
 
 #: Copies may be read by the group of the sessions folder, and by nobody else.
 FILE_MODE, FOLDER_MODE = 0o640, 0o750

@@ -8,17 +8,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
-from watcher import housekeeping
+from watcher.app import COLLECTOR, CORPORATE_MEMORY, job_of
+from watcher.daemon import LiveService
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured, TokenRefused, WatcherError
-from watcher.http import answers
-from watcher.http.answers import problems
-from watcher.http.answers_collector import CollectorRun
+from watcher.http import schemas
 from watcher.http.auth import Doorkeeper
 from watcher.http.client import SENTENCE
 from watcher.http.params import PLAIN, Name, OptionalName
-from watcher.jobs import Work
-from watcher.live import LiveService
-from watcher.service import COLLECTOR, CORPORATE_MEMORY, job_of
+from watcher.http.schemas import problems
+from watcher.http.schemas_collector import CollectorRun
+from watcher.jobs import housekeeping
+from watcher.jobs.runner import Work
 from watcher.store import legacy, tokens
 
 
@@ -45,7 +45,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/run-session-processor",
         dependencies=[Depends(keeper.admin("run_session_processor"))],
-        response_model=answers.ProcessorRun,
+        response_model=schemas.ProcessorRun,
         responses={**refused, **problems(409, 500)},
     )
     def run_session_processor(
@@ -77,7 +77,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/run-corporate-memory",
         dependencies=[Depends(keeper.admin("run_corporate_memory"))],
-        response_model=answers.NotesRun,
+        response_model=schemas.NotesRun,
         responses={**refused, **problems(409, 500)},
     )
     def run_corporate_memory(request: Request) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/run-job",
         dependencies=[Depends(keeper.admin("run_job"))],
-        response_model=answers.JobRun,
+        response_model=schemas.JobRun,
         responses={**refused, **problems(409, 500)},
     )
     def run_job(request: Request, name: Name) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/backup",
         dependencies=[Depends(keeper.admin("backup"))],
-        response_model=answers.Backup,
+        response_model=schemas.Backup,
         responses={**refused, **problems(500)},
     )
     def backup(request: Request) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/import-legacy",
         dependencies=[Depends(keeper.admin("import_legacy"))],
-        response_model=answers.TakenIn,
+        response_model=schemas.TakenIn,
         responses={**refused, **problems(500)},
     )
     def import_legacy(
@@ -130,7 +130,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.get(
         "/tokens",
         dependencies=[Depends(keeper.admin("tokens_list"))],
-        response_model=answers.Tokens,
+        response_model=schemas.Tokens,
         responses=refused,
     )
     def tokens_list() -> dict[str, Any]:
@@ -140,7 +140,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/tokens",
         dependencies=[Depends(keeper.admin("tokens_make"))],
-        response_model=answers.NewToken,
+        response_model=schemas.NewToken,
         responses=refused,
     )
     def tokens_make(
@@ -159,7 +159,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/tokens/revoke",
         dependencies=[Depends(keeper.admin("tokens_revoke"))],
-        response_model=answers.Token,
+        response_model=schemas.Token,
         responses={**refused, **problems(404)},
     )
     def tokens_revoke(request: Request, which: Name) -> dict[str, Any]:

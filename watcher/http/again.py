@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from watcher.http.gate import UPLOADS
+from watcher.http.guard import UPLOADS
 
 #: An answer stands for so many times as long as it took to make, without what it waited for its turn.
 TIMES = 100

@@ -9,13 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
+from watcher.daemon import LiveService
 from watcher.http import admin, memory, metrics, pages, reports, sessions, uploads
 from watcher.http.again import Again
-from watcher.http.answers import problems
 from watcher.http.audit import Audited
 from watcher.http.auth import Doorkeeper
-from watcher.http.gate import Gate
-from watcher.live import LiveService
+from watcher.http.guard import Gate
+from watcher.http.schemas import problems
 from watcher.store.tokens import Caller
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from watcher.logs import Log
-from watcher.store.ledger import Ledger
+from watcher.store.job_log import Ledger
 
 log = Log()
 

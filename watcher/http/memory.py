@@ -11,18 +11,18 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.concurrency import run_in_threadpool
 
-from watcher.http import answers_memory as answers
-from watcher.http.answers import KnowledgeCounts, problems
+from watcher.daemon import LiveService
+from watcher.http import schemas_memory as answers
 from watcher.http.auth import Doorkeeper
-from watcher.http.gate import IMPORT
+from watcher.http.errors import answered
+from watcher.http.guard import IMPORT
 from watcher.http.params import PLAIN, Identity, Limit, Offset, OptionalText, Word
-from watcher.http.refusals import answered
-from watcher.knowledge import exchange, reading
+from watcher.http.schemas import KnowledgeCounts, problems
+from watcher.knowledge import import_export, queries
 from watcher.knowledge.bundle import bundle
-from watcher.knowledge.editing import DOMAINS, LONGEST_CONTENT, LONGEST_TITLE
+from watcher.knowledge.edits import DOMAINS, LONGEST_CONTENT, LONGEST_TITLE
 from watcher.knowledge.judge import RESOLUTIONS
 from watcher.knowledge.review import Decision, Edit
-from watcher.live import LiveService
 from watcher.store.tokens import Caller
 
 Status = Literal["", "pending", "approved", "mandatory", "rejected", "revoked", "expired", "superseded"]
@@ -116,14 +116,14 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         offset: Offset = 0,
     ) -> dict[str, Any]:
         """What is known, what waits for review first; `text` is words that all stand in it."""
-        wanted = reading.Wanted(status, domain, text, served or caller.role == "user", limit, offset)
-        return reading.items(core.query, wanted, caller.username)
+        wanted = queries.Wanted(status, domain, text, served or caller.role == "user", limit, offset)
+        return queries.items(core.query, wanted, caller.username)
 
     @routes.get("/items/{item}", response_model=answers.MemoryItem, responses={**known, **problems(404)})
     def memory_show(item: Identity, served: Served = False, caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
         """Everything about one item: the text that agents read, the quotes that prove it, who decided what."""
         only_served = served or caller.role == "user"
-        return answered(lambda: reading.item(core.query, item, caller.username, only_served))
+        return answered(lambda: queries.item(core.query, item, caller.username, only_served))
 
     @routes.post(
         "/items",
@@ -203,7 +203,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         resolved: Annotated[bool, Query(description="Also those that were settled.")] = False,
     ) -> dict[str, Any]:
         """Pairs of items that cannot both hold, side by side; `item_a` is the newer one."""
-        return {"contradictions": reading.contradictions(core.query, resolved=resolved)}
+        return {"contradictions": queries.contradictions(core.query, resolved=resolved)}
 
     @routes.post(
         "/contradictions/{which}/resolve",
@@ -232,12 +232,12 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.get("/counts", dependencies=reader, response_model=KnowledgeCounts, responses=refused)
     def memory_counts() -> dict[str, Any]:
         """How much is known, and what waits."""
-        return reading.counts(core.query)
+        return queries.counts(core.query)
 
     @routes.get("/export", dependencies=reader, response_model=answers.Exported, responses=refused)
     def memory_export() -> dict[str, Any]:
         """Every item that is nobody's own, with its proof."""
-        return exchange.export(core.query)
+        return import_export.export(core.query)
 
     @routes.post(
         IMPORT.removeprefix(routes.prefix),
@@ -259,7 +259,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
                 given = json.loads(body)
             except (ValueError, RecursionError) as error:
                 raise HTTPException(400, f"the body is not JSON: {error}") from None
-            return asdict(exchange.take_in(core.knowledge.writer, given, _actor(request), trusted, confirmed))
+            return asdict(import_export.take_in(core.knowledge.writer, given, _actor(request), trusted, confirmed))
 
         return await run_in_threadpool(answered, work)
 

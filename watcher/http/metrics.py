@@ -22,16 +22,16 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from processors.usage.reports import formats
-from watcher.durations import Durations
-from watcher.health import verdict
-from watcher.http.answers import problems
+from watcher.app import Core
+from watcher.daemon import LiveService
+from watcher.health.findings import verdict
 from watcher.http.auth import Doorkeeper
-from watcher.live import LiveService
-from watcher.observer import State
-from watcher.pipeline import Pipeline
-from watcher.service import Core
+from watcher.http.schemas import problems
+from watcher.pipeline.histogram import Durations
+from watcher.pipeline.pipeline import Pipeline
 from watcher.store.open import FILE
 from watcher.store.sql import QUERIES
+from watcher.watch.observer import State
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
 

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Depends, HTTPException, Path
 
 from processors.usage import reports as usage
 from processors.usage.reports import formats, reconcile
-from watcher.health import Finding
-from watcher.http import answers, answers_usage
-from watcher.http.answers import problems
-from watcher.http.answers_formats import Formats
+from watcher.daemon import LiveService
+from watcher.health.findings import Finding
+from watcher.health.summary import gather
+from watcher.http import schemas, schemas_usage
 from watcher.http.auth import NOT_THEIRS, Doorkeeper
 from watcher.http.params import Limit, Offset, OptionalName, Since, Until, Word
-from watcher.live import LiveService
-from watcher.model_calls import spent_today
+from watcher.http.schemas import problems
+from watcher.http.schemas_formats import Formats
 from watcher.settings import rows
-from watcher.status import gather
-from watcher.store import ledger
+from watcher.store import job_log
+from watcher.store.model_calls import spent_today
 from watcher.store.tokens import Caller
 
 Outcome = Literal["", "running", "ok", "failed", "refused", "interrupted"]
@@ -59,22 +59,22 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     def told() -> dict[str, Any]:
         return {**standing(service), "sign_ins": asdict(keeper.guesses.counts)}
 
-    @routes.get("/health", response_model=answers.Health, responses=problems(400))
+    @routes.get("/health", response_model=schemas.Health, responses=problems(400))
     def health() -> dict[str, str]:
         """Whether the service is well; open to everybody."""
         return {"status": str(service.health()["status"])}
 
-    @routes.get("/whoami", response_model=answers.Whoami, responses=problems(400, 401, 429))
+    @routes.get("/whoami", response_model=schemas.Whoami, responses=problems(400, 401, 429))
     def whoami(caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
         """Whose token this is, and what it may do."""
         return {"name": caller.name, "role": caller.role, "username": caller.username}
 
-    @routes.get("/health/detailed", dependencies=reader, response_model=answers.Standing, responses=refused)
+    @routes.get("/health/detailed", dependencies=reader, response_model=schemas.Standing, responses=refused)
     def health_detailed() -> dict[str, Any]:
         """What is not as it should be, each with what to do about it."""
         return told()
 
-    @routes.get("/status", dependencies=reader, response_model=answers.Status, responses=refused)
+    @routes.get("/status", dependencies=reader, response_model=schemas.Status, responses=refused)
     def status() -> dict[str, Any]:
         """How every processor stands, and what failed."""
         asked = spent_today(core.settings)
@@ -94,11 +94,11 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.get(  # before the other reports, whose address has a place for any name
         "/usage/reconcile",
         dependencies=in_turn,
-        response_model=answers_usage.Reconciliation,
+        response_model=schemas_usage.Reconciliation,
         responses=refused_or_none,
     )
     def usage_reconciled(
-        by: answers_usage.By = "sessions",
+        by: schemas_usage.By = "sessions",
         only: str = Depends(keeper.only),
         since: Since = None,
         until: Until = None,
@@ -114,7 +114,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.get(
         "/usage/{report}",
         dependencies=in_turn,
-        response_model=answers.UsageReport,
+        response_model=schemas.UsageReport,
         responses=refused_or_none,
     )
     def usage_report(
@@ -133,12 +133,12 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         filters = usage.Filters(since, until, theirs(only, user), model)
         return usage.as_json(usage.part(core.query, report, filters, limit, offset))
 
-    @routes.get("/jobs", dependencies=reader, response_model=answers.Jobs, responses=refused)
+    @routes.get("/jobs", dependencies=reader, response_model=schemas.Jobs, responses=refused)
     def jobs() -> dict[str, Any]:
         """What runs by the clock, how it last went, and when it runs next."""
         return {"jobs": service.jobs()}
 
-    @routes.get("/admin/scheduler-runs", dependencies=reader, response_model=answers.SchedulerRuns, responses=refused)
+    @routes.get("/admin/scheduler-runs", dependencies=reader, response_model=schemas.SchedulerRuns, responses=refused)
     def scheduler_runs(
         name: Word = "",
         outcome: Outcome = "",
@@ -150,12 +150,12 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         offset: Offset = 0,
     ) -> dict[str, Any]:
         """Runs of jobs (by `name` and `outcome`) and audit entries (by how `action` begins, and `actor`)."""
-        chosen = ledger.Chosen(
+        chosen = job_log.Chosen(
             name=name, outcome=outcome, action=action, actor=actor, since=since, until=until, limit=limit, offset=offset
         )
-        return ledger.latest(core.query, chosen)
+        return job_log.latest(core.query, chosen)
 
-    @routes.get("/settings", dependencies=reader, response_model=answers.SettingsInForce, responses=refused)
+    @routes.get("/settings", dependencies=reader, response_model=schemas.SettingsInForce, responses=refused)
     def settings() -> dict[str, Any]:
         """Every setting in force; secrets are not shown."""
         return {"settings": [asdict(row) for row in rows(service.loaded)], "waiting": service.waiting_settings}

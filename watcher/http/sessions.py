@@ -10,21 +10,21 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from watcher import orders, standing
+from watcher.daemon import LiveService
 from watcher.errors import NoSuchSession
-from watcher.http import answers
-from watcher.http.answers import problems
+from watcher.http import schemas
 from watcher.http.auth import NOT_THEIRS, Doorkeeper
+from watcher.http.errors import answered
 from watcher.http.params import PLAIN, Limit, Offset, Word
-from watcher.http.refusals import answered
-from watcher.live import LiveService
+from watcher.http.schemas import problems
+from watcher.pipeline import commands, session_status
 
 #: The longest path there can be, each byte percent-encoded, and a node's name.
 _KEY = Field(max_length=20_000, pattern=PLAIN, examples=["0f4e7d2a"])
 Status = Literal["", "ok", "failed", "quarantined", "gone"]
 
 
-def ordered(request: Request, work: Callable[[], list[orders.Answer]]) -> list[orders.Answer]:
+def ordered(request: Request, work: Callable[[], list[commands.Answer]]) -> list[commands.Answer]:
     """What became of an order; the audit has the sessions that it was about."""
     given = answered(work)
     request.state.resource = ", ".join(sorted({answer.session for answer in given}))[:500]
@@ -47,7 +47,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     refused = problems(400, 401, 403, 429)
     core = service.core
 
-    @routes.get("", response_model=answers.Sessions, responses=refused)
+    @routes.get("", response_model=schemas.Sessions, responses=refused)
     def sessions(
         only: str = Depends(keeper.only),
         processor: Word = "",
@@ -60,21 +60,22 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         """Sessions and what became of them, the latest first; a user's token has its user's."""
         if only and user not in ("", only):
             raise HTTPException(403, NOT_THEIRS)
-        return standing.listing(core.query, standing.Chosen(processor, status, only or user, text, limit, offset))
+        chosen = session_status.Chosen(processor, status, only or user, text, limit, offset)
+        return session_status.listing(core.query, chosen)
 
-    @routes.get("/one", response_model=answers.Session, responses={**refused, **problems(404)})
+    @routes.get("/one", response_model=schemas.Session, responses={**refused, **problems(404)})
     def session(
         session: Annotated[str, _KEY, Query(description="Any part of its key that means one session.")],
         only: str = Depends(keeper.only),
     ) -> dict[str, Any]:
         """Everything that is known of one session, with why it is where it is; a user's token has its user's."""
         try:
-            key = standing.find(core.query, core.tree, session, only)
+            key = session_status.find(core.query, core.tree, session, only)
         except NoSuchSession as error:
             raise HTTPException(404, str(error)) from None
-        return standing.session(core.query, core.tree, core.versions(), key)
+        return session_status.session(core.query, core.tree, core.versions(), key)
 
-    def ordering(order: orders.Order, does: str) -> None:
+    def ordering(order: commands.Order, does: str) -> None:
         allowed = keeper.admin(f"sessions_{order}")
 
         @routes.post(
@@ -82,7 +83,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             dependencies=[Depends(allowed)],
             name=f"sessions_{order}",
             description=does,
-            response_model=answers.OrderAnswers,
+            response_model=schemas.OrderAnswers,
             responses={**refused, **problems(404, 500)},
         )
         def _order(

@@ -12,15 +12,15 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
+from watcher.daemon import LiveService
 from watcher.errors import NoFolder, NoRoom, OffsetMismatch, PathRefused, TooLong
-from watcher.http.answers import OffsetProblem, Uploaded, problems
 from watcher.http.auth import NOT_THEIRS, Doorkeeper
 from watcher.http.body import receive
-from watcher.http.gate import UPLOADS
-from watcher.live import LiveService
-from watcher.sessions import key_of
+from watcher.http.guard import UPLOADS
+from watcher.http.schemas import OffsetProblem, Uploaded, problems
+from watcher.http.upload_store import Uploads, parts_of
 from watcher.store.tokens import Caller
-from watcher.upload import Uploads, parts_of
+from watcher.transcripts.sessions import key_of
 
 #: Bodies up to this are kept in memory until they are whole.
 IN_MEMORY = 1 << 20

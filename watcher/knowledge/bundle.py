@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from watcher.knowledge import rule
+from watcher.knowledge import rendering
 from watcher.knowledge.writer import QUERIES
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -29,14 +29,14 @@ def bundle(query: Query, groups: Sequence[str] = (), now: datetime | None = None
     served: list[dict[str, Any]] = []
     size = total = 0
     for item, title, content, domain, status, confidence, weight, total in rows:  # noqa: B007
-        text = rule.rule(title, content)
+        text = rendering.rule(title, content)
         if status != "mandatory" and (weight <= 0 or size + len(text) > TOKENS * CHARACTERS):
             continue
         size += len(text)
         served.append(
             {
                 "item_id": item,
-                "title": rule.clean_for_agents(title),
+                "title": rendering.clean_for_agents(title),
                 "text": text,
                 "domain": domain,
                 "status": status,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from watcher.knowledge.ending import close_contradictions
+from watcher.knowledge.close import close_contradictions
 from watcher.knowledge.intake import standing_of
 from watcher.knowledge.writer import QUERIES
 from watcher.store.database import Connection

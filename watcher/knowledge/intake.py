@@ -16,11 +16,11 @@ from typing import Any
 
 from processors.contract import Paused
 from watcher.knowledge import confidence
+from watcher.knowledge.ids import contradiction_of, evidence_of, name_of
+from watcher.knowledge.index import LIVE, Entry, Shelf, entry
 from watcher.knowledge.judge import RESOLUTIONS, SEVERITIES, Judge, Resolution, Verdict
-from watcher.knowledge.likeness import SAME_THINGS, alike, opposed, same
-from watcher.knowledge.naming import contradiction_of, evidence_of, name_of
-from watcher.knowledge.rule import clean_for_agents
-from watcher.knowledge.shelf import LIVE, Entry, Shelf, entry
+from watcher.knowledge.rendering import clean_for_agents
+from watcher.knowledge.similarity import SAME_THINGS, alike, opposed, same
 from watcher.knowledge.writer import QUERIES, Writer, noted, put_many
 from watcher.logs import Log
 from watcher.store.database import Connection

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-from watcher.knowledge.likeness import alike, in_common, opposed, without_numbers
-from watcher.knowledge.shelf import Entry
+from watcher.knowledge.index import Entry
+from watcher.knowledge.similarity import alike, in_common, opposed, without_numbers
 
 Severity = Literal["hard", "soft"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)

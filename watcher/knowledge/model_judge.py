@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from processors.asking import Unanswered, ask
-from processors.asking.wrapping import wrap
 from processors.contract import ModelAccess
+from processors.llm import Unanswered, ask
+from processors.llm.prompt_escape import wrap
 from processors.redaction import redact
+from processors.text_features import folded
 from processors.transcript import clean
-from processors.wording import folded
+from watcher.knowledge.index import Entry
 from watcher.knowledge.judge import Judge, Resolution, Severity, Verdict, Words
-from watcher.knowledge.shelf import Entry
 from watcher.settings import Settings, model_access
 
 INSTRUCTIONS = """\
@@ -66,7 +66,7 @@ class Model:
         """See `Judge`.
 
         Raises:
-            Paused, Transient, Unconfigured, Unanswered: see `processors.asking.ask`.
+            Paused, Transient, Unconfigured, Unanswered: see `processors.llm.ask`.
         """
         named = {f"i{number}": other.item_id for number, other in enumerate(others, start=1)}
         shown = [_shown("new", new), *(_shown(name, one) for name, one in zip(named, others, strict=True))]

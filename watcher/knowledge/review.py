@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from watcher.errors import ItemChanged, NoSuchContradiction, ReviewRefused
-from watcher.knowledge import reading, rule
+from watcher.knowledge import queries, rendering
+from watcher.knowledge.close import close_contradictions
 from watcher.knowledge.confidence import OF_SOURCE
-from watcher.knowledge.editing import BLANK, columns, edited, listed
-from watcher.knowledge.editing import Edit as Edit
-from watcher.knowledge.ending import close_contradictions
+from watcher.knowledge.edits import BLANK, columns, edited, listed
+from watcher.knowledge.edits import Edit as Edit
+from watcher.knowledge.ids import evidence_of, name_of
+from watcher.knowledge.index import LIVE, SERVED
 from watcher.knowledge.intake import standing_of
 from watcher.knowledge.judge import RESOLUTIONS
-from watcher.knowledge.naming import evidence_of, name_of
-from watcher.knowledge.shelf import LIVE, SERVED
 from watcher.knowledge.writer import QUERIES, Writer, note
 from watcher.store.database import Connection
 
@@ -60,14 +60,14 @@ class Review:
         after, allowed = _TO[decision]
 
         def put(connection: Connection) -> dict[str, Any]:
-            item = reading.found(connection.execute, which)
+            item = queries.found(connection.execute, which)
             _unchanged(item, seen)
             if item["status"] not in allowed:
                 raise ReviewRefused(f"{which} is {item['status']}; {decision} is for what is {_or(sorted(allowed))}")
             if after in SERVED:
-                rule.must_be_confirmed([(item["title"], item["content"])], confirmed)
+                rendering.must_be_confirmed([(item["title"], item["content"])], confirmed)
             self._become(connection, item, after, actor, decision, reason)
-            return reading.item(connection.execute, which)
+            return queries.item(connection.execute, which)
 
         return self._writer.write(put, durable=True)
 
@@ -83,12 +83,12 @@ class Review:
 
         def put(connection: Connection) -> dict[str, Any]:
             values = edited(BLANK, edit)
-            rule.must_be_confirmed([(values["title"], values["content"])], confirmed)
+            rendering.must_be_confirmed([(values["title"], values["content"])], confirmed)
             item = _new_name(connection, values["title"], values["content"], actor)
             status = "mandatory" if mandatory else "approved"
             self._insert(connection, item, values, status, "admin", actor, actor)
             note(connection, item, self._clock(), actor, "added", None, status, reason)
-            return reading.item(connection.execute, item)
+            return queries.item(connection.execute, item)
 
         return self._writer.write(put, durable=True)
 
@@ -117,16 +117,16 @@ class Review:
         """
 
         def put(connection: Connection) -> dict[str, Any]:
-            item = reading.found(connection.execute, which, viewer)
+            item = queries.found(connection.execute, which, viewer)
             _unchanged(item, seen)
             before = columns(item)
             values = edited(before, edit)
             changed = {key: [before[key], values[key]] for key in values if before[key] != values[key]}
             if not changed:
-                return reading.item(connection.execute, which, viewer)
+                return queries.item(connection.execute, which, viewer)
             # Somebody's own is asked about too: as everybody's again, agents are given it as it stands.
             if item["status"] in SERVED and {"title", "content"} & changed.keys():
-                rule.must_be_confirmed([(values["title"], values["content"])], confirmed)
+                rendering.must_be_confirmed([(values["title"], values["content"])], confirmed)
             if values["owner"] and "owner" in changed:
                 _own(connection, which, values["owner"])
             now = self._clock()
@@ -139,7 +139,7 @@ class Review:
                 ],
             )  # fmt: skip
             note(connection, which, now, actor, "edited", item["status"], item["status"], reason, changed)
-            return reading.item(connection.execute, which, values["owner"] or viewer)
+            return queries.item(connection.execute, which, values["owner"] or viewer)
 
         return self._writer.write(put, durable=True)
 
@@ -154,12 +154,12 @@ class Review:
             raise ReviewRefused(f"a vote is 1, -1 or 0 (to take it back), not {vote}")
 
         def put(connection: Connection) -> dict[str, Any]:
-            reading.found(connection.execute, which, username)
+            queries.found(connection.execute, which, username)
             if vote:
                 connection.execute(QUERIES["vote"], [which, username, vote, self._clock()])
             else:
                 connection.execute(QUERIES["unvote"], [which, username])
-            return reading.item(connection.execute, which, username)
+            return queries.item(connection.execute, which, username)
 
         return self._writer.write(put, durable=True)
 
@@ -187,12 +187,12 @@ class Review:
             raise ReviewRefused(f"the resolution {resolution!r} is none; there are {', '.join(RESOLUTIONS)}")
 
         def put(connection: Connection) -> dict[str, Any]:
-            pair = reading.contradictions(connection.execute, which, resolved=True)
+            pair = queries.contradictions(connection.execute, which, resolved=True)
             if not which or not pair:
                 raise NoSuchContradiction(which)
             if pair[0]["resolution"] is not None:
                 raise ReviewRefused(f"{which} was settled already, as {pair[0]['resolution']}")
-            a, b = (reading.found(connection.execute, pair[0][side]) for side in ("item_a", "item_b"))
+            a, b = (queries.found(connection.execute, pair[0][side]) for side in ("item_a", "item_b"))
             # Settled before its items are ended, which closes what else is open with them.
             settle = [which, resolution, actor, self._clock(), reason]
             connection.execute(QUERIES["resolve"], [*settle, None])
@@ -204,7 +204,7 @@ class Review:
                 said = (title or pair[0]["merged_title"], content or pair[0]["merged_content"])
                 merged = self._merge(connection, a, b, said, actor, which, confirmed)
                 connection.execute(QUERIES["resolve"], [*settle, merged])
-            return reading.contradictions(connection.execute, which, resolved=True)[0]
+            return queries.contradictions(connection.execute, which, resolved=True)[0]
 
         return self._writer.write(put, durable=True)
 
@@ -267,7 +267,7 @@ class Review:
         if (title, content) in ((a["title"], a["content"]), (b["title"], b["content"])):
             raise ReviewRefused("this is what one of the two says; keep that one instead")
         if status in SERVED:
-            rule.must_be_confirmed([(title, content)], confirmed)
+            rendering.must_be_confirmed([(title, content)], confirmed)
         merged = _new_name(connection, title, content, actor)
         now = self._clock()
         for item in (a, b):
@@ -323,7 +323,7 @@ class Review:
 
 def _any(connection: Connection, which: str) -> dict[str, Any]:
     ((owner,),) = connection.execute("SELECT owner FROM knowledge_items WHERE item_id = $1", [which])
-    return reading.found(connection.execute, which, owner)
+    return queries.found(connection.execute, which, owner)
 
 
 def _new_name(connection: Connection, title: str, content: str, actor: str) -> str:
@@ -345,7 +345,7 @@ def _new_name(connection: Connection, title: str, content: str, actor: str) -> s
 
 
 def _unchanged(item: dict[str, Any], seen: str | None) -> None:
-    if seen is not None and seen != rule.digest(item["title"], item["content"]):
+    if seen is not None and seen != rendering.digest(item["title"], item["content"]):
         raise ItemChanged(item["item_id"])
 
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from watcher.errors import SettingsError
 from watcher.logs import Log
-from watcher.sessions import Signature
 from watcher.settings.load import FILE, Loaded, load
+from watcher.transcripts.sessions import Signature
 
 log = Log()
 

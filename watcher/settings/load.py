@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from processors.contract import LONGEST, Seconds
 from watcher.errors import SettingsError
-from watcher.registry import Refused, discover
+from watcher.plugins import Refused, discover
 from watcher.settings.tables import SECRET, Settings, known, written
 
 Source = Literal["default", "file", "environment", "command line"]

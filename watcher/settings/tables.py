@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from processors.asking import KEYS
 from processors.contract import Bytes, ModelAccess, ProcessorSettings, Seconds
+from processors.llm import KEYS
 from watcher.settings.patterns import Pattern
 
 #: Settings whose values are not shown.

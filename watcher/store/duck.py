@@ -17,8 +17,8 @@ import msgspec
 
 from watcher.errors import DatabaseTrouble, StateInUse, first_line
 from watcher.logs import Log
-from watcher.memory import give_back
-from watcher.store.cursor import PATIENCE, DuckConnection, Gate, is_poison, object_size, readable
+from watcher.malloc import give_back
+from watcher.store.connection import PATIENCE, DuckConnection, Gate, is_poison, object_size, readable
 from watcher.store.database import Blame, read
 from watcher.store.sql import quoted, text
 from watcher.store.wal import hidden_commits, place_beside

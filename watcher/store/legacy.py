@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from watcher.errors import LegacyRefused
-from watcher.sessions import key_of
 from watcher.store.database import Connection, Database
+from watcher.transcripts.sessions import key_of
 
 _FIELDS = ("username", "processed_at", "items_extracted", "file_hash")
 

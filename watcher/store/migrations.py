@@ -12,8 +12,8 @@ from pathlib import Path
 
 from processors.contract import Processor
 from watcher.logs import Log
-from watcher.store.counting import Counting
 from watcher.store.database import Connection, Database
+from watcher.store.dedup import Counting
 from watcher.store.legacy import take_over
 from watcher.store.sql import QUERIES, fill
 

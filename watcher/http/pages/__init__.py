@@ -9,13 +9,13 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from watcher.daemon import LiveService
 from watcher.errors import Unconfirmed, first_line
 from watcher.http.auth import Doorkeeper
-from watcher.http.pages import entrance, memory, overview, runs, sessions, usage
+from watcher.http.pages import memory, overview, runs, sessions, sign_in, usage
 from watcher.http.pages.forms import SignInNeeded
-from watcher.http.pages.frame import STATIC, Frame
 from watcher.http.pages.headers import Headers
-from watcher.live import LiveService
+from watcher.http.pages.layout import STATIC, Frame
 
 #: What answers programs: its refusals stay JSON.
 _FOR_PROGRAMS = ("/api/", "/metrics")
@@ -24,7 +24,7 @@ _FOR_PROGRAMS = ("/api/", "/metrics")
 def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
     """Add the pages to the application of the API."""
     frame = Frame(service, keeper)
-    for part in (entrance, overview, usage, sessions, memory, runs):
+    for part in (sign_in, overview, usage, sessions, memory, runs):
         app.include_router(part.router(frame), include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Headers)
@@ -32,7 +32,7 @@ def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
     def for_a_program(request: Request) -> bool:
         return request.url.path.startswith(_FOR_PROGRAMS)
 
-    def sign_in(request: Request, _error: Exception) -> Response:
+    def to_sign_in(request: Request, _error: Exception) -> Response:
         return RedirectResponse(frame.sign_in_address(request), 303)
 
     async def refused(request: Request, error: Exception) -> Response:
@@ -73,7 +73,7 @@ def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
 
     app.add_exception_handler(405, other_method)
     app.add_exception_handler(Unconfirmed, unconfirmed)
-    app.add_exception_handler(SignInNeeded, sign_in)
+    app.add_exception_handler(SignInNeeded, to_sign_in)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, impossible)
     for kind in service.core.database.Error:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Request
 
-from watcher.http.signin import Visit
+from watcher.http.login_sessions import Visit
 
 #: A form is longer than this only if somebody means harm, in bytes.
 LONGEST = 64_000

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from processors.verification.reports import around
+from watcher.http.errors import answered
 from watcher.http.pages.forms import fields
-from watcher.http.pages.frame import Frame, Visitor, inside
-from watcher.http.refusals import answered
-from watcher.knowledge import reading
+from watcher.http.pages.layout import Frame, Visitor, inside
+from watcher.knowledge import queries
 from watcher.knowledge.bundle import bundle
-from watcher.knowledge.editing import BLANK, DOMAINS
+from watcher.knowledge.edits import BLANK, DOMAINS
+from watcher.knowledge.index import SERVED
 from watcher.knowledge.review import DECISIONS, Decision, Edit
-from watcher.knowledge.shelf import SERVED
 
 #: How many items a page shows at first, and when asked for more.
 FIRST, MORE = 25, 100
@@ -36,27 +36,27 @@ def router(frame: Frame) -> APIRouter:
     @routes.get("/memory")
     def _list(request: Request, status: Given = "", domain: Given = "", text: Given = "", more: Given = "") -> Response:
         visitor = frame.visitor(request)
-        for name, value, accepted in (("status", status, reading.STATUSES), ("domain", domain, DOMAINS)):
+        for name, value, accepted in (("status", status, queries.STATUSES), ("domain", domain, DOMAINS)):
             if value not in ("", *accepted):
                 raise HTTPException(400, f"{name} = {value[:50]}: {', '.join(accepted)} are accepted.")
         served = visitor.only is not None
-        wanted = reading.Wanted(status, domain, text.strip(), served, MORE if more else FIRST)
-        found = reading.items(core.query, wanted, visitor.caller.username)
+        wanted = queries.Wanted(status, domain, text.strip(), served, MORE if more else FIRST)
+        found = queries.items(core.query, wanted, visitor.caller.username)
         words = {"status": status, "domain": domain, "text": text.strip()}
         return frame.show(
             request,
             "memory.html",
             visitor,
-            items=reading.with_proof(core.query, found["items"]),
+            items=queries.with_proof(core.query, found["items"]),
             total=found["total"],
             chosen=wanted,
             narrowed=any(words.values()),
             words=urlencode({name: value for name, value in words.items() if value}),
             back=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-            statuses=reading.STATUSES,
+            statuses=queries.STATUSES,
             domains=DOMAINS,
-            counts=None if served else reading.counts(core.query),
-            contradictions=[] if served else reading.contradictions(core.query),
+            counts=None if served else queries.counts(core.query),
+            contradictions=[] if served else queries.contradictions(core.query),
             bundle=bundle(core.query),
             blank=BLANK,
         )
@@ -65,7 +65,7 @@ def router(frame: Frame) -> APIRouter:
     def _one(request: Request, item: Name) -> Response:
         visitor = frame.visitor(request)
         caller = visitor.caller
-        found = answered(lambda: reading.item(core.query, item, caller.username, visitor.only is not None))
+        found = answered(lambda: queries.item(core.query, item, caller.username, visitor.only is not None))
         back = address_of(item)
         votes = {one["username"]: one["vote"] for one in found["votes"]}
         return frame.show(
@@ -83,7 +83,7 @@ def router(frame: Frame) -> APIRouter:
     def _context(request: Request, item: Name, evidence: Name) -> Response:
         visitor = frame.visitor(request)
         only_served = visitor.only is not None
-        found = answered(lambda: reading.item(core.query, item, visitor.caller.username, only_served))
+        found = answered(lambda: queries.item(core.query, item, visitor.caller.username, only_served))
         said = next((one for one in found["evidence"] if one["evidence_id"] == evidence), None)
         if said is None or visitor.only not in (None, said["username"]):
             raise HTTPException(404, f"There is no evidence {evidence!r} that you may see of this item.")
@@ -179,7 +179,7 @@ def router(frame: Frame) -> APIRouter:
 
     def seen_by_them(visitor: Visitor, which: str) -> None:
         """Nothing is done to what they cannot see."""
-        answered(lambda: reading.item(core.query, which, visitor.caller.username, visitor.only is not None))
+        answered(lambda: queries.item(core.query, which, visitor.caller.username, visitor.only is not None))
 
     return routes
 

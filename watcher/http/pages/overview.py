@@ -11,10 +11,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from processors.usage import reports
-from watcher.http.pages import drawing
-from watcher.http.pages.frame import Frame
+from watcher.health.summary import gather
+from watcher.http.pages import charts as drawing
+from watcher.http.pages.layout import Frame
 from watcher.http.reports import standing
-from watcher.status import gather
 
 #: So many days are drawn.
 DAYS = 14

@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
+from watcher.app import job_of
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured
 from watcher.http.pages.forms import day
-from watcher.http.pages.frame import Frame, Visitor
-from watcher.service import job_of
-from watcher.store import ledger
+from watcher.http.pages.layout import Frame, Visitor
+from watcher.store import job_log
 
 #: How many runs and entries are shown at first, and when asked for more.
 FIRST, MORE = 25, 500
@@ -50,7 +50,7 @@ def router(frame: Frame) -> APIRouter:
         if outcome not in ("", *OUTCOMES):
             raise HTTPException(400, f"outcome = {outcome[:50]}: {', '.join(OUTCOMES)} are accepted.")
         most = MORE if more else FIRST
-        wanted = ledger.Chosen(
+        wanted = job_log.Chosen(
             name=name,
             outcome=outcome,
             text=asked.strip(),
@@ -60,7 +60,7 @@ def router(frame: Frame) -> APIRouter:
             until=day("until", until),
             limit=most + 1,
         )
-        runs, audit = ledger.runs(core.query, wanted), ledger.audit(core.query, wanted)
+        runs, audit = job_log.runs(core.query, wanted), job_log.audit(core.query, wanted)
         days = {"since": since, "until": until}
         chosen = {"name": name, "outcome": outcome, "asked": asked, "actor": actor, "refused": refused, **days}
         left_out = max(len(runs), len(audit)) > most
@@ -75,7 +75,7 @@ def router(frame: Frame) -> APIRouter:
             more=f"{ADDRESS}?{urlencode({**chosen, 'more': '1'})}" if left_out and not more else None,
             names=sorted({*core.jobs.names(), *([name] if name else [])}),
             outcomes=OUTCOMES,
-            actors=ledger.actors(core.query),
+            actors=job_log.actors(core.query),
         )
 
     @routes.post(f"{ADDRESS}/run")

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from processors.errors import reports as errors
-from processors.usage.reports import course, reconcile
-from processors.usage.reports.course import Moment
-from watcher import orders, standing
+from processors.usage.reports import reconcile, timeline
+from processors.usage.reports.timeline import Moment
 from watcher.errors import NoSuchSession
-from watcher.http.pages import drawing
-from watcher.http.pages.frame import Frame, Visitor
+from watcher.http.pages import charts
+from watcher.http.pages.layout import Frame, Visitor
 from watcher.http.sessions import ordered
+from watcher.pipeline import commands, session_status
 
 #: How many sessions a page shows at first, and when asked for more.
 FIRST, MORE = 50, 500
@@ -51,10 +51,10 @@ def router(frame: Frame) -> APIRouter:
         visitor = frame.visitor(request)
         if visitor.only is not None:
             user = visitor.only
-        if status not in ("", *standing.STATUSES):
-            raise HTTPException(400, f"status = {status[:50]}: {', '.join(standing.STATUSES)} are accepted.")
-        chosen = standing.Chosen(processor, status, user, text.strip(), MORE if more else FIRST)
-        found = standing.whole(core.query, chosen)
+        if status not in ("", *session_status.STATUSES):
+            raise HTTPException(400, f"status = {status[:50]}: {', '.join(session_status.STATUSES)} are accepted.")
+        chosen = session_status.Chosen(processor, status, user, text.strip(), MORE if more else FIRST)
+        found = session_status.whole(core.query, chosen)
         keys = [one["session"] for one in found["sessions"]]
         words = {"text": chosen.text, "processor": processor, "status": status, "user": user}
         return frame.show(
@@ -66,8 +66,8 @@ def router(frame: Frame) -> APIRouter:
             narrowed=any(words[name] for name in words if name != "user" or visitor.only is None),
             words=urlencode({name: value for name, value in words.items() if value}),
             processors=sorted({*core.pipelines, *([processor] if processor else [])}),
-            statuses=standing.STATUSES,
-            glances=course.glances(core.query, keys) if keys and "usage" in core.pipelines else {},
+            statuses=session_status.STATUSES,
+            glances=timeline.glances(core.query, keys) if keys and "usage" in core.pipelines else {},
             root=core.tree.root,
         )
 
@@ -77,9 +77,9 @@ def router(frame: Frame) -> APIRouter:
         found = known(visitor, session)
         most = ALL if whole else SOME
         counted = "usage" in core.pipelines
-        moments = course.timeline(core.query, session, most + 1) if counted else []
-        summary = course.summary(core.query, session) if counted else None
-        related = course.related(core.query, summary) if summary is not None else {}
+        moments = timeline.timeline(core.query, session, most + 1) if counted else []
+        summary = timeline.summary(core.query, session) if counted else None
+        related = timeline.related(core.query, summary) if summary is not None else {}
         theirs = {name: [key for key in keys if may_see(visitor, key)] for name, keys in related.items()}
         return frame.show(
             request,
@@ -93,7 +93,7 @@ def router(frame: Frame) -> APIRouter:
             left_out=len(moments) > most,
             most=most,
             whole=bool(whole),
-            drawn=drawing.drawn(frame, request, drawing.course(moments[:most])),
+            drawn=charts.drawn(frame, request, charts.course(moments[:most])),
             failures=errors.of_session(core.query, session) if "errors" in core.pipelines else {},
             counted=counted,
         )
@@ -108,13 +108,13 @@ def router(frame: Frame) -> APIRouter:
 
     def known(visitor: Visitor, key: str) -> dict[str, Any]:
         """What is known of a session that this visitor may see; one that is not theirs is not there."""
-        if not may_see(visitor, key) or not standing.is_known(core.query, core.tree, key):
+        if not may_see(visitor, key) or not session_status.is_known(core.query, core.tree, key):
             raise HTTPException(404, str(NoSuchSession(key[:200], [])))
-        found = standing.session(core.query, core.tree, core.versions(), key)
+        found = session_status.session(core.query, core.tree, core.versions(), key)
         nothing = dict.fromkeys(("status", "items_extracted", "processed_bytes", "processed_at"))
         return {**found, "processors": [{**nothing, **one} for one in found["processors"]]}
 
-    def ordering(order: orders.Order) -> None:
+    def ordering(order: commands.Order) -> None:
         allowed = frame.acting(f"sessions_{order}")
 
         @routes.post(f"/sessions/{order}", name=f"page_sessions_{order}")
@@ -132,12 +132,12 @@ def router(frame: Frame) -> APIRouter:
             back = f"/sessions/one?{urlencode({'session': session})}" if session and order != "forget" else "/sessions"
             return frame.done(visitor, _told(order, answers), back)
 
-    for order in orders.ORDERS:
+    for order in commands.ORDERS:
         ordering(order)
     return routes
 
 
-def _told(order: orders.Order, answers: list[orders.Answer]) -> str:
+def _told(order: commands.Order, answers: list[commands.Answer]) -> str:
     """What came of an order, in a sentence or two."""
     done = sorted({answer.session for answer in answers if answer.done})
     refused = [answer for answer in answers if not answer.done]

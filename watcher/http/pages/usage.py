@@ -14,10 +14,10 @@ from fastapi.responses import Response
 from processors.usage import reports
 from processors.usage.reports import Filters, Report, reconcile
 from processors.usage.reports.reconcile import Reconciliation
-from watcher.http.pages import downloads, drawing
-from watcher.http.pages.drawing import Chart
+from watcher.http.pages import charts, downloads
+from watcher.http.pages.charts import Chart
 from watcher.http.pages.forms import day
-from watcher.http.pages.frame import Frame, Visitor
+from watcher.http.pages.layout import Frame, Visitor
 
 #: Without a choice, so many days are shown.
 DAYS = 30
@@ -116,7 +116,7 @@ def router(frame: Frame) -> APIRouter:
             totals=daily.totals,
             people=reports.people(core.query, filters),
             unknown=daily.unknown_models,
-            drawn=drawing.drawn(frame, request, _charts(core.query, filters, found, today)) if daily.rows else None,
+            drawn=charts.drawn(frame, request, _charts(core.query, filters, found, today)) if daily.rows else None,
             tables=[_table(part, found[part.report]) for part in parts],
             stated=_stated(reconcile.part(core.query, "sessions", filters, MOST)) if daily.rows else None,
             last=None if daily.rows else reports.last_day(core.query, filters.user),
@@ -154,12 +154,12 @@ def _charts(query: Any, filters: Filters, found: Mapping[str, Report], today: da
     span = (first, max(first, last))
     uses = reports.uses_by_day(query, filters)
     return [
-        drawing.tokens(days, span),
-        drawing.cost([(row[0], row[1], row[-1]) for row in found["daily_models"].rows], span),
-        drawing.sessions(days, span),
-        drawing.active(reports.active_by_day(query, filters), span),
-        drawing.uses(uses, span),
-        drawing.failures(uses, span),
+        charts.tokens(days, span),
+        charts.cost([(row[0], row[1], row[-1]) for row in found["daily_models"].rows], span),
+        charts.sessions(days, span),
+        charts.active(reports.active_by_day(query, filters), span),
+        charts.uses(uses, span),
+        charts.failures(uses, span),
     ]
 
 

@@ -1,0 +1,397 @@
+"""The service: builds the parts, starts them, and ends them, in an order that can be read aloud."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from processors import llm
+from processors.contract import Processor
+from watcher.collector.job import Collector
+from watcher.errors import OrderFailed, ProcessorUnconfigured, first_line
+from watcher.health import expiring, lag
+from watcher.health import findings as health
+from watcher.jobs import housekeeping
+from watcher.jobs.runner import Jobs
+from watcher.knowledge.erase import Erased
+from watcher.knowledge.model_judge import AsSet
+from watcher.knowledge.notes.job import CorporateMemory
+from watcher.knowledge.notes.reader import PREFIX as NOTES
+from watcher.knowledge.service import Knowledge
+from watcher.logs import Log
+from watcher.pipeline import commands, outdated
+from watcher.pipeline.backoff import Retry
+from watcher.pipeline.pipeline import Cadence, Pipeline, Plan, RunDetails, children
+from watcher.plugins import Refused, discover
+from watcher.sandbox.process import Child
+from watcher.settings import Settings, model_access, of_views, own
+from watcher.store.database import Database, read
+from watcher.store.job_log import Ledger
+from watcher.store.lock import Holder, StateLock
+from watcher.store.migrations import migrate, prepare
+from watcher.store.model_calls import ModelCalls
+from watcher.store.open import open_database
+from watcher.store.sql import QUERIES
+from watcher.store.state import Version
+from watcher.transcripts.sessions import TOGETHER, TOGETHER_AT_LEISURE, Looks, Tree, node_of
+
+log = Log()
+
+HEALTH_CHECK, HOUSEKEEPING, COLLECTOR = "health-check", "housekeeping", "session-collector"
+CORPORATE_MEMORY, INTAKE = "corporate-memory", "knowledge-intake"
+
+#: What a forgotten session said, in the list of answers.
+KNOWLEDGE = "knowledge"
+
+#: More workers than this for one processor only wait for its door.
+MOST_WORKERS = 8
+
+
+def job_of(processor: str) -> str:
+    """The name of the job that sweeps for a processor."""
+    return f"session-processor:{processor}"
+
+
+class Core:
+    """What `run` and `once` share: the lock, the database, the jobs, and a pipeline for each enabled processor."""
+
+    def __init__(self, settings: Settings, command: str, live: bool, early: bool = False) -> None:
+        """Lock the state folder, open the database and build the pipelines; nothing runs yet.
+
+        ``early``: there is work for every processor, so that children may load while the database is opened.
+
+        Raises:
+            StateInUse: another process uses the state folder.
+            DatabaseTrouble: the database cannot be opened.
+        """
+        self.settings = settings
+        self.command = command
+        self.started_at = time.time()
+        self.tree = Tree(settings.paths.sessions.resolve(), settings.paths.layout, settings.node.name)
+        #: The tree as it is now.
+        self.look = Looks(self.tree.list, TOGETHER_AT_LEISURE if live else TOGETHER)
+        self.refused: list[Refused] = []
+        #: Replaced as a whole when one comes or goes: whoever reads it needs no lock.
+        self.pipelines: dict[str, Pipeline] = {}
+        #: What the last look at the whole tree found.
+        self.behind: list[health.Finding] = []
+        self.collector = Collector(lambda: self.settings)
+        self._live = live
+        self._started = False
+        self._stack = ExitStack()
+        wanted = self._wanted()
+        cores = os.cpu_count() or 1
+        # Where somebody waits for the end, every core is to be at work: the children's, then the database's.
+        self._least_workers = 1 if live else min(MOST_WORKERS, max(1, cores // max(1, len(wanted))))
+        threads = None if live else max(1, cores - self._least_workers * len(wanted))
+        with ExitStack() as stack:
+            self.lock = StateLock(settings.paths.state).acquire(Holder(os.getpid(), command))
+            stack.callback(self.lock.release)
+            started = {processor.name: self._start_early(processor, stack) for processor in wanted if early}
+            self.database: Database = open_database(settings, threads=threads)
+            stack.callback(self.database.close)
+            migrate(self.database, self.backups)
+            self.ledger = Ledger(self.database)
+            stack.callback(self.ledger.close)
+            self.knowledge = Knowledge(self.database, AsSet(lambda: self.settings))
+            stack.callback(self.knowledge.close)
+            self.corporate_memory = CorporateMemory(lambda: self.settings, self.knowledge.writer)
+            self.model_calls = ModelCalls(Path(model_access(settings).journal), self.ledger)
+            self.model_calls.take(time.time())
+            self.jobs = Jobs(self.ledger)
+            self.jobs.add(HEALTH_CHECK, self.check)
+            self.jobs.add(HOUSEKEEPING, self.keep_house)
+            self.jobs.add(INTAKE, lambda: asdict(self.knowledge.drain()))
+            self.jobs.add(COLLECTOR, self.collect)
+            self.jobs.add(CORPORATE_MEMORY, self.take_notes)
+            for processor in wanted:
+                self._add(processor, started.get(processor.name))
+            self._stack = stack.pop_all()
+
+    @property
+    def backups(self) -> Path:
+        """Where copies of the database are kept."""
+        return self.settings.paths.state / "backups"
+
+    def take(self, settings: Settings) -> None:
+        """Go on by other settings, as far as processors come, go and change; what waits keeps waiting."""
+        self.settings = settings
+        wanted = {processor.name: processor for processor in self._wanted()}
+        for name in [name for name in self.pipelines if name not in wanted]:
+            self._remove(name)
+        for name, processor in wanted.items():
+            if name not in self.pipelines:
+                self._add(processor)
+                continue
+            # Views may name settings that are nobody's own; those that are the same are left as they are.
+            prepare(self.database, processor, of_views(settings, name), self.backups)
+            plan = self._plan(processor)
+            if plan != self.pipelines[name].plan:
+                self.pipelines[name].change(plan)
+                log.info("goes on by other settings", processor=name)
+
+    def _wanted(self) -> list[Processor]:
+        """The processors that are to work; those that cannot be used are remembered with the reason."""
+        enabled, self.refused = [], []
+        for name, processor in discover().items():
+            if isinstance(processor, Refused):
+                self.refused.append(processor)
+            elif self.settings.processor(name).enabled:
+                enabled.append(processor)
+        return enabled
+
+    def _start_early(self, processor: Processor, stack: ExitStack) -> list[Child]:
+        made = children(processor.name, self.tree, self._plan(processor))
+        for child in made:
+            stack.callback(child.close)
+            child.start()
+        return made
+
+    def _add(self, processor: Processor, early: list[Child] | None = None) -> None:
+        plan = self._plan(processor)
+        troubles: tuple[type[Exception], ...] = (*self.database.Error, KeyError, ValueError, OSError)
+        try:
+            prepare(self.database, processor, of_views(self.settings, processor.name), self.backups)
+        except troubles as error:
+            if isinstance(error, self.database.Error) and self.database.blame(error) != "rows":
+                raise
+            # A stranger's tables that cannot be made are the stranger's trouble.
+            reason = f"its tables cannot be made: {str(error).strip().partition(chr(10))[0]}"
+            self.refused.append(Refused(processor.name, reason))
+            log.error("processor refused", processor=processor.name, reason=reason)
+            return
+        pipeline = Pipeline(processor, plan, self.tree, self.look, self.database, early)
+        self.pipelines = {**self.pipelines, processor.name: pipeline}
+        self.jobs.add(job_of(processor.name), lambda: asdict(pipeline.run_now(self.settings.service.time_budget)))
+        if self._started:
+            pipeline.start()
+
+    def _remove(self, name: str) -> None:
+        pipeline = self.pipelines[name]
+        self.pipelines = {other: kept for other, kept in self.pipelines.items() if other != name}
+        self.jobs.remove(job_of(name))
+        pipeline.stop()
+        if not pipeline.finish(self.settings.service.stop_timeout):
+            log.error("ended with work unfinished; it is taken when the processor is enabled again", processor=name)
+
+    def _plan(self, processor: Processor) -> Plan:
+        settings, live = self.settings, self._live
+        chosen = settings.processor(processor.name)
+        cadence = Cadence(
+            quiet=chosen.quiet if live else 0.0,
+            max_wait=chosen.max_wait if live else 0.0,
+            max_pending=settings.queue.max_pending,
+            settle=settings.queue.settle,
+            second_look=2.0 if live else 0.0,
+            workers=max(chosen.concurrency, self._least_workers),
+            linger=0.0 if live else 0.5,
+        )
+        retry = Retry(settings.retry.first, settings.retry.longest, settings.retry.max_attempts)
+        model = model_access(settings) if chosen.asks_model else None
+        missing = llm.unconfigured(model) if model is not None else None
+        return Plan(chosen, own(settings, processor.name), cadence, retry, model, missing)
+
+    def versions(self) -> dict[str, Version]:
+        """The enabled processors' versions."""
+        return {name: pipeline.versions for name, pipeline in self.pipelines.items()}
+
+    def order(
+        self, order: commands.Order, texts: Sequence[str], status: str, processor: str, older: bool = False
+    ) -> list[commands.Answer]:
+        """Carry out an order for the sessions that people name, and for those with a status.
+
+        ``older``: also for those that an earlier version of a processor has taken, with that processor alone.
+
+        Raises:
+            NoSuchSession, OrderRefused: nothing is meant by it.
+            OrderFailed: the database does not take it.
+        """
+        noted = [text for text in texts if order == "forget" and text.startswith(NOTES)]
+        wanted = commands.Wanted(texts, status, processor, older, noted)
+        answers = commands.carry_out(order, self.pipelines, self.tree, self.query, wanted)
+        if order == "forget" and not processor:
+            forgotten = {answer.session: True for answer in answers if answer.done}
+            answers += [self._forget(key)[0] for key in forgotten]
+        return answers + [self._forget_noted(key) for key in dict.fromkeys(noted)]
+
+    def _forget(self, key: str) -> tuple[commands.Answer, Erased]:
+        """What a forgotten session said is erased from the knowledge base too."""
+        try:
+            erased = self.knowledge.forget(key)
+        except self.database.Error as error:
+            raise OrderFailed(key, first_line(error)) from error
+        message = f"{erased.evidence} pieces of evidence are erased, and {erased.items} items that nothing else proves"
+        return commands.Answer(key, KNOWLEDGE, True, message), erased
+
+    def _forget_noted(self, key: str) -> commands.Answer:
+        """What a note said is erased; it has no rows but in the knowledge base."""
+        answer, erased = self._forget(key)
+        if not erased.evidence and not erased.items:
+            return commands.Answer(key, KNOWLEDGE, False, "nothing is known of it")
+        message = f"{answer.message}; if the note is still there, it is taken again when it changes"
+        return commands.Answer(key, KNOWLEDGE, True, message)
+
+    def order_alone(
+        self, order: commands.Order, texts: Sequence[str], status: str, processor: str, older: bool = False
+    ) -> list[commands.Answer]:
+        """The same while no service runs: rows may be written, and no session is read."""
+        for pipeline in self.pipelines.values():
+            pipeline.door.start()
+        return self.order(order, texts, status, processor, older)
+
+    def run_alone(self, job: str) -> dict[str, Any]:
+        """Run a job while no service runs.
+
+        Raises:
+            NoSuchJob, JobFailed: see `Jobs.run`.
+        """
+        self.start()
+        return self.jobs.run(job, "asked")
+
+    def start(self) -> None:
+        """Let every pipeline work."""
+        self._started = True
+        for pipeline in self.pipelines.values():
+            pipeline.start()
+
+    def run_now(self, names: list[str], budget: float, stop: Callable[[], bool]) -> list[RunDetails]:
+        """Sweep and drain these processors side by side; one that is not configured says so in its details."""
+        details: dict[str, RunDetails] = {}
+
+        def run(name: str) -> None:
+            try:
+                details[name] = self.pipelines[name].run_now(budget, stop)
+            except ProcessorUnconfigured as error:
+                details[name] = RunDetails(name, errors=1, errors_detail=[{"session": "", "error": str(error)}])
+
+        threads = [threading.Thread(target=run, args=(name,), name=f"run:{name}") for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if expiring.is_own(self.tree):
+            at = self.look(), self.pipelines, time.time()
+            expiring.note_own(self.ledger, self.database, self.tree, self.settings, *at)
+        return [details[name] for name in names]
+
+    def stop(self) -> bool:
+        """Begin nothing new, finish or roll back what runs within ``stop_timeout``, and close; False if late."""
+        deadline = time.monotonic() + self.settings.service.stop_timeout
+        self.collector.stop()
+        self.corporate_memory.stop()
+        for pipeline in self.pipelines.values():
+            pipeline.stop()
+        in_time = True
+        for pipeline in self.pipelines.values():
+            if not pipeline.finish(max(0.0, deadline - time.monotonic())):
+                in_time = False
+                log.error("stopped with work unfinished; it is taken again at the next start", processor=pipeline.name)
+        self.model_calls.take(time.time())
+        self._stack.close()
+        return in_time
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Read from the database, on a connection of its own."""
+        return read(self.database, sql, parameters)
+
+    def findings(self) -> list[health.Finding]:
+        """What health has to say about these parts."""
+        now = time.monotonic()
+        found = [finding for pipeline in self.pipelines.values() for finding in health.of_pipeline(pipeline, now)]
+        found += health.of_jobs(self.jobs.running(now), self.jobs.failures(), self.ledger.trouble)
+        found += health.of_collector(self.collector.last)
+        found += health.of_notes(self.corporate_memory.last)
+        found += self.behind
+        found += self._of_knowledge()
+        found += [
+            health.Finding(
+                "warning", "processor_refused", f"{r.name}: {r.reason}. Mend or uninstall it; the others go on."
+            )
+            for r in self.refused
+        ]
+        found += health.of_disk(self.settings.paths.state, self.settings.health.min_free_disk)
+        found += health.of_damage(self.settings.paths.state, self.database.notices)
+        try:
+            tallies = self.query(QUERIES["tallies"])
+            found += health.of_sessions(tallies) + health.of_clock(tallies, time.time())
+            found += health.of_earlier(outdated.of_all(self.query, self.pipelines, node_of(self.tree.key(b""))))
+            known = expiring.known(self.query, self.tree, self.settings)
+            found += expiring.findings_of(known, time.time(), expiring.is_own(self.tree))
+        except self.database.Error as error:
+            found.append(
+                health.Finding(
+                    "unhealthy",
+                    "database",
+                    f"The database cannot be read: {error}. See to the disk, or restore a backup.",
+                )
+            )
+        return found
+
+    def _of_knowledge(self) -> list[health.Finding]:
+        try:
+            owed = self.knowledge.owed()
+        except self.database.Error:
+            owed = None  # that the database cannot be read is said for all of it
+        return health.of_knowledge(self.knowledge.trouble, self.knowledge.died(), owed)
+
+    def look_behind(self) -> None:
+        """Compare the whole tree with the tables: what is behind is among the findings from now on."""
+        every = {
+            name: float(pipeline.plan.settings.sweep_every)
+            for name, pipeline in self.pipelines.items()
+            if pipeline.unconfigured is None  # which is said already
+        }
+        now, listing = time.time(), self.look()
+        behind = lag.of_files(self.database, listing, every, now)
+        self.behind = behind + health.of_links(listing.links, listing.links_count)
+        if expiring.is_own(self.tree):
+            expiring.note_own(self.ledger, self.database, self.tree, self.settings, listing, self.pipelines, now)
+
+    def check(self) -> dict[str, Any]:
+        """Look at everything; the health check's work."""
+        self.look_behind()
+        findings = self.findings()
+        return {"status": health.verdict(findings), "findings": [asdict(finding) for finding in findings]}
+
+    def keep_house(self) -> dict[str, Any]:
+        """Drop what is old, checkpoint and copy the database; the housekeeping's work."""
+        return housekeeping.run(self.settings.housekeeping, self.database, self.ledger, self.pipelines, self.backups)
+
+    def collect(self, dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
+        """Copy what is new in people's homes; the session-collector's work."""
+        stats = self.collector.run(dry_run, verbose)[1]
+        if not dry_run:
+            self.ledger.note_visits(self.settings.node.name, self.collector.seen, self.collector.is_kept)
+        return stats
+
+    def take_notes(self) -> dict[str, Any]:
+        """Take in the notes that people changed; the work of corporate-memory."""
+        try:
+            return self.corporate_memory.run()
+        finally:
+            self.knowledge.wake()
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Each pipeline's queue and tally, for people."""
+        now = time.monotonic()
+        described = []
+        for name, pipeline in self.pipelines.items():
+            oldest = pipeline.queue.oldest()
+            described.append(
+                {
+                    "processor": name,
+                    "waiting": len(pipeline.queue),
+                    "running": pipeline.queue.running,
+                    "oldest_seconds": None if oldest is None else round(now - oldest, 1),
+                    "since_start": asdict(pipeline.tally()),
+                    "last_sweep_at": pipeline.last_sweep_at,
+                    "scanned": pipeline.last_sweep.scanned if pipeline.last_sweep else None,
+                }
+            )
+        return described

@@ -1,0 +1,1 @@
+"""Charts: figures as chart specifications, and as images."""

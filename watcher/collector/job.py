@@ -1,0 +1,108 @@
+"""The collector: visits every home that its patterns name, one after another, and leaves behind what hangs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from watcher.collector.home import Terms, Visit
+from watcher.collector.listing import plain, users
+from watcher.collector.retention import MANAGED, managed_retention
+from watcher.collector.stats import Tally
+from watcher.collector.target import NoRoom, Root
+from watcher.collector.timeouts import Late, Patience
+from watcher.collector.walk import Stopped
+from watcher.errors import CollectionFailed
+from watcher.logs import Log
+from watcher.settings.tables import Settings
+from watcher.transcripts.expiry import Home
+from watcher.transcripts.sessions import Tree
+
+log = Log()
+
+
+class Collector:
+    """Copies people's transcripts; the settings are asked for anew at each run. One run at a time."""
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        wall_clock: Callable[[], float] = time.time,
+        managed: Path = MANAGED,
+    ) -> None:
+        """``managed``: the folder of the organisation's settings of Claude Code."""
+        self._settings, self._wall_clock, self._managed = settings, wall_clock, managed
+        self._patience = Patience()
+        self._stopping = threading.Event()
+        #: What the last run did that was no dry one.
+        self.last = Tally()
+        #: The homes that it saw.
+        self.seen: list[Home] = []
+        #: The folders of homes that it could not list.
+        self._unlisted: set[str] = set()
+
+    def is_kept(self, home: str) -> bool:
+        """Whether a home that the last run did not see may be there all the same."""
+        return home.rpartition("/")[0] in self._unlisted
+
+    def stop(self) -> None:
+        """End what runs before its next file, or piece of one. Idempotent."""
+        self._stopping.set()
+
+    def run(self, dry_run: bool = False, verbose: bool = False) -> tuple[int, dict[str, Any]]:
+        """Copy what is new: 0 if everything could be read and written, 1 if not; and what was done.
+
+        Args:
+            dry_run: only tell what would be done.
+            verbose: log every file that is copied.
+
+        Raises:
+            CollectionFailed: nothing can be copied, or nothing more.
+        """
+        settings = self._settings()
+        target, spare = settings.paths.sessions, settings.health.min_free_disk
+        if Tree(target.resolve(), settings.paths.layout).layout == "projects":
+            raise CollectionFailed(f"{target} is a person's own folder; set paths.sessions to one for all users")
+        managed, doubts = managed_retention(self._managed)
+        stopping, now = self._stopping.is_set, self._wall_clock()
+        terms = Terms(target, spare, settings.collector.largest, dry_run, verbose, stopping, now, managed)
+        total, seen, unlisted = Tally(), [], set[str]()
+        for path, reason in doubts:
+            total.warn("", plain(path), reason)
+        try:
+            Root(target).close()
+            deadline = settings.collector.deadline
+            for name, patterns in users(settings.collector.sources, self._patience, deadline, total, unlisted):
+                visit = Visit(name, patterns, terms)
+                if home := visit.seen(self._visit(visit, deadline, total)):
+                    seen.append(home)
+        except Stopped:
+            raise CollectionFailed("it was stopped; the next run goes on") from None
+        except NoRoom as error:
+            raise CollectionFailed(f"no more can be copied to {target}: {error}") from None
+        except OSError as error:
+            raise CollectionFailed(f"{target}: {error.strerror or error}; see to it, or set paths.sessions") from None
+        stats = {"dry_run": dry_run, **asdict(total)}
+        if not dry_run:
+            self.last, self.seen, self._unlisted = total, seen, unlisted
+        return (1 if total.errors else 0), stats
+
+    def _visit(self, visit: Visit, deadline: float, total: Tally) -> bool:
+        """Visit one home; what it did is added up, whatever became of it. Whether it came through."""
+        try:
+            self._patience.within(visit.path, deadline, visit.run, visit.stop)
+            return True
+        except (Stopped, NoRoom, OSError):
+            raise
+        except Exception as error:  # what nobody foresaw in one home hinders no other
+            if not isinstance(error, Late):
+                log.exception("a home could not be visited", user=visit.user)
+            visit.tally.errors += 1
+            visit.tally.note(visit.user, plain(visit.path), str(error) or type(error).__name__)
+            return False
+        finally:
+            total.add(visit.tally)

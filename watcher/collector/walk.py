@@ -1,0 +1,200 @@
+"""A walk through one home, from which nobody can lead astray: what is meant by patterns is found, links are refused."""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+
+from watcher.collector.safe_open import LINK, Refused, open_folder
+from watcher.collector.stats import Tally
+from watcher.settings.patterns import Pattern
+from watcher.transcripts.sessions import key_of
+
+#: What people keep lies a few folders deep; what lies deeper than this, or has a longer path, was made to do harm.
+DEEPEST, LONGEST_PATH = 32, 1024
+
+
+class Stopped(Exception):
+    """The walk was told to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Where a walk is: below which folders of the home, for which patterns, and the places in each one's parts."""
+
+    fixed: tuple[str, ...]
+    patterns: tuple[Pattern, ...]
+    #: Those that came before, for other folders: copies of their files have their names.
+    rivals: tuple[Pattern, ...]
+    path: tuple[str, ...]
+    places: tuple[frozenset[int], ...]
+
+    def enter(self, name: str) -> Walk:
+        """The same for what is in the folder."""
+        pairs = zip(self.patterns, self.places, strict=True)
+        further = tuple([pattern.enter(places, name) for pattern, places in pairs])
+        return Walk(self.fixed, self.patterns, self.rivals, (*self.path, name), further)
+
+    def is_file(self, name: str) -> bool:
+        """Whether a file of this name is meant."""
+        pairs = zip(self.patterns, self.places, strict=True)
+        return any(pattern.is_file(places, name) for pattern, places in pairs)
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether a file below this may be meant."""
+        return any(self.places)
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The path below the home."""
+        return (*self.fixed, *self.path)
+
+
+class Walking(ABC):
+    """A walk through one user's home; what is done with each file, those who inherit say."""
+
+    def __init__(self, name: str, patterns: Sequence[Pattern], stopping: Callable[[], bool]) -> None:
+        """``stopping``: whether everything is to end."""
+        self.tally = Tally()
+        self.user = key_of(os.fsencode(name))
+        self.path = f"{patterns[0].above.rstrip('/')}/{name}"
+        self.name, self._patterns, self._stopping = name, patterns, stopping
+        self._told_to_stop = threading.Event()
+
+    @abstractmethod
+    def file(self, walk: Walk, folder: int, entry: os.DirEntry[str]) -> None:
+        """Do what is to be done with a file that is meant, in a folder that is open.
+
+        Raises:
+            Refused: it is not what it should be.
+            OSError: it cannot be read.
+        """
+
+    def inside(self, walk: Walk, folder: int) -> AbstractContextManager[None]:
+        """Around all that is done in a folder; may raise as `file` does."""
+        return nullcontext()
+
+    def stop(self) -> None:
+        """End it before the next file, or piece of one."""
+        self._told_to_stop.set()
+
+    def go_on(self) -> None:
+        """Look whether to go on.
+
+        Raises:
+            Stopped: no.
+        """
+        if self._told_to_stop.is_set() or self._stopping():
+            raise Stopped
+
+    def run(self) -> None:
+        """Walk through all of it.
+
+        Raises:
+            Stopped: it was told to.
+            Exception: what `file` and `inside` raise beyond what is theirs.
+        """
+        with ExitStack() as stack:
+            try:
+                above = os.open(self._patterns[0].above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                stack.callback(os.close, above)
+                self.home = open_folder(self.name, above)
+            except Refused as refused:
+                self.tally.users_refused += 1
+                self.note((), str(refused))
+                return
+            except OSError as error:
+                self.failed((), error)
+                return
+            stack.callback(os.close, self.home)
+            self.owner = os.fstat(self.home).st_uid
+            places = list(dict.fromkeys(pattern.fixed for pattern in self._patterns))
+            for at, fixed in enumerate(places):
+                patterns = tuple(pattern for pattern in self._patterns if pattern.fixed == fixed)
+                rivals = tuple(pattern for pattern in self._patterns if pattern.fixed in places[:at])
+                starts = tuple(pattern.start() for pattern in patterns)
+                if self._walk(Walk(fixed, patterns, rivals, (), starts)):
+                    self.tally.users_processed = 1
+
+    def refused(self, parts: tuple[str, ...], reason: str) -> None:
+        """Something in the home is not what it should be."""
+        self.tally.files_refused += 1
+        self.note(parts, reason)
+
+    def failed(self, parts: tuple[str, ...], error: OSError) -> None:
+        """Something in the home cannot be read."""
+        self.tally.errors += 1
+        self.note(parts, error.strerror or str(error))
+
+    def note(self, parts: tuple[str, ...], reason: str) -> None:
+        """What was not read, and why."""
+        self.tally.note(self.user, self.told(parts), reason)
+
+    def told(self, parts: tuple[str, ...]) -> str:
+        """A path of the home, for people."""
+        return key_of(os.fsencode("/".join((self.path, *parts))))
+
+    def _walk(self, walk: Walk) -> bool:
+        """Walk a folder of the home; whether it is there."""
+        with ExitStack() as stack:
+            folder = os.dup(self.home)
+            for depth, part in enumerate(walk.fixed, start=1):
+                stack.callback(os.close, folder)
+                try:
+                    folder = open_folder(part, folder)
+                except FileNotFoundError:
+                    return False
+                except Refused as refused:
+                    self.tally.users_refused += 1
+                    self.note(walk.fixed[:depth], str(refused))
+                    return False
+                except OSError as error:
+                    self.failed(walk.fixed[:depth], error)
+                    return False
+            stack.callback(os.close, folder)
+            self._folder(walk, folder)
+        return True
+
+    def _folder(self, walk: Walk, folder: int) -> None:
+        """Everything in one folder, as it is listed: however much there is, little of it is kept."""
+        try:
+            with self.inside(walk, folder), os.scandir(folder) as entries:
+                for entry in entries:
+                    self.go_on()
+                    self._entry(walk, folder, entry)
+        except Refused as refused:
+            self.refused(walk.whole, str(refused))
+        except OSError as error:
+            self.failed(walk.whole, error)
+
+    def _entry(self, walk: Walk, folder: int, entry: os.DirEntry[str]) -> None:
+        below, is_file = walk.enter(entry.name), walk.is_file(entry.name)
+        if not below.leads_on and not is_file:
+            return
+        try:
+            if below.leads_on and entry.is_dir(follow_symlinks=False):
+                self._below(below, folder)
+            elif is_file:
+                self.file(below, folder, entry)
+            elif entry.is_symlink():  # it may lead to a folder of what is meant
+                raise Refused(LINK)
+        except FileNotFoundError:
+            return  # gone since it was listed
+        except Refused as refused:
+            self.refused(below.whole, str(refused))
+        except OSError as error:
+            self.failed(below.whole, error)
+
+    def _below(self, walk: Walk, above: int) -> None:
+        if len(walk.path) > DEEPEST:
+            raise Refused(f"it lies deeper than {DEEPEST} folders")
+        folder = open_folder(walk.path[-1], above)
+        try:
+            self._folder(walk, folder)
+        finally:
+            os.close(folder)

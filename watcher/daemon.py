@@ -1,0 +1,260 @@
+"""The live service: the core, with an observer, a schedule, and a settings file that is followed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from watcher.app import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, Core, job_of
+from watcher.errors import first_line
+from watcher.health.findings import Finding, Level, of_settings, report, verdict
+from watcher.jobs.runner import first_run
+from watcher.jobs.scheduler import Schedule
+from watcher.logs import Log
+from watcher.pipeline.pipeline import Pipeline
+from watcher.settings import Loaded, Settings
+from watcher.settings.follow import SettingsFile
+from watcher.store.job_log import jobs
+from watcher.watch.observer import Observer, ObserverHealth
+
+log = Log()
+
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+#: Reads the tables, and says what is not as it should be; the number is now, since the epoch.
+Fact = Callable[[Query, float], list[Finding]]
+
+#: How often an owed sweep is looked for, and the settings file looked at, in seconds.
+TICK = 1.0
+#: The database is put to rest when it was not written to, and no tree compared, for so long, in seconds.
+REST = 20.0
+#: So far apart do jobs that are no sweeps begin after a start.
+APART = 10.0
+#: Tables that a running service cannot take up: they are in force from the next start.
+FIXED = ("paths", "node", "database", "observer", "http", "log")
+
+
+class LiveService:
+    """Follows the sessions folder until it is told to stop."""
+
+    def __init__(self, loaded: Loaded, file: SettingsFile | None = None) -> None:
+        """Build everything; nothing runs yet. ``file`` is followed, if it is given.
+
+        Raises:
+            StateInUse: another process uses the state folder.
+            DatabaseTrouble: the database cannot be opened.
+        """
+        self.loaded, settings = loaded, loaded.settings
+        self.core = Core(settings, "run", live=True)
+        self.observer = Observer(
+            self.core.tree.root,
+            self._changed,
+            self._owe_sweep,
+            kind=settings.observer.kind,
+            poll_interval=settings.observer.poll_interval,
+            cookie_interval=settings.observer.cookie_interval,
+        )
+        self.schedule = Schedule()
+        #: What health says of a processor's tables besides, by the processor's name: the faces know that.
+        self.facts: dict[str, Fact] = {}
+        self._file = file
+        #: Settings that were changed, and take effect at the next start.
+        self.waiting_settings: list[str] = []
+        self._told: dict[tuple[str, str], str] = {}
+        #: How many commits of rows there were when this was last looked at.
+        self._commits = 0
+        #: The same of all that the database has had to do, since when, and whether it was put to rest since.
+        self._done, self._since, self._rested = (0, 0), time.monotonic(), False
+        #: From this moment on the clock's sweeps are reckoned.
+        self._started = datetime.now(UTC)
+        self.core.jobs.add(HEALTH_CHECK, self.check)
+
+    def start(self) -> None:
+        """Listen first, then work, then look at everything once: nothing falls between."""
+        self.core.ledger.interrupt()
+        last = self.core.ledger.last_runs()
+        self.observer.start()
+        self.core.start()
+        self.core.knowledge.start()
+        for pipeline in self.core.pipelines.values():
+            self._sweep_by_the_clock(pipeline)
+            self._sweep_soon(pipeline, "start")
+        for number, (name, every) in enumerate(_cadences(self.core.settings).items(), start=1):
+            first = first_run(datetime.now(UTC), last.get(name), every, min(number * APART, every))
+            self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name), first)
+        self.schedule.every("tick", TICK, self._tick)
+        self.schedule.start()
+
+    def stop(self) -> bool:
+        """No new work, finish what runs, close; False if something was late."""
+        self.schedule.stop()
+        in_time = self.observer.close(2.0)
+        return self.core.stop() and in_time
+
+    def alive(self) -> bool:
+        """Whether every thread that the work depends on runs: observer, schedule, workers and doors."""
+        pipelines = self.core.pipelines.values()
+        return self.observer.alive() and self.schedule.alive() and all(pipeline.alive() for pipeline in pipelines)
+
+    def health(self) -> dict[str, Any]:
+        """Everything that is known about the service's state."""
+        return report(
+            self.findings(),
+            uptime_seconds=round(time.time() - self.core.started_at, 1),
+            sessions=str(self.core.tree.root),
+            observer=self.observer.health().state,
+            processors=self.core.describe(),
+        )
+
+    def findings(self) -> list[Finding]:
+        """What is not as it should be, in all parts."""
+        findings = _of_observer(self.observer.health()) + self.core.findings()
+        findings += of_settings(self._file.trouble if self._file else None, self.waiting_settings)
+        findings += self._of_tables()
+        if not self.schedule.alive():
+            message = "The scheduler has died: no sweeps and no jobs by the clock. Restart the service."
+            findings.append(Finding("unhealthy", "scheduler_dead", message))
+        return findings
+
+    def _of_tables(self) -> list[Finding]:
+        core, found = self.core, []
+        with suppress(*core.database.Error):  # that the database cannot be read is said already
+            for name, fact in self.facts.items():
+                if name in core.pipelines:
+                    found += fact(core.query, time.time())
+        return found
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Every job: when it runs next, and how it last went; ready for JSON."""
+        return jobs(self.core.query, self.core.jobs.names(), self.schedule.next_run)
+
+    def take(self, loaded: Loaded) -> None:
+        """Go on by other settings; what cannot change while the service runs waits for its next start."""
+        before, after = self.core.settings, loaded.settings
+        self.waiting_settings = [
+            f"{table}.{key}"
+            for table in FIXED
+            for key in type(getattr(after, table)).model_fields
+            if getattr(getattr(before, table), key) != getattr(getattr(after, table), key)
+        ]
+        after = after.model_copy(update={table: getattr(before, table) for table in FIXED})
+        pipelines = self.core.pipelines
+        unconfigured = {name for name, pipeline in pipelines.items() if pipeline.unconfigured is not None}
+        self.core.take(after)
+        self.loaded = Loaded(after, loaded.sources)
+        for name in pipelines.keys() - self.core.pipelines.keys():
+            self._sweep_no_more(name)
+        for name, pipeline in self.core.pipelines.items():
+            if name not in pipelines or before.processor(name).sweep_every != after.processor(name).sweep_every:
+                self._sweep_by_the_clock(pipeline)
+            if name not in pipelines:
+                self._sweep_soon(pipeline, "enabled")
+            elif name in unconfigured and pipeline.unconfigured is None:
+                self._sweep_soon(pipeline, "configured")
+            elif before.processor(name) != after.processor(name):
+                self._sweep_soon(pipeline, "settings")  # what follows from them is made anew behind it
+        earlier, cadences = _cadences(before), _cadences(after)
+        for name in earlier.keys() - cadences.keys():
+            self.schedule.remove(name)
+        for name, every in cadences.items():
+            if every != earlier.get(name):
+                first = every if name in earlier else 0.0
+                self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name), first)
+        log.info("settings taken up", wait_for_the_next_start=self.waiting_settings)
+
+    def _sweep_by_the_clock(self, pipeline: Pipeline) -> None:
+        # From one start on: those that fall on the same moment share a look at the tree, which costs most of a sweep.
+        every = float(pipeline.plan.settings.sweep_every)
+        run = partial(self._sweep, pipeline, "clock")
+        self.schedule.every(job_of(pipeline.name), every, run, since=self._started)
+
+    def _sweep_soon(self, pipeline: Pipeline, trigger: str) -> None:
+        self.schedule.soon(f"{job_of(pipeline.name)}:{trigger}", partial(self._sweep, pipeline, trigger))
+
+    def _sweep_no_more(self, processor: str) -> None:
+        self.schedule.remove(job_of(processor))
+
+    def _sweep(self, pipeline: Pipeline, trigger: str) -> None:
+        def work() -> Mapping[str, Any]:
+            found = pipeline.sweep(trigger)
+            backfilled = pipeline.backfill()
+            told = {"scanned": found.scanned, "offered": len(found.offered), "unreadable": len(found.unreadable)}
+            return {**told, "backfilled": backfilled} if backfilled else told
+
+        self.core.jobs.by_the_clock(job_of(pipeline.name), trigger, work)
+
+    def check(self) -> dict[str, Any]:
+        """Look at everything; the health check's work in a service that runs."""
+        self.core.look_behind()
+        found = {(one.name, _whose(one)): one for one in self.findings()}
+        for key, one in found.items():
+            if key not in self._told:
+                log.warning("health", level_of_it=one.level, finding=one.name, message=one.message)
+        for key in self._told.keys() - found.keys():
+            log.info("health: it has passed", finding=key[0], message=self._told[key])
+        self._told = {key: one.message for key, one in found.items()}
+        findings = list(found.values())
+        return {"status": verdict(findings), "findings": [asdict(one) for one in findings]}
+
+    def _tick(self) -> None:
+        """One small look at everything that may have come up: a busy schedule is a core that is never at rest."""
+        commits = sum(pipeline.door.commits for pipeline in self.core.pipelines.values())
+        if commits != self._commits:  # one of them may have brought candidates
+            self._commits = commits
+            self.core.knowledge.wake()
+        if (done := (self.core.database.transactions, self.core.look.made)) != self._done:
+            self._done, self._since, self._rested = done, time.monotonic(), False
+        elif not self._rested and time.monotonic() - self._since > REST:
+            self._rested = True
+            self.schedule.soon("rest", self.core.database.rest)
+        self.core.model_calls.take(time.time())
+        for pipeline in self.core.pipelines.values():
+            if pipeline.owes():
+                self.schedule.soon(f"debt:{pipeline.name}", pipeline.settle_debt)
+        if self._file is not None and (loaded := self._file.step(time.monotonic())) is not None:
+            self._take_up(loaded, self._file)
+
+    def _take_up(self, loaded: Loaded, file: SettingsFile) -> None:
+        try:
+            self.take(loaded)
+        except Exception as error:
+            log.debug("changed settings could not be taken up", exc_info=True)
+            file.put_off(f"they could not be taken up: {type(error).__name__}: {first_line(error)}")
+        else:
+            file.taken_up()
+
+    def _changed(self, path: bytes) -> None:
+        key, now = self.core.tree.key(path), time.monotonic()
+        for pipeline in self.core.pipelines.values():
+            pipeline.queue.offer(key, now)
+
+    def _owe_sweep(self, reason: str) -> None:
+        for pipeline in self.core.pipelines.values():
+            pipeline.queue.owe(reason)
+
+
+def _cadences(settings: Settings) -> dict[str, float]:
+    """Every job but the sweeps that runs by the clock, with its interval."""
+    cadences = {HEALTH_CHECK: float(settings.health.every), HOUSEKEEPING: float(settings.housekeeping.every)}
+    if settings.collector.enabled:
+        cadences[COLLECTOR] = float(settings.collector.every)
+    if settings.corporate_memory.enabled:
+        cadences[CORPORATE_MEMORY] = float(settings.corporate_memory.every)
+    return cadences
+
+
+def _whose(finding: Finding) -> str:
+    """What tells findings of one name apart."""
+    return str(finding.details.get("processor", finding.details.get("home", "")))
+
+
+def _of_observer(observer: ObserverHealth) -> list[Finding]:
+    """A deaf observer means that changes are only noticed by sweeps."""
+    if observer.state == "ok" or observer.state == "starting":
+        return []
+    level: Level = "unhealthy" if observer.state == "deaf" else "warning"
+    return [Finding(level, f"observer_{observer.state}", observer.reason)]

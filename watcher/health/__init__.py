@@ -1,0 +1,1 @@
+"""Health: what is wrong, how far behind the service is, and what it stands on."""

@@ -1,0 +1,65 @@
+"""What the API answers about usage beside what clients state, for its description."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from watcher.http.schemas import Answer
+
+By = Literal["sessions", "users", "days", "models"]
+
+
+class Reconciled(Answer):
+    """Sums over the sessions in which it is known what the client spent."""
+
+    sessions: int = Field(description="How many they are.", examples=[12])
+    counted_input_tokens: int = Field(description="Counted, of what the client had stated.")
+    counted_output_tokens: int
+    counted_cache_creation_tokens: int
+    counted_cache_read_tokens: int
+    counted_cost_usd: float
+    client_input_tokens: int = Field(description="What the client says.")
+    client_output_tokens: int
+    client_cache_creation_tokens: int
+    client_cache_read_tokens: int
+    client_cost_usd: float
+    not_yet_stated_input_tokens: int = Field(description="Counted, after the statement.")
+    not_yet_stated_output_tokens: int
+    not_yet_stated_cache_creation_tokens: int
+    not_yet_stated_cache_read_tokens: int
+    not_yet_stated_cost_usd: float
+    unexplained_input_tokens: int = Field(
+        description="The client's less what is counted: on no line; negative where the client says less."
+    )
+    unexplained_output_tokens: int
+    unexplained_cache_creation_tokens: int
+    unexplained_cache_read_tokens: int
+    unexplained_cost_usd: float
+
+
+class Apart(Answer):
+    """Sessions that are in no sum, since it is not known what the client spent in them."""
+
+    reason: Literal["no statement", "parent unknown", "parent not stated"]
+    sessions: int = Field(examples=[340])
+    cost_usd: float = Field(description="What is counted in them.")
+
+
+class Reconciliation(Answer):
+    """What is counted beside what clients state, with totals."""
+
+    report: Literal["reconcile"]
+    by: By = Field(description="What a row is about.")
+    columns: list[str] = Field(examples=[["username", "sessions", "counted_cost_usd", "unexplained_cost_usd"]])
+    rows: list[list[Any]] = Field(
+        description="Of this page; a value a column. Days in their order, all else with what is explained least first.",
+        examples=[[["ann", 4, 3.2, 0.4]]],
+    )
+    totals: Reconciled = Field(description="Over all rows, not those of the page alone, but those with a reason.")
+    total_rows: int = Field(description="How many rows there are.", examples=[31])
+    apart: list[Apart] = Field(
+        description="What is in no sum; sessions without a statement by the days of their calls."
+    )
+    unknown_models: list[str] = Field(description="Models without a price: their cost is missing in what is counted.")

@@ -1,0 +1,1 @@
+"""Jobs: what runs by the clock or on request, one run at a time, recorded."""

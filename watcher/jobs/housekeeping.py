@@ -1,0 +1,108 @@
+"""Housekeeping: drops what is older than it is to be kept, and keeps the database small and copied."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from watcher.errors import ExportRefused, first_line
+from watcher.logs import Log
+from watcher.pipeline.pipeline import Pipeline
+from watcher.settings.tables import Housekeeping
+from watcher.store.database import Connection, Database
+from watcher.store.job_log import Ledger
+from watcher.store.parquet_export import DayFiles
+
+log = Log()
+
+#: Old rows are dropped a month at a time, so that no transaction grows without bound.
+SLICE = timedelta(days=30)
+#: What copies' names begin with: those made here, and those that migrations leave.
+KINDS = ("backup", "before")
+#: How long a slice may take, with its days' files; seconds.
+PATIENCE = 600.0
+NO_FILE = "the database is on a server, whose own tools copy it (pg_dump)"
+
+
+def run(
+    settings: Housekeeping, database: Database, ledger: Ledger, pipelines: Mapping[str, Pipeline], backups: Path
+) -> dict[str, Any]:
+    """Do all of it; what was done.
+
+    Raises:
+        OSError: the folder for copies cannot be written.
+        ExportRefused: something cannot be exported; everything else is done, and nothing is dropped that is missing.
+    """
+    export = DayFiles(Path(settings.export), database) if settings.export else None
+    exported, missing = _export(export, pipelines) if export else (0, {})
+    dropped = 0
+    if settings.keep_events:
+        before = datetime.now(UTC) - timedelta(seconds=settings.keep_events)
+        for name, pipeline in pipelines.items():
+            if name not in missing:
+                dropped += drop_events(pipeline, before, export)
+    ledger.drop(settings.keep_runs, settings.keep_audit)
+    database.checkpoint()
+    copy = back_up(database, backups) if settings.backups else None
+    removed = rotate(backups, settings.backups) if settings.backups else 0
+    if missing:
+        told = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+        raise ExportRefused(f"not everything could be exported to {settings.export} ({told}); the rest is done")
+    return {
+        "days_exported": exported,
+        "events_dropped": dropped,
+        "backup": copy.name if copy else None,
+        "backups_removed": removed,
+    }
+
+
+def _export(export: DayFiles, pipelines: Mapping[str, Pipeline]) -> tuple[int, dict[str, str]]:
+    """How many files were written, and why a processor's could not be: that is no other's trouble."""
+    count, missing = 0, {}
+    for name, pipeline in pipelines.items():
+        try:
+            connection = export.database.connect()
+            try:
+                count += export.write(connection, pipeline.passes.exports)
+            finally:
+                connection.close()
+        except (*export.database.Error, *DayFiles.Error) as error:
+            missing[name] = first_line(error)
+            log.error("not exported", processor=name, error=missing[name])
+    return count, missing
+
+
+def drop_events(pipeline: Pipeline, before: datetime, export: DayFiles | None) -> int:
+    """Drop a processor's rows that tell of what was before a time, through its door; how many."""
+    dropped = 0
+    while expiring := pipeline.door.call(partial(pipeline.passes.expiring, before=before)):
+        for table, oldest in expiring.items():
+            until = min(before, oldest + SLICE)
+
+            def drop(connection: Connection, table: str = table, until: datetime = until) -> int:
+                if export is not None:  # here, where no row can come between the two
+                    export.write(connection, pipeline.passes.exports, dropping=until)
+                return pipeline.passes.expire(connection, table, until)
+
+            count = pipeline.door.call(drop, timeout=PATIENCE)
+            log.info("old rows dropped", processor=pipeline.name, table=table, rows=count, before=until.isoformat())
+            dropped += count
+    return dropped
+
+
+def back_up(database: Database, folder: Path, stamp: str | None = None) -> Path | None:
+    """A copy of the database under today's name; None where the database is not a file of ours."""
+    return database.keep_copy(folder, f"{KINDS[0]}-{stamp or time.strftime('%Y%m%dT%H%M%S')}")
+
+
+def rotate(folder: Path, keep: int) -> int:
+    """Remove all but the newest copies; how many went."""
+    ours = [path for kind in KINDS for path in folder.glob(f"{kind}-*.duckdb")]
+    copies = sorted(ours, key=lambda path: (path.stat().st_mtime_ns, path.name))
+    for copy in copies[:-keep]:
+        copy.unlink()
+    return max(0, len(copies) - keep)

@@ -1,0 +1,1 @@
+"""Pipeline: from a changed session to committed rows, for one processor."""

@@ -1,0 +1,81 @@
+"""Backfill: columns that follow from stored ones are made anew when what they are based on has changed.
+
+What has changed is the settings or a library: prices, say. The rows of sessions whose files are gone are made anew
+too; those of sessions that are to be taken again anyway are left to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from processors.contract import Backfill, Backfills, Processor
+from watcher.errors import BackfillFailed
+from watcher.logs import Log
+from watcher.pipeline.committer import Door
+from watcher.sandbox.process import Child
+from watcher.sandbox.protocol import Failed, Fill, Filled, Reply
+from watcher.store.database import Connection, Database
+
+log = Log()
+
+#: So many sessions are made anew in one transaction.
+SESSIONS = 100
+#: The sessions among those that are stale ({stale}) that no sweep takes again.
+_STAY = """
+SELECT stale.session_file FROM ({stale}) AS stale
+JOIN session_processor_state s ON s.session_file = stale.session_file AND s.processor_name = $2
+WHERE s.status = 'gone' OR s.processor_version IS NULL OR s.processor_version >= $3
+ORDER BY stale.session_file LIMIT $4
+"""
+
+
+def run(
+    processor: Processor,
+    settings: Any,
+    child: Child,
+    door: Door,
+    database: Database,
+    stop: Callable[[], bool],
+) -> int:
+    """Make anew what is stale; how many rows that were.
+
+    Raises:
+        BackfillFailed: the processor could not, with its reason.
+        Stopped: ``stop`` said so.
+    """
+    backfill = processor.schema.backfill
+    if backfill is None or not isinstance(processor, Backfills):
+        return 0
+    basis, made = processor.basis(settings), 0
+    connection = database.connect()
+    try:
+        sql = _STAY.format(stale=backfill.stale)
+        while found := connection.execute(sql, [basis, processor.name, processor.version, SESSIONS]):
+            keys = [key for (key,) in found]
+            rows = connection.execute(backfill.given, [keys, basis])
+            lines = _ask(child, rows, processor.name, stop)
+            door.call(lambda writer, keys=keys, lines=lines: _store(writer, backfill, keys, basis, lines))  # type: ignore[misc]
+            made += len(rows)
+    finally:
+        connection.close()
+        child.close()
+    if made:
+        log.info("rows were made anew", processor=processor.name, rows=made)
+    return made
+
+
+def _ask(child: Child, rows: list[tuple[Any, ...]], name: str, stop: Callable[[], bool]) -> bytes:
+    if not rows:
+        return b""
+    reply: Reply | Filled
+    ((_, reply),) = child.run([Fill([list(row) for row in rows])], stop)
+    if isinstance(reply, Filled):
+        return reply.lines
+    raise BackfillFailed(name, reply.error if isinstance(reply, Failed) else f"it answered with {type(reply).__name__}")
+
+
+def _store(connection: Connection, backfill: Backfill, keys: list[str], basis: int, lines: bytes) -> None:
+    with connection.rows(backfill.columns, lines) as source:
+        for statement in backfill.store:
+            connection.execute(statement.replace("{values}", source), [keys, basis])

@@ -1,0 +1,285 @@
+"""The door: the one way by which a processor's rows enter the database.
+
+Passes that wait are committed together. A group that does not fit is redone one by
+one, so that only the pass at fault fails. Trouble of ours (a full disk, a poisoned
+database) marks nothing and is retried until it passes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from watcher.errors import first_line
+from watcher.logs import Log
+from watcher.pipeline.histogram import Durations
+from watcher.store.commits import Outcome, Pass, PassStore
+from watcher.store.database import Connection, Database
+
+log = Log()
+
+T = TypeVar("T")
+
+#: What one transaction holds at most, and what may wait in memory.
+GROUP_PASSES = 256
+GROUP_BYTES = 12 << 20
+WAITING_BYTES = 28 << 20
+#: When nothing more has come for so long, a door that lingers takes what there is.
+LULL = 0.03
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+# A pass that breaks the database this often on its own is at fault itself.
+_PATIENCE = 3
+
+
+class Abandoned(Exception):
+    """The service was stopped before the pass was committed; it is made again at the next start."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    work: Pass
+    done: Callable[[Outcome | Exception], None]
+
+
+@dataclass(slots=True)
+class _Errand:
+    """Something else to be done in the one place where this processor's rows are written."""
+
+    run: Callable[[Connection], None]
+    fail: Callable[[Exception], None]
+
+
+class Door:
+    """One processor's writer: a thread of its own, fed by `submit`."""
+
+    def __init__(
+        self,
+        database: Database,
+        passes: PassStore,
+        name: str,
+        linger: float = 0.0,
+        expected: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """``linger``: for so many seconds it waits for more, as long as more keeps coming.
+
+        ``expected`` says how many sessions are on their way, those included that wait at the door.
+        """
+        self._linger, self._expected = linger, expected
+        self._database = database
+        self._passes = passes
+        self._name = name
+        self._changed = threading.Condition()
+        self._waiting: deque[_Waiting | _Errand] = deque()
+        self._bytes = 0
+        self._busy = False
+        self._closing = False
+        self._abandon = threading.Event()
+        self._connection: Connection | None = None
+        #: What hinders commits at present, None if nothing does.
+        self.trouble: str | None = None
+        self.commits = 0
+        self.passes = 0
+        #: How long each commit took.
+        self.durations = Durations()
+        self._thread = threading.Thread(target=self._run, name=f"door:{name}", daemon=True)
+
+    def start(self) -> None:
+        """Open the door."""
+        self._thread.start()
+
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def submit(self, work: Pass, done: Callable[[Outcome | Exception], None], at_once: bool = False) -> None:
+        """Hand in a pass; waits while too much waits already, unless it must be taken ``at_once``.
+
+        ``done`` is called on the door's thread: with ``"committed"``, with ``"void"`` if the state
+        it began from has changed, or with the error if its rows do not fit.
+        """
+        with self._changed:
+            while self._bytes > WAITING_BYTES and not self._closing and not at_once:
+                self._changed.wait()
+            self._waiting.append(_Waiting(work, done))
+            self._bytes += work.size
+            self._changed.notify_all()
+
+    def call(self, errand: Callable[[Connection], T], timeout: float = 60.0) -> T:
+        """Do something in a transaction of its own, in turn with the passes; what it returns.
+
+        Raises:
+            Abandoned: the door is closed.
+            TimeoutError: it was not its turn in time; it may still be done.
+            Exception: whatever it raised; then nothing is changed.
+        """
+        future: Future[T] = Future()
+
+        def run(connection: Connection) -> None:
+            with connection.transaction():
+                result = errand(connection)
+            future.set_result(result)
+
+        with self._changed:
+            if self._closing:
+                raise Abandoned
+            self._waiting.append(_Errand(run, future.set_exception))
+            self._changed.notify_all()
+        return future.result(timeout)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything handed in is decided; False if that takes too long."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout)
+
+    def close(self, timeout: float) -> bool:
+        """Commit what waits and end; what is not committed in time is abandoned. Idempotent."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if not self._thread.is_alive():
+            return True
+        self._thread.join(timeout)
+        self._abandon.set()
+        self._thread.join(1.0)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while (group := self._next_group()) is not None:
+                try:
+                    if isinstance(group, _Errand):
+                        self._do(group)
+                    else:
+                        self._decide(group)
+                finally:
+                    with self._changed:
+                        self._busy = False
+                        if not isinstance(group, _Errand):
+                            self._bytes -= sum(waiting.work.size for waiting in group)
+                        self._changed.notify_all()
+        finally:
+            self._disconnect()
+
+    def _next_group(self) -> list[_Waiting] | _Errand | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            if self._abandon.is_set():
+                for left in self._waiting:
+                    left.fail(Abandoned()) if isinstance(left, _Errand) else left.done(Abandoned())
+                self._waiting.clear()
+            if not self._waiting:
+                return None
+            self._gather()
+            self._busy = True
+            if isinstance(errand := self._waiting[0], _Errand):
+                self._waiting.popleft()
+                return errand
+            group: list[_Waiting] = []
+            later: list[_Waiting] = []
+            keys: set[str] = set()
+            size = 0
+            while self._waiting and len(group) < GROUP_PASSES and size < GROUP_BYTES:
+                waiting = self._waiting[0]
+                if isinstance(waiting, _Errand):
+                    break
+                self._waiting.popleft()
+                if waiting.work.key in keys:  # a session's next window waits for this one's commit
+                    later.append(waiting)
+                    continue
+                keys.add(waiting.work.key)
+                group.append(waiting)
+                size += waiting.work.size
+            self._waiting.extendleft(reversed(later))
+            return group
+
+    def _do(self, errand: _Errand) -> None:
+        try:
+            if self._connection is None:
+                self._connection = self._database.connect()
+            errand.run(self._connection)
+        except Exception as error:  # noqa: BLE001 — it goes to the one who asked
+            if isinstance(error, self._database.Error) and self._database.blame(error) == "broken":
+                self._disconnect()
+            errand.fail(error)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _gather(self) -> None:
+        """A large group costs little more than a small one; what comes last is not to wait for its commit, though."""
+        until = time.monotonic() + self._linger
+        while time.monotonic() < until and not self._closing:
+            before = len(self._waiting)
+            if before >= GROUP_PASSES or self._bytes >= GROUP_BYTES or self._expected() <= 2 * before:
+                return
+            self._changed.wait_for(lambda before=before: len(self._waiting) > before or self._closing, LULL)  # type: ignore[misc]
+            if len(self._waiting) == before:
+                return
+
+    def _decide(self, group: list[_Waiting]) -> None:
+        answers = self._commit(group)
+        if answers is None:  # somebody in the group does not fit: who?
+            for waiting in group:
+                (answer,) = self._commit([waiting]) or [Abandoned()]
+                waiting.done(answer)
+            return
+        for waiting, answer in zip(group, answers, strict=True):
+            waiting.done(answer)
+
+    def _commit(self, group: list[_Waiting]) -> list[Outcome | Exception] | None:
+        """What became of each pass of the group; None if it must be taken apart."""
+        pause = _FIRST_PAUSE
+        broken = 0
+        while not self._abandon.is_set():
+            began = time.monotonic()
+            try:
+                if self._connection is None:
+                    self._connection = self._database.connect()
+                answers = self._passes.commit(self._connection, [waiting.work for waiting in group], datetime.now(UTC))
+            except self._database.Error as error:
+                blame = self._database.blame(error)
+                broken += blame == "broken"
+                if blame == "rows" or (broken > _PATIENCE and "No space left" not in str(error)):
+                    if len(group) > 1:
+                        return None
+                    self._settle()
+                    return [error]
+                self._struggle(error, blame == "broken")
+            except OSError as error:  # no descriptor or no memory to hand the rows over with
+                self._struggle(error, broken=False)
+            except Exception as error:
+                if len(group) > 1:
+                    return None
+                log.exception("pass cannot be put to the database", processor=self._name, session=group[0].work.key)
+                return [error]
+            else:
+                self._settle()
+                self.durations.note(time.monotonic() - began)
+                self.commits += 1
+                self.passes += len(group)
+                return list(answers)
+            self._abandon.wait(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        return None if len(group) > 1 else [Abandoned()]
+
+    def _struggle(self, error: Exception, broken: bool) -> None:
+        reason = first_line(error)
+        if self.trouble is None:
+            log.error("commits fail and are retried", processor=self._name, error=reason)
+        self.trouble = reason
+        if broken:
+            self._disconnect()
+
+    def _settle(self) -> None:
+        if self.trouble is not None:
+            log.info("commits succeed again", processor=self._name, after=self.trouble)
+        self.trouble = None

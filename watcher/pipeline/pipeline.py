@@ -1,0 +1,371 @@
+"""A pipeline: one processor's queue, workers, door and sweep, kept apart from every other's."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from processors.contract import ModelAccess, Processor, ProcessorSettings
+from watcher.errors import ProcessorUnconfigured, SweepUnderWay, first_line
+from watcher.logs import Log
+from watcher.pipeline import backfill
+from watcher.pipeline.backoff import Retry
+from watcher.pipeline.committer import Abandoned, Door
+from watcher.pipeline.histogram import Durations
+from watcher.pipeline.pace import Pace
+from watcher.pipeline.queue import ChangeQueue
+from watcher.pipeline.results import Tally
+from watcher.pipeline.sweep import Found, Sweep
+from watcher.pipeline.worker import Worker
+from watcher.sandbox.process import Child, ChildSettings, Stopped
+from watcher.store.commits import PassStore
+from watcher.store.database import Database
+from watcher.store.state import Version
+from watcher.transcripts.sessions import Listing, Tree
+
+#: So many tries in a row that got nowhere are not going to be luckier soon.
+STUCK = 5
+
+#: Who waits for sessions looks this often, in seconds, and at every change when no more than so many are left.
+GLANCE, MANY = 0.05, 50
+
+#: Nobody who asked for a run is kept waiting for a longer pause, in seconds.
+PATIENT = 61.0
+
+log = Log()
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetails:
+    """What a run that somebody asked for did."""
+
+    processor: str
+    scanned: int = 0
+    processed: int = 0
+    skipped: int = 0
+    #: Sessions that were left for later because the time was up.
+    capped: int = 0
+    errors: int = 0
+    items_extracted: int = 0
+    errors_detail: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """How a pipeline paces itself."""
+
+    quiet: float
+    max_wait: float
+    max_pending: int
+    settle: float
+    #: How long after a first look at a vanished file the second one comes.
+    second_look: float = 2.0
+    #: How many sessions are worked on at once.
+    workers: int = 1
+    #: How long the door gathers passes for one commit while more keep coming.
+    linger: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a processor's sessions are worked on, as the settings have it."""
+
+    settings: ProcessorSettings
+    #: The same as plain values, for the child process.
+    own: Mapping[str, Any]
+    cadence: Cadence
+    retry: Retry
+    #: What may be asked, for a processor that asks a model.
+    model: ModelAccess | None = None
+    #: What is to be set before it can work, None if nothing is missing.
+    unconfigured: str | None = None
+
+    def work(self) -> tuple[object, ...]:
+        """What a worker and its child were made from: another plan that agrees in it needs no new ones."""
+        paced = {"enabled", "quiet", "max_wait", "sweep_every"}
+        own = {name: value for name, value in self.own.items() if name not in paced}
+        cadence = self.cadence
+        known = self.model, self.unconfigured
+        return own, cadence.settle, cadence.second_look, cadence.workers, self.retry, known
+
+
+def children(name: str, tree: Tree, plan: Plan) -> list[Child]:
+    """A child for each of a processor's workers; none runs yet."""
+    settings = ChildSettings(
+        name,
+        os.fsencode(tree.root),
+        dict(plan.own),
+        float(plan.settings.deadline),
+        int(plan.settings.memory_limit),
+        float(plan.cadence.settle),
+        None if plan.model is None else asdict(plan.model),
+        tree.layout,
+    )
+    return [Child(settings) for _ in range(plan.cadence.workers)]
+
+
+class Pipeline:
+    """Everything that works for one processor."""
+
+    def __init__(
+        self,
+        processor: Processor,
+        plan: Plan,
+        tree: Tree,
+        look: Callable[[], Listing],
+        database: Database,
+        early: list[Child] | None = None,
+    ) -> None:
+        """``early``: its workers' `children`, where they were made before the database was open."""
+        self.name = processor.name
+        self.plan = plan
+        self._processor = processor
+        cadence = plan.cadence
+        self.queue = ChangeQueue(cadence.quiet, cadence.max_wait, cadence.max_pending)
+        self.passes = PassStore(database, processor.name, processor.schema)
+        self.door = Door(database, self.passes, processor.name, cadence.linger, self.queue.on_their_way)
+        self.version, self._tree, self.database = processor.version, tree, database
+        self._pace = Pace()
+        self._judge()
+        self.workers = self._hire(early or children(self.name, tree, plan))
+        #: Workers that were made from an earlier plan, and end.
+        self._retired: list[Worker] = []
+        #: Whether it is to work: before that no thread of it runs.
+        self.started = False
+        self._sweep = Sweep(processor.name, self.versions.stands_from, look, self.queue, database, time.time)
+        self._sweeping = threading.Lock()
+        self._running = threading.Lock()
+        self._filling = threading.Lock()
+        self._stopped = threading.Event()
+        #: Why columns that follow from others could not be made anew, None if they could.
+        self.backfill_trouble: str | None = None
+        self.last_sweep: Found | None = None
+        self.last_sweep_at: float | None = None
+        #: When one last saw all folders.
+        self.whole_sweep_at: float | None = None
+
+    @property
+    def versions(self) -> Version:
+        """Its processor's version, and what of an earlier one stands."""
+        return Version.of(self.version, self.plan.settings.asks_model)
+
+    def _hire(self, children: list[Child]) -> list[Worker]:
+        plan = self.plan
+        return [
+            Worker(
+                self.name,
+                self.version,
+                self._tree,
+                self.queue,
+                child,
+                self.door,
+                self.database,
+                self.passes,
+                plan.retry,
+                self._pace,
+                stands_from=self.versions.stands_from,
+                second_look=plan.cadence.second_look,
+                workers=plan.cadence.workers,
+            )
+            for child in children
+        ]
+
+    def change(self, plan: Plan) -> None:
+        """Go on by another plan; what waits keeps waiting, what a worker has in hand is offered again."""
+        before, self.plan = self.plan, plan
+        self.queue.tune(plan.cadence.quiet, plan.cadence.max_wait, plan.cadence.max_pending)
+        if plan.work() == before.work():
+            return
+        self._sweep.stands_from = self.versions.stands_from
+        for worker in self.workers:
+            worker.stop()
+        self._retired += self.workers
+        self._pace.resume()
+        self._judge()
+        self.workers = self._hire(children(self.name, self._tree, plan))
+        if self.started:
+            for worker in self.workers:
+                worker.start()
+
+    def _judge(self) -> None:
+        """Take nothing as long as the plan says that it cannot work."""
+        if self.plan.unconfigured is not None:
+            self._pace.refuse(self.plan.unconfigured, float("inf"))
+
+    def _must_be_configured(self) -> None:
+        if (reason := self.unconfigured) is not None:
+            raise ProcessorUnconfigured(self.name, reason)
+
+    @property
+    def unconfigured(self) -> str | None:
+        """What is to be set before it can work, None if nothing is known to be missing."""
+        return self._pace.unconfigured
+
+    def start(self) -> None:
+        """Open the door, then let the workers work."""
+        self.started = True
+        self.door.start()
+        for worker in self.workers:
+            worker.start()
+
+    def sweep(self, reason: str, at_once: bool = False) -> Found:
+        """Compare the tree with what was taken, and offer what differs; ``at_once``: without leaving it to rest.
+
+        Raises:
+            SweepUnderWay: one is going on.
+            ProcessorUnconfigured: it cannot work as it is set.
+        """
+        self._must_be_configured()
+        if not self._sweeping.acquire(blocking=False):
+            raise SweepUnderWay(self.name)
+        try:
+            self.queue.collect_debt()
+            try:
+                found = self._sweep.run(time.monotonic(), at_once)
+            except BaseException:
+                self.queue.owe(f"a sweep failed ({reason})")
+                raise
+            # Without the keys, of which there may be very many: they are for who asked.
+            self.last_sweep, self.last_sweep_at = replace(found, offered=frozenset()), time.time()
+            if not found.unreadable:
+                self.whole_sweep_at = self.last_sweep_at
+            log.info("swept", processor=self.name, reason=reason, scanned=found.scanned, offered=len(found.offered))
+            return found
+        finally:
+            self._sweeping.release()
+
+    def backfill(self, stop: Callable[[], bool] = lambda: False) -> int:
+        """Make columns anew whose basis has changed, such as costs by other prices; how many rows.
+
+        Trouble is logged and kept in ``backfill_trouble``: the rows stay as they are, and the next time tries again.
+        """
+        if not self._filling.acquire(blocking=False):
+            return 0
+        try:
+            (child, *_) = children(self.name, self._tree, self.plan)
+            stopping = lambda: stop() or self._stopped.is_set()  # noqa: E731
+            made = backfill.run(self._processor, self.plan.settings, child, self.door, self.database, stopping)
+            self.backfill_trouble = None
+            return made
+        except (Stopped, Abandoned):
+            return 0
+        except Exception as error:  # a stranger's code decides what it is based on
+            self.backfill_trouble = first_line(error)
+            log.exception("columns could not be made anew", processor=self.name, error=self.backfill_trouble)
+            return 0
+        finally:
+            self._filling.release()
+
+    def owes(self) -> bool:
+        """Whether a sweep is owed and can be made: not while a full queue would only overflow again."""
+        if self.unconfigured is not None:
+            return False
+        return self.queue.owed is not None and not self.queue.crowded() and not self._sweeping.locked()
+
+    def settle_debt(self) -> None:
+        """Sweep if events may have been lost."""
+        if (owed := self.queue.owed) and self.owes():
+            try:
+                self.sweep(owed)
+            except (SweepUnderWay, ProcessorUnconfigured) as error:
+                log.debug("not swept", processor=self.name, reason=str(error))
+
+    def run_now(self, budget: float, stop: Callable[[], bool] = lambda: False) -> RunDetails:
+        """Sweep, and wait until what was offered is through or the time is up.
+
+        Raises:
+            SweepUnderWay: a sweep or another such run is going on.
+            ProcessorUnconfigured: it cannot work as it is set.
+        """
+        if not self._running.acquire(blocking=False):
+            raise SweepUnderWay(self.name)
+        try:
+            if self.plan.unconfigured is None and self.unconfigured is not None:
+                self._pace.resume()  # whoever asks may have mended it where we cannot see
+            details = self._run_through(budget, stop)
+            self.backfill(stop)
+            self._must_be_configured()
+            return details
+        finally:
+            self._running.release()
+
+    def _run_through(self, budget: float, stop: Callable[[], bool]) -> RunDetails:
+        before, since = self.tally(), time.monotonic()
+        first = found = self.sweep("asked for", at_once=True)
+        deadline = time.monotonic() + budget
+
+        def over() -> bool:
+            return time.monotonic() >= deadline or stop() or not self.alive() or self._waits()
+
+        while True:
+            left = set(found.offered)
+            while (left := self.queue.pending(left)) and not over():
+                if len(left) > MANY:  # looking at so many after every change would hold up those who work
+                    time.sleep(GLANCE)
+                else:
+                    self.queue.rest(GLANCE)
+            if not found.forgotten or over():
+                break
+            found = self.sweep("more than the queue held", at_once=True)
+        after = self.tally()
+        failures = {key: error for worker in self._all() for key, error in worker.failures(since).items()}
+        if left and self._waits() and (trouble := self.trouble()):
+            failures.setdefault(min(left), f"it waits: {trouble}")
+        return RunDetails(
+            self.name,
+            scanned=found.scanned,
+            processed=after.processed - before.processed,
+            skipped=first.scanned - len(first.offered) + first.vanished + after.skipped - before.skipped,
+            capped=len(left) + found.forgotten,
+            errors=len(failures),
+            items_extracted=after.items - before.items,
+            errors_detail=[{"session": key, "error": error} for key, error in failures.items()],
+        )
+
+    def _waits(self) -> bool:
+        """Whether it takes nothing for longer than anybody who asked for a run is to wait."""
+        return self.unconfigured is not None or self._pace.paused_until - time.monotonic() > PATIENT
+
+    def trouble(self) -> str | None:
+        """What keeps it from working at present."""
+        return next((worker.trouble for worker in self.workers if worker.trouble), None)
+
+    def alive(self) -> bool:
+        """Whether all of its threads run."""
+        return self.door.alive() and all(worker.alive() for worker in self.workers)
+
+    def stuck(self) -> str | None:
+        """What keeps a worker from getting anywhere, if that has been so for several tries."""
+        return next((worker.trouble for worker in self.workers if worker.stumbles >= STUCK), None)
+
+    def tally(self) -> Tally:
+        """What became of all sessions since the start."""
+        total = Tally()
+        for worker in self._all():
+            for name in Tally.__dataclass_fields__:
+                setattr(total, name, getattr(total, name) + getattr(worker.tally, name))
+        return total
+
+    def durations(self) -> Durations:
+        """How long all passes took since the start."""
+        return Durations().add(worker.durations for worker in self._all())
+
+    def stop(self) -> None:
+        """Begin nothing new. Idempotent."""
+        self._stopped.set()
+        self.queue.close()
+        for worker in self.workers:
+            worker.stop()
+
+    def finish(self, timeout: float) -> bool:
+        """After `stop`: wait for what runs, commit it, and close; False if something was late."""
+        deadline = time.monotonic() + timeout
+        joined = [worker.join(max(0.0, deadline - time.monotonic())) for worker in self._all()]
+        return self.door.close(max(0.5, deadline - time.monotonic())) and all(joined)
+
+    def _all(self) -> list[Worker]:
+        return [*self._retired, *self.workers]

@@ -1,0 +1,233 @@
+"""Outcomes: what becomes of a session that was looked at: passes for the door, its state, when it is tried again."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from watcher.logs import Log
+from watcher.pipeline.backoff import Retry
+from watcher.pipeline.committer import Abandoned, Door
+from watcher.pipeline.pace import Pace
+from watcher.pipeline.queue import ChangeQueue
+from watcher.sandbox import protocol
+from watcher.store.commits import Outcome, Pass
+from watcher.store.state import Seen, State, Version
+
+log = Log()
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the sessions that were looked at."""
+
+    processed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    gone: int = 0
+    items: int = 0
+    bytes: int = 0
+    lines: int = 0
+    bad_lines: int = 0
+
+
+@dataclass(slots=True)
+class Visit:
+    """A session on its way through: how many of its windows the door has yet to decide."""
+
+    base: State | None
+    username: str
+    #: The file as it was before anybody read it.
+    seen: Seen | None = None
+    #: The file as the child saw it.
+    read_as: Seen | None = None
+    undecided: int = 0
+    read: bool = False
+    again: bool = False
+
+
+class Outcomes:
+    """One worker's; fed with the child's replies by its thread, and with the door's answers by the door's."""
+
+    def __init__(
+        self,
+        name: str,
+        version: Version,
+        queue: ChangeQueue,
+        door: Door,
+        retry: Retry,
+        pace: Pace,
+        second_look: float,
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
+        self.name = name
+        self.tally = Tally()
+        self._version, self._queue, self._door = version, queue, door
+        self._retry, self._pace, self._second_look = retry, pace, second_look
+        self._clock, self._random = clock, random
+        self._lock = threading.Lock()
+        self._failures: deque[tuple[float, str, str]] = deque(maxlen=1000)
+
+    def hear(self, job: protocol.Job, visit: Visit, reply: protocol.Reply) -> str | None:
+        """Take one reply of the child in; trouble outside that slows the whole processor, if it tells of any."""
+        trouble = None
+        if not isinstance(reply, protocol.Gone):
+            self._pace.there(job.key)
+        if isinstance(reply, protocol.Window):
+            self._take(job.key, visit, reply)
+            return None
+        visit.read = True
+        if isinstance(reply, protocol.Unchanged):
+            self._unchanged(job.key, visit)
+        elif isinstance(reply, protocol.Gone):
+            self._gone(job.key, visit)
+        elif isinstance(reply, protocol.Trouble):
+            visit.again = True
+            if reply.unconfigured:
+                self._pace.refuse(reply.error, self._clock() + self._retry.longest)
+            elif reply.paused is not None:
+                self._pace.pause(self._clock() + reply.paused)
+        elif reply.transient:
+            trouble = reply.error
+            self._slow_down(job.key, visit, reply)
+        else:
+            self._failed(job.key, visit, visit.base, reply.error, reply.signature)
+        self._finish(job.key, visit)
+        return trouble
+
+    def passed_over(self, key: str, visit: Visit) -> None:
+        """A session was not looked at after all: it is offered again."""
+        visit.again = visit.read = True
+        self._finish(key, visit)
+
+    def failures(self, since: float) -> dict[str, str]:
+        """The sessions that failed since then (on the worker's clock; the last thousand), with the reason."""
+        return {key: error for at, key, error in list(self._failures) if at >= since}
+
+    def _take(self, key: str, visit: Visit, window: protocol.Window) -> None:
+        before = visit.base
+        base = before or State(processor_name=self.name, session_file=key, username=visit.username)
+        state = base.taken(window, self._version.now)
+        visit.base = state
+        visit.read = window.last
+        visit.read_as = window.signature
+        visit.again = visit.again or window.more
+        work = Pass(key, before, state, window.start == 0, window.rows, window.after, withdrawn=window.withdrawn)
+        self._submit(key, visit, work, window)
+
+    def _unchanged(self, key: str, visit: Visit) -> None:
+        state = visit.base
+        self.tally.skipped += 1
+        if state is None:
+            return
+        if state.next_attempt_at is not None and state.status != "quarantined":
+            self._queue.defer(key, self._clock() + _seconds_until(state.next_attempt_at))
+
+    def _gone(self, key: str, visit: Visit) -> None:
+        state = visit.base
+        if state is None or state.status == "gone":
+            self._pace.there(key)
+            return
+        now = self._clock()
+        first = self._pace.missing_since(key, now)
+        if now - first < self._second_look:
+            self._queue.defer(key, first + self._second_look)
+            return
+        self._pace.there(key)
+        self.tally.gone += 1
+        self._submit(key, visit, Pass(key, state, state.gone()))
+
+    def _slow_down(self, key: str, visit: Visit, reply: protocol.Failed) -> None:
+        """The provider is in trouble: the whole processor slows; it is nobody's fault while nobody succeeds."""
+        slowdowns, others_succeeded = self._pace.slow_down(key)
+        delay = self._retry.delay(slowdowns, self._random)
+        if reply.retry_after is not None:
+            delay = max(delay, reply.retry_after)
+        self._pace.pause(self._clock() + delay)
+        self._failed(key, visit, visit.base, reply.error, reply.signature, counts=others_succeeded, delay=delay)
+
+    def _failed(
+        self,
+        key: str,
+        visit: Visit,
+        before: State | None,
+        error: str,
+        signature: Seen | None,
+        counts: bool = True,
+        delay: float | None = None,
+        refused: bool = False,
+    ) -> None:
+        """Note a failure in the state row; what was taken before stands."""
+        state = before or State(processor_name=self.name, session_file=key, username=visit.username)
+        attempts = state.attempts + counts
+        quarantined = counts and attempts >= self._retry.max_attempts
+        if delay is None:
+            delay = self._retry.delay(max(attempts, 1), self._random)
+        again_at = None if quarantined else datetime.now(UTC) + timedelta(seconds=delay)
+        after = state.failed(error, signature or visit.seen or state.signature, attempts, again_at, self._version)
+        self.tally.failed += 1
+        self._failures.append((self._clock(), key, error[:500]))
+        log.warning("session failed", processor=self.name, session=key, attempts=attempts, error=error[:300])
+        if not refused:  # later windows of one that was refused are void
+            visit.base = after
+        self._submit(key, visit, Pass(key, before, after), at_once=True)
+        if not quarantined:
+            self._queue.defer(key, self._clock() + delay)
+
+    def _submit(
+        self, key: str, visit: Visit, work: Pass, window: protocol.Window | None = None, at_once: bool = False
+    ) -> None:
+        with self._lock:
+            visit.undecided += 1
+
+        def decided(answer: Outcome | Exception) -> None:
+            if isinstance(answer, Exception):
+                self._refused(key, visit, work, answer)
+            elif answer == "void":
+                visit.again = True
+            elif window is not None:
+                self._committed(key, work, window)
+            with self._lock:
+                visit.undecided -= 1
+            self._finish(key, visit)
+
+        self._door.submit(work, decided, at_once)
+
+    def _committed(self, key: str, work: Pass, window: protocol.Window) -> None:
+        self.tally.bytes += window.processed_bytes - window.start
+        self.tally.lines += window.lines
+        self.tally.bad_lines += window.bad_lines
+        self.tally.items += window.items
+        if not window.last:
+            return
+        self.tally.processed += 1
+        self._pace.succeeded(key)
+        if work.after.next_attempt_at is not None:
+            self._queue.defer(key, self._clock() + _seconds_until(work.after.next_attempt_at))
+
+    def _refused(self, key: str, visit: Visit, work: Pass, error: Exception) -> None:
+        """The database did not take the rows: this pass failed, and what followed it is void."""
+        if isinstance(error, Abandoned):
+            visit.again = True
+            return
+        message = f"its rows were refused: {str(error).strip().partition(chr(10))[0]}"
+        self._failed(key, visit, work.before, message, visit.read_as, refused=True)
+
+    def _finish(self, key: str, visit: Visit) -> None:
+        """Let the session go once it is read and everything of it is decided."""
+        with self._lock:
+            if visit.undecided or not visit.read:  # the child is still at it, whatever was decided meanwhile
+                return
+            again, visit.again, visit.read = visit.again, False, False
+        if again:  # a queue that is closed takes nothing more
+            self._queue.offer(key, self._clock(), last=0.0)
+        self._queue.done(key)
+
+
+def _seconds_until(moment: datetime) -> float:
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,250 @@
+"""The worker: takes sessions that are ready, has them read, and hands what follows to the door.
+
+`Worker.step` does one round and works without a thread; the thread only repeats it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from random import Random
+
+from watcher.errors import first_line
+from watcher.logs import Log
+from watcher.malloc import give_back
+from watcher.pipeline.backoff import Retry
+from watcher.pipeline.committer import Door
+from watcher.pipeline.histogram import Durations
+from watcher.pipeline.pace import Pace
+from watcher.pipeline.queue import ChangeQueue
+from watcher.pipeline.results import Outcomes, Tally, Visit
+from watcher.sandbox import protocol
+from watcher.sandbox.process import Child, ChildStartError, Stopped
+from watcher.store.commits import PassStore
+from watcher.store.database import Connection, Database
+from watcher.store.state import Version
+from watcher.transcripts.sessions import Tree, path_of
+
+log = Log()
+
+#: Sessions taken from the queue at once.
+BATCH = 64
+#: A child that has had nothing to do for so long is put away.
+IDLE = 60.0
+#: After trouble of ours, how long until the next try.
+PAUSE = 2.0
+
+
+class Worker:
+    """Drains one processor's queue; owns one child process."""
+
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        tree: Tree,
+        queue: ChangeQueue,
+        child: Child,
+        door: Door,
+        database: Database,
+        passes: PassStore,
+        retry: Retry,
+        pace: Pace | None = None,
+        *,
+        stands_from: int | None = None,
+        second_look: float = 2.0,
+        workers: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+        random: Random | None = None,
+    ) -> None:
+        """``stands_from``: the earliest version whose rows are not made anew by themselves; None: ``version``."""
+        self.name = name
+        self._told = Tally()
+        #: How long each pass took, from when the child could begin it to its last reply.
+        self.durations = Durations()
+        #: What keeps this processor from working at present, None if nothing does.
+        self.trouble: str | None = None
+        #: How often in a row it got nowhere for trouble of ours.
+        self.stumbles = 0
+        self._resting_until = 0.0
+        self._pace = pace if pace is not None else Pace()
+        #: When it last got anywhere, on its clock.
+        self.beat = clock()
+        self._version = Version(version, version if stands_from is None else stands_from)
+        self._tree, self._queue = tree, queue
+        self._child, self._database, self._passes = child, database, passes
+        self._ours: tuple[type[Exception], ...] = (*database.Error, ChildStartError, OSError)
+        self._workers, self._clock = workers, clock
+        self._outcomes = Outcomes(
+            name, self._version, queue, door, retry, self._pace, second_look, clock, random or Random()
+        )
+        self._connection: Connection | None = None
+        self._stopping = threading.Event()
+        self._idle_since = clock()
+        self._thread = threading.Thread(target=self._run, name=f"worker:{name}", daemon=True)
+
+    @property
+    def paused_until(self) -> float:
+        """Not before then does it take another session: trouble of ours, or a provider that is down for all."""
+        return max(self._resting_until, self._pace.paused_until)
+
+    @property
+    def tally(self) -> Tally:
+        """What became of the sessions that it looked at."""
+        return self._outcomes.tally
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Take nothing more; what the child has read already still goes to the door. Idempotent."""
+        self._stopping.set()
+        self._queue.wake()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; False if it is late."""
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                try:
+                    wait = self.step(self._clock())
+                except Exception as error:
+                    log.exception("the worker stumbled", processor=self.name)
+                    self.trouble = f"an internal error, see the log: {type(error).__name__}: {error}"
+                    self._resting_until = self._clock() + PAUSE
+                    self.stumbles += 1
+                    continue
+                if wait <= 0:
+                    continue
+                if self.paused_until > self._clock():
+                    self._stopping.wait(wait)  # sessions may be ready, and are not to be taken
+                else:
+                    self._queue.wait(self._clock(), wait)
+        finally:
+            self.close()
+
+    def failures(self, since: float) -> dict[str, str]:
+        """The sessions that failed since then (on its clock; the last thousand), with the reason."""
+        return self._outcomes.failures(since)
+
+    def close(self) -> None:
+        """Put the child away and give the connection back. Idempotent."""
+        self._child.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def step(self, now: float) -> float:
+        """Do one round: what is ready now. Seconds until there may be more to do (0: at once)."""
+        self.beat = now
+        if now < self.paused_until:
+            return min(self.paused_until - now, 1.0)
+        # Several workers leave something for each other until the end.
+        share = BATCH if self._workers == 1 else max(1, len(self._queue) // (2 * self._workers))
+        keys = self._queue.take(now, min(BATCH, share))
+        if not keys:
+            if now - self._idle_since > IDLE and self._child.pid is not None:
+                self._child.close()
+                give_back()
+            self._tell()
+            return 1.0
+        self._idle_since = now
+        try:
+            self._look(keys)
+        except self._ours as error:
+            self._struggle(keys, error)
+        else:
+            if self.paused_until <= self._clock():
+                self.trouble = None
+                self.stumbles = 0
+        return 0.0
+
+    def _tell(self) -> None:
+        """Say what was done since this was last said, once there is nothing more to do."""
+        done = Tally(*(getattr(self.tally, name) - getattr(self._told, name) for name in Tally.__dataclass_fields__))
+        if not (done.processed or done.failed or done.gone) or not self._queue.idle():
+            return
+        self._told = dataclasses.replace(self.tally)
+        said = {name: count for name, count in dataclasses.asdict(done).items() if count and name != "skipped"}
+        log.info("caught up", processor=self.name, **said)
+
+    def _struggle(self, keys: list[str], error: Exception) -> None:
+        """Trouble of ours: nothing is marked, everything is offered again after a pause."""
+        self.trouble = first_line(error)
+        log.error("sessions wait for trouble to pass", processor=self.name, error=self.trouble)
+        if isinstance(error, self._database.Error) and self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._child.close()
+        self.stumbles += 1
+        self._resting_until = self._clock() + PAUSE
+
+    def _look(self, keys: list[str]) -> None:
+        visits: dict[str, Visit] = {}
+        left = set(keys)
+        try:
+            if self._connection is None:
+                self._connection = self._database.connect()
+            states = self._passes.states(self._connection, keys)
+            visits = {key: Visit(states.get(key), self._tree.username(key)) for key in keys}
+            jobs = [self._job(key, visit) for key, visit in visits.items()]
+            with closing(self._child.run(jobs, self._stopping.is_set)) as replies:
+                began = self._clock()
+                for job, reply in replies:
+                    self.beat = self._clock()
+                    if not isinstance(reply, protocol.Window) or reply.last:
+                        left.discard(job.key)
+                        if isinstance(reply, (protocol.Window, protocol.Failed)):
+                            self.durations.note(self.beat - began)
+                        began = self.beat
+                    if isinstance(reply, protocol.Trouble):
+                        self.trouble = reply.error
+                    if isinstance(reply, protocol.Trouble) and reply.paused is None and not reply.unconfigured:
+                        self.stumbles += 1
+                        self._resting_until = self._clock() + PAUSE
+                    self.trouble = self._outcomes.hear(job, visits[job.key], reply) or self.trouble
+                    if self.paused_until > self._clock():
+                        break  # the others wait too, instead of meeting the same trouble
+        except Stopped:
+            pass
+        finally:
+            now = self._clock()
+            for key in left:  # not looked at after all
+                visit = visits.get(key)
+                if visit is None:
+                    self._queue.done(key)
+                    self._queue.offer(key, now)
+                else:
+                    self._outcomes.passed_over(key, visit)
+
+    def _job(self, key: str, visit: Visit) -> protocol.Job:
+        state = visit.base
+        path, username = path_of(key), visit.username
+        visit.seen = self._tree.signature(path)
+        if state is None:
+            return protocol.Job(key, username, path, 0, None, (None, None, None, None), True, True, None)
+        due = state.next_attempt_at is not None and state.next_attempt_at <= datetime.now(UTC)
+        return protocol.Job(
+            key,
+            username,
+            path,
+            state.processed_bytes,
+            state.file_hash,
+            state.signature,
+            whole=state.is_before(self._version.stands_from),
+            force=due,
+            carry=state.carry.encode() if state.carry else None,
+        )

@@ -1,0 +1,264 @@
+"""The child process: serves one processor, one session at a time, over a socket.
+
+Started by `watcher.sandbox.process` as ``python -m watcher.sandbox.main <descriptor>``. It
+reads files and runs a stranger's code; it has no database. It dies with its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import gc
+import os
+import resource
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import msgspec
+
+from processors.contract import (
+    Backfills,
+    Extraction,
+    Lines,
+    ModelAccess,
+    Paused,
+    Processor,
+    Session,
+    Transient,
+    Unconfigured,
+    Work,
+)
+from watcher.plugins import load
+from watcher.sandbox import protocol
+from watcher.sandbox.reader import Piece, Reading, is_utf8, trusted
+from watcher.sandbox.validation import Nonsense, RowWriter
+from watcher.transcripts.sessions import NotASession, open_session
+
+#: Lack of these is our trouble, not the session's.
+_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+#: What opening says where no regular file is: nothing, a folder on the way that is none, a link, a socket.
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR}
+_PR_SET_PDEATHSIG = 1
+
+
+class Visitor:
+    """Takes sessions on behalf of one processor."""
+
+    def __init__(self, hello: protocol.Hello, processor: Processor) -> None:
+        self._root, self._layout = hello.root, hello.layout
+        self._settle = hello.settle
+        self._processor = processor
+        self._settings = processor.settings(**hello.settings)
+        self._model = None if hello.model is None else ModelAccess(**hello.model)
+        self._writer = RowWriter(processor.schema)
+
+    def visit(self, job: protocol.Job) -> Iterator[protocol.Reply]:
+        """Everything there is to say about one session, one reply a window."""
+        now_ns = time.time_ns()
+        try:
+            descriptor = open_session(self._root, job.path, self._layout)
+        except NotASession as error:
+            yield protocol.Gone(str(error))
+            return
+        except OSError as error:
+            yield _judge_open(error)
+            return
+        try:
+            status = os.fstat(descriptor)
+            signature = trusted(status, now_ns)
+            # Without a ctime that can be trusted, alike is not the same.
+            same = signature[3] is not None and signature == tuple(job.signature)
+            if same and not job.whole and not job.force:
+                yield protocol.Unchanged(signature)
+                return
+            try:
+                yield from self._windows(job, descriptor, status, signature, now_ns)
+            except MemoryError as error:  # a line so long that it does not even fit while it is read
+                yield protocol.Failed(_say(error), signature)
+            except OSError as error:
+                yield protocol.Failed(f"reading failed: {error.strerror or error}", signature)
+        finally:
+            os.close(descriptor)
+
+    def fill(self, message: protocol.Fill) -> protocol.Filled | protocol.Failed:
+        """The columns of rows that are made anew."""
+        try:
+            if not isinstance(self._processor, Backfills):
+                raise Nonsense("it has a backfill in its schema, and no method for it")
+            return protocol.Filled(self._writer.filled(self._processor.backfill(message.rows, self._settings)))
+        except _OURS_RAISED as error:
+            return protocol.Failed(_say(error))
+
+    def _windows(
+        self,
+        job: protocol.Job,
+        descriptor: int,
+        status: os.stat_result,
+        signature: tuple[int, int, int, int | None],
+        now_ns: int,
+    ) -> Iterator[protocol.Reply]:
+        taken, file_hash = (0, None) if job.whole else (job.processed_bytes, job.file_hash)
+        reading = Reading(descriptor, status.st_size, taken, file_hash)
+        # A modification time can be set, and be in the future; that it was set is in the ctime.
+        settles_at = min(status.st_mtime_ns, status.st_ctime_ns) / 1e9 + self._settle
+        carry = job.carry if reading.start and job.carry else b"{}"
+        # Each window waits until it is known whether another one follows.
+        held = protocol.Window(signature, reading.start, reading.start, reading.file_hash, 0, 0, carry, {}, [], False)
+        first = True
+        for piece in reading.pieces(tail_too=now_ns / 1e9 >= settles_at):
+            if not first:
+                yield held
+            first = False
+            try:
+                extraction, rows, carry, after, withdrawn = self._extract(job, piece, held.carry)
+            except Unconfigured as error:
+                yield protocol.Trouble(str(error), unconfigured=True)
+                return
+            except Paused as error:
+                yield protocol.Trouble(str(error), paused=max(1.0, error.retry_after or 0.0))
+                return
+            except _OURS_RAISED as error:
+                yield protocol.Failed(_say(error), signature, isinstance(error, Transient), _patience(error))
+                return
+            consumed = piece.end - piece.start if extraction.consumed is None else extraction.consumed
+            if piece.data:
+                reading.take(memoryview(piece.data)[:consumed])
+            held = protocol.Window(
+                signature,
+                piece.start,
+                piece.start + consumed,
+                reading.file_hash,
+                extraction.items,
+                extraction.bad_lines + piece.too_long,
+                carry,
+                rows,
+                after,
+                last=False,
+                lines=_count_lines(piece.data, consumed) + piece.too_long,
+                withdrawn=withdrawn,
+            )
+            if consumed < piece.end - piece.start:
+                held.more = True
+                break
+        held.last = True
+        if reading.tail is not None and now_ns / 1e9 < settles_at:
+            held.settles_at = settles_at
+        yield held
+
+    def _extract(
+        self, job: protocol.Job, piece: Piece, carry: bytes
+    ) -> tuple[Extraction, dict[str, bytes], bytes, list[tuple[str, list[Any]]], dict[str, list[int]]]:
+        if not piece.data:
+            return Extraction(), {}, carry, [], {}
+        work = Work(
+            Session(job.key, job.username),
+            Lines(piece.data, is_utf8(piece.data)),
+            piece.start,
+            msgspec.json.decode(carry) if piece.start else {},
+            self._settings,
+            self._model,
+        )
+        extraction = self._processor.extract(work)
+        self._writer.check(extraction, piece.data)
+        rows = self._writer.rows(extraction.rows, job.key)
+        carry, after = self._writer.carry(extraction.carry), self._writer.after(extraction.after)
+        return extraction, rows, carry, after, self._writer.withdrawn(extraction.withdrawn)
+
+
+# A processor may raise whatever it likes, also what is no Exception (SystemExit): all of it is its failure.
+_OURS_RAISED = (Exception, SystemExit, GeneratorExit, KeyboardInterrupt)
+
+
+def _count_lines(data: bytes, end: int) -> int:
+    """Lines before ``end``, a last one without its end included."""
+    count, at, find = 0, 0, data.find
+    # Looking for each end is twice as fast as bytes.count, as lines are long.
+    while at < end and (found := find(b"\n", at, end)) >= 0:
+        count, at = count + 1, found + 1
+    return count + (at < end)
+
+
+def _judge_open(error: OSError) -> protocol.Reply:
+    if error.errno in _GONE:
+        return protocol.Gone(error.strerror or str(error))
+    if error.errno in _OURS:
+        return protocol.Trouble(f"cannot open files: {error.strerror}; raise the limit of open files")
+    return protocol.Failed(f"cannot be read: {error.strerror}")
+
+
+def _say(error: BaseException) -> str:
+    if isinstance(error, (Transient, Nonsense)):
+        return str(error)
+    if _is_starved(error):
+        return "MemoryError: it asked for more memory than memory_limit allows"
+    frames_of = traceback.extract_tb(error.__traceback__)
+    where = f" ({os.path.basename(frames_of[-1].filename)}:{frames_of[-1].lineno})" if frames_of else ""
+    return f"{type(error).__name__}: {error}{where}"[:1000]
+
+
+def _is_starved(error: BaseException) -> bool:
+    """Whether memory was refused: to Python itself, or to a library that was to be loaded."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (
+        isinstance(error, ImportError) and "failed to map segment from shared object" in str(error)
+    )
+
+
+def _patience(error: BaseException) -> float | None:
+    return error.retry_after if isinstance(error, Transient) else None
+
+
+def _die_with_parent(parent: int) -> None:
+    """Ask the kernel to end us when our parent ends, also while a processor holds the interpreter."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, 9)
+    if os.getppid() != parent:  # it ended before we could ask
+        os._exit(1)
+
+
+def _limit_memory(allowance: int) -> None:
+    """Refuse what a processor allocates beyond its allowance: it gets a MemoryError."""
+    with open("/proc/self/statm", "rb") as file:
+        data_pages = int(file.read().split()[5])
+    limit = data_pages * resource.getpagesize() + allowance
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def main(descriptor: int, parent: int) -> None:
+    """Serve until the other side closes."""
+    _die_with_parent(parent)
+    os.nice(5)  # the observer, the doors and the pages come first
+    with closing(socket.socket(fileno=descriptor)) as channel:
+        decoder = msgspec.msgpack.Decoder(protocol.Hello | protocol.Job | protocol.Fill)
+        visitor: Visitor | None = None
+        while True:
+            head = protocol.receive_exactly(channel, protocol.HEAD.size)
+            if head is None:
+                return
+            body = protocol.receive_exactly(channel, protocol.HEAD.unpack(head)[0])
+            if body is None:
+                return
+            message = decoder.decode(body)
+            if isinstance(message, protocol.Hello):
+                processor = load(message.processor)
+                visitor = Visitor(message, processor)
+                if sys.platform == "linux":
+                    _limit_memory(message.memory_limit)
+                gc.freeze()  # what is loaded stays, and need not be looked through again
+                channel.sendall(protocol.pack(protocol.Ready(processor.version)))
+            elif isinstance(message, protocol.Fill):
+                if visitor is not None:
+                    channel.sendall(protocol.pack(visitor.fill(message)))
+            elif visitor is not None:
+                for reply in visitor.visit(message):
+                    channel.sendall(protocol.pack(reply))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

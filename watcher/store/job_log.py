@@ -1,0 +1,222 @@
+"""The ledger: runs of jobs, and who asked for what. Written from any thread, one at a time."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, TypeVar
+
+from processors.llm.call_log import Call
+from watcher.errors import first_line
+from watcher.logs import Log
+from watcher.store.database import Connection, Database
+from watcher.store.home_visits import note_visits
+from watcher.store.sql import QUERIES, named
+from watcher.transcripts.expiry import Home
+
+log = Log()
+
+_T = TypeVar("_T")
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+
+_RUN = ("run_id", "name", "trigger", "started_at", "finished_at", "outcome", "stats", "error")
+_ENTRY = (
+    "entry_id", "asked_at", "action", "actor", "resource", "params", "status", "duration_ms", "unhandled_error",
+)  # fmt: skip
+
+#: So many letters of what was asked for are kept with an entry.
+LONGEST_PARAMS = 4000
+
+
+class Ledger:
+    """Notes what happens beside the passes. A note that cannot be written is said, and stops nobody."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        #: What hinders notes at present, None if nothing does.
+        self.trouble: str | None = None
+
+    def begin(self, name: str, trigger: str) -> str:
+        """A run begins; its identity."""
+        run = secrets.token_hex(8)
+        self._write("begin_run", [run, name, trigger, datetime.now(UTC)])
+        return run
+
+    def finish(self, run: str, outcome: str, stats: Mapping[str, Any], error: str | None) -> None:
+        """A run has ended: ``ok`` or ``failed``."""
+        told = json.dumps(stats, ensure_ascii=False, default=str) if stats else None
+        self._write("finish_run", [run, datetime.now(UTC), outcome, told, error[:2000] if error else None])
+
+    def interrupt(self) -> None:
+        """Whatever is said to run does not: the process that ran it is gone."""
+        self._write("interrupt_runs", [])
+
+    def last_runs(self) -> dict[str, datetime]:
+        """When each job last began, as far as that can be read."""
+        return dict(self._write("last_runs", []) or [])
+
+    def audit(
+        self,
+        action: str,
+        actor: str,
+        resource: str | None,
+        params: Mapping[str, Any],
+        status: int,
+        duration_ms: int,
+        unhandled_error: str | None = None,
+    ) -> None:
+        """Somebody asked for something, and this is what came of it."""
+        told = json.dumps(params, ensure_ascii=False, default=str) if params else None
+        if told is not None and len(told) > LONGEST_PARAMS:  # what is cut would be JSON no more
+            told = json.dumps({"cut": told[:LONGEST_PARAMS]}, ensure_ascii=False)
+        entry = [secrets.token_hex(8), datetime.now(UTC), action, actor, resource, told, status, duration_ms]
+        self._write("note_audit", [*entry, unhandled_error[:2000] if unhandled_error else None])
+
+    def note_call(self, call: Call) -> bool:
+        """A model was asked, and this is what is known of it now; whether that could be noted."""
+        values = [
+            call.call_id,
+            datetime.fromtimestamp(call.at, UTC),
+            call.purpose,
+            call.processor or None,
+            call.session or None,
+            call.model,
+            call.input_tokens,
+            call.output_tokens,
+            call.cost_usd,
+            call.outcome,
+            call.seconds,
+            call.error or None,
+        ]
+        return self._write("note_call", values) is not None
+
+    def calls_since(self, moment: datetime) -> dict[str, str] | None:
+        """The calls that are noted since a time with their outcomes; None where that cannot be read."""
+        rows = self._write("calls_since", [moment])
+        return None if rows is None else dict(rows)
+
+    def note_visits(self, node: str, visits: Sequence[Home], is_kept: Callable[[str], bool]) -> None:
+        """Homes were visited; see `watcher.store.home_visits`."""
+        self._attempt("note_visits", lambda connection: note_visits(connection, node, visits, is_kept))
+
+    def drop(self, keep_runs: float, keep_audit: float) -> None:
+        """Forget what is older than so many seconds."""
+        now = datetime.now(UTC)
+        self._write("drop_runs", [now - timedelta(seconds=keep_runs)])
+        self._write("drop_audit", [now - timedelta(seconds=keep_audit)])
+
+    def close(self) -> None:
+        """Give the connection back. Idempotent."""
+        with self._lock:
+            self._disconnect()
+
+    def _write(self, query: str, values: list[Any]) -> list[tuple[Any, ...]] | None:
+        return self._attempt(query, lambda connection: connection.execute(QUERIES[query], values))
+
+    def _attempt(self, note: str, work: Callable[[Connection], _T]) -> _T | None:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._database.connect()
+                rows = work(self._connection)
+            except self._database.Error as error:
+                self._disconnect()
+                if self.trouble is None:
+                    log.error("the ledger cannot be written", note=note, error=str(error))
+                self.trouble = first_line(error)
+                return None
+            self.trouble = None
+            return rows
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which runs and entries are meant; what is empty means any. Days are of UTC, whole and both included."""
+
+    #: The job of a run, and how it ended.
+    name: str = ""
+    outcome: str = ""
+    #: How an entry's action begins, a part of its action or resource, who asked, and the least status of the answer.
+    action: str = ""
+    text: str = ""
+    actor: str = ""
+    status: int = 0
+    since: date | None = None
+    until: date | None = None
+    limit: int = 50
+    offset: int = 0
+
+    def times(self) -> list[datetime]:
+        """From when until when."""
+        first, last = self.since or date.min, self.until or date.max
+        return [datetime.combine(first, time.min, UTC), datetime.combine(last, time.max, UTC)]
+
+
+def latest(query: Query, chosen: Chosen) -> dict[str, Any]:
+    """Runs, and who asked for what, the latest first, and how many there are; ready for JSON."""
+    ((total_runs,),) = query(QUERIES["count_runs"], [chosen.name, chosen.outcome, *chosen.times()])
+    ((total_audit,),) = query(QUERIES["count_audit"], [*_entries(chosen)])
+    return {
+        "runs": runs(query, chosen),
+        "audit": audit(query, chosen),
+        "total_runs": total_runs,
+        "total_audit": total_audit,
+    }
+
+
+def runs(query: Query, chosen: Chosen) -> list[dict[str, Any]]:
+    """The runs alone."""
+    values = [chosen.name, chosen.outcome, *chosen.times(), chosen.limit, chosen.offset]
+    return [_plain(_RUN, row) for row in query(QUERIES["runs"], values)]
+
+
+def audit(query: Query, chosen: Chosen) -> list[dict[str, Any]]:
+    """The entries alone."""
+    values = [*_entries(chosen), chosen.limit, chosen.offset]
+    return [_plain(_ENTRY, row) for row in query(QUERIES["audit"], values)]
+
+
+def jobs(
+    query: Query, names: Sequence[str], next_run: Callable[[str], datetime | None] = lambda _: None
+) -> list[dict[str, Any]]:
+    """Every job with its last run and when it runs next (where a schedule knows); ready for JSON."""
+    last = {row[1]: _plain(_RUN, row) for row in query(QUERIES["latest_of_jobs"], [list(names)])}
+    told = []
+    for name in sorted(names):
+        following = next_run(name)
+        told.append(
+            {
+                "name": name,
+                "next_run_at": following.isoformat() if following else None,
+                "last": last.get(name),
+            }
+        )
+    return told
+
+
+def _entries(chosen: Chosen) -> list[Any]:
+    return [chosen.action, chosen.actor, *chosen.times(), chosen.text, chosen.status]
+
+
+def actors(query: Query) -> list[str]:
+    """Who has asked for anything."""
+    return [name for (name,) in query(QUERIES["audit_actors"], [])]
+
+
+def _plain(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    found = named(names, row)
+    for name in ("stats", "params"):
+        if name in found:
+            found[name] = json.loads(found[name]) if found[name] else {}
+    return found

@@ -1,0 +1,91 @@
+"""Calls of models: the journal's entries become rows of ``model_calls``, and a day's sum for people.
+
+Whoever asks writes the journal, in whatever process; the table follows it. Taking an entry in again
+changes nothing, so nothing is lost and nothing is there twice, whoever is killed when.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from processors.llm.call_log import DAY, Journal, read
+from watcher.logs import Log
+from watcher.settings import Settings, model_access
+from watcher.store.job_log import Ledger
+
+log = Log()
+
+#: A day's file stays so many days after it is in the table.
+KEPT = 3
+
+
+class ModelCalls:
+    """Takes the journal in."""
+
+    def __init__(self, folder: Path, ledger: Ledger) -> None:
+        self._journal, self._ledger = Journal(folder), ledger
+        self._lock = threading.Lock()
+        #: What is in the table of the calls that are still in files; None until it was looked up.
+        self._noted: dict[str, str] | None = None
+        self._looked = False
+        self._sizes: dict[str, int] = {}
+        #: Files with calls that have not ended, or could not be noted.
+        self._open: set[str] = set()
+
+    def take(self, now: float) -> int:
+        """Take in what is new; how many entries. Costs one look where there is nothing."""
+        with self._lock:
+            today = self._journal.path(now)
+            if self._looked and not self._open and _size(today) == self._sizes.get(today.name, 0):
+                return 0
+            self._looked = True
+            return sum(self._take(path, now) for path in sorted(self._journal.folder.glob("*.jsonl")))
+
+    def _take(self, path: Path, now: float) -> int:
+        size = _size(path)
+        if self._sizes.get(path.name) == size and path.name not in self._open:
+            return 0
+        self._open.add(path.name)
+        if self._noted is None:
+            self._noted = self._ledger.calls_since(datetime.fromtimestamp(now - 2 * KEPT * DAY, UTC))
+        if self._noted is None:
+            return 0
+        taken = 0
+        calls = read(path, now).values()
+        for call in calls:
+            if self._noted.get(call.call_id) == call.outcome:
+                continue
+            if not self._ledger.note_call(call):
+                return taken  # the ledger says what is wrong; it is tried again at the next look
+            self._noted[call.call_id] = call.outcome
+            taken += 1
+        self._sizes[path.name] = size
+        if any(call.outcome == "under_way" for call in calls):
+            return taken
+        self._open.discard(path.name)
+        if path.name < self._journal.path(now - KEPT * DAY).name:
+            path.unlink()
+            for call in calls:
+                self._noted.pop(call.call_id, None)
+            log.debug("journal of a day put away", file=path.name)
+        return taken
+
+
+def spent_today(settings: Settings) -> dict[str, Any]:
+    """What today's calls came to, from the journal itself; ready for JSON."""
+    access = model_access(settings)
+    spent = Journal(Path(access.journal)).spent(time.time())
+    return {"model": access.model, **asdict(spent), "max_tokens_a_day": access.max_tokens_a_day}
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
