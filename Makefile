@@ -33,11 +33,11 @@ test-unit: $(VENV)/.tests ## The unit tests only, in seconds.
 test-faults: $(VENV)/.tests ## Kills, full disks, kernel limits, unmounts, and the longest of the others: needs root.
 	@[ "$$(id -u)" = 0 ] || { echo "make test-faults mounts, fills and kills: run it as root." >&2; exit 2; }
 	$(BIN)/python -m pytest tests/faults --durations 8 $(PYTEST)
-	SESSION_WATCHER_SEEDS=20:50 SESSION_WATCHER_PHASES=examples,coverage,fuzzing \
+	SESSION_WATCHER_SEEDS=12:30 SESSION_WATCHER_PHASES=examples,coverage,fuzzing \
 		$(BIN)/python -m pytest tests/acceptance/test_random_histories.py tests/acceptance/test_api_schema.py -n $(WORKERS) --dist worksteal $(PYTEST)
 
-soak: $(VENV)/.tests ## Random histories for hours, on both databases (SEEDS=first:end, 50:500 by default).
-	SESSION_WATCHER_SEEDS=$(or $(SEEDS),50:500) $(BIN)/python -m pytest tests/acceptance/test_random_histories.py \
+soak: $(VENV)/.tests ## Random histories for hours, on both databases (SEEDS=first:end, 30:500 by default).
+	SESSION_WATCHER_SEEDS=$(or $(SEEDS),30:500) $(BIN)/python -m pytest tests/acceptance/test_random_histories.py \
 		tests/contract/test_histories_on_postgres.py -n $(WORKERS) --dist worksteal $(PYTEST)
 
 lint: $(VENV)/.tests ## ruff and mypy --strict.

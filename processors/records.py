@@ -39,7 +39,7 @@ class OutputDetails(msgspec.Struct, gc=False):
     thinking_tokens: Count | None = None
 
 
-class Spent(msgspec.Struct, gc=False):
+class TokenCounts(msgspec.Struct, gc=False):
     """What a call took."""
 
     input_tokens: Count | None = None
@@ -51,14 +51,14 @@ class Spent(msgspec.Struct, gc=False):
     server_tool_use: ServerToolUse | None = None
 
 
-class Iteration(Spent, gc=False):
+class Iteration(TokenCounts, gc=False):
     """One of the calls that a message took: a part of it, or another model's."""
 
     type: str | None = None
     model: str | None = None
 
 
-class Tokens(Spent, gc=False):
+class Tokens(TokenCounts, gc=False):
     """What one API call used."""
 
     service_tier: str | None = None
