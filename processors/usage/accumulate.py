@@ -148,7 +148,7 @@ class Stretch:
         if usage is not None and model != SYNTHETIC:
             identity = message.id if message.id is not None else uuid
             if identity is not None:  # without either the line was bad, and is not here
-                precedence = copy if data is None and not record.isSidechain else 2 + copy
+                precedence = (0 if data is None and not record.isSidechain else 2) + copy
                 line = (identity, request_id or "", at, precedence, record, data, usage, self._turns.asked_by)
                 self._calls.add(line, model, usage)
                 if usage.iterations is not None:
