@@ -29,9 +29,6 @@ CLIENT_TYPES = _names(
     "ai-title api-request-shape attachment cost-state custom-title pr-link queue-operation summary system"
 )
 
-#: Types of all records that are read.
-READ_TYPES = CLIENT_TYPES | {"assistant", "progress", "user"}
-
 #: `subtype` of a `system` record.
 SYSTEM_SUBTYPES = _names(
     """

@@ -36,11 +36,23 @@ _ASSIGNED = re.compile(
     r"(?P<sign>:=|=>|=|:|\bis\b)\s{0,3}[\"'`]?(?P<value>[^\s\"'`,;\[\](){}<>]{6,200})"
 )
 _LONG = re.compile(r"[A-Za-z0-9+=_-]{20,}")
+#: Without one of these, or a long word with a digit, no expression finds a secret; looked for in small letters.
+_SIGNS = (
+    *("pass", "pwd", "secret", "token", "key", "credential", "bearer", "basic", "auth", "@", "-----", "sk-", "gh"),
+    *("glpat", "xox", "aiza", "akia", "asia", "eyj"),
+)
+_LONG_WITH_DIGIT = re.compile(r"(?<!\S)(?=\S{16})\S*\d")
 _HEX = re.compile(r"\A[0-9a-fA-F]{32,}\Z")
 # Not a secret, and every second text holds one.
 _LEFT_OUT = {"IPPublicDetector"}
 #: Beyond so many characters in a row no random-looking word is judged.
 _LONGEST = 500
+
+
+def is_suspect(text: str) -> bool:
+    """Whether a short text may hold a secret: most hold none, and what finds them takes long to load."""
+    small = text.lower()
+    return any(sign in small for sign in _SIGNS) or _LONG_WITH_DIGIT.search(text) is not None
 
 
 def redact(text: str) -> tuple[str, int]:

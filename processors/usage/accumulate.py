@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from processors.contract import Lines, Session
-from processors.known import READ_TYPES, RECORD_TYPES
+from processors.known import RECORD_TYPES
 from processors.records import NOTHING, Block, ClientRecord, Message, ProgressData, Record, ToolResult
 from processors.speech import may_refuse
 from processors.transcript import SYNTHETIC, embedded, text_of
@@ -50,7 +50,6 @@ class Stretch:
         """Take these records in, which follow those before."""
         facts, turns = self._facts, self._turns
         facts.identify(records)
-        strange = READ_TYPES - RECORD_TYPES
         passed = copied = 0
         unknown = self._calls.unknown
         for index, record in enumerate(records):
@@ -75,9 +74,7 @@ class Stretch:
             elif isinstance(record, ClientRecord):
                 passed = self._pass_to(index, records, passed)
                 self._told(record)
-            else:
-                odd = kind is not None and kind not in RECORD_TYPES
-            if odd or (strange and kind in strange):
+            if odd or (kind is not None and kind not in RECORD_TYPES):
                 passed = self._pass_to(index, records, passed)
                 self._unknown(record)
         times = times_of(records)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from processors.contract import Session
 from processors.records import ClientRecord, Record
-from processors.redaction import redact
+from processors.redaction import is_suspect, redact
 from processors.speech import folded, loose
 from processors.transcript import clean
 from processors.usage import active_time
@@ -183,13 +182,6 @@ class SessionFacts:
 
 
 _TITLED = {"custom": "custom-title", "ai": "ai-title", "summary": "summary"}
-#: Without one of these, or a long word with a digit, there is no secret: what finds them takes long to load, and most
-#: titles need it not.
-_SUSPECT = (
-    *("pass", "pwd", "secret", "token", "key", "credential", "bearer", "basic", "auth", "@", "-----", "sk-", "gh"),
-    *("glpat", "xox", "aiza", "akia", "asia", "eyj"),
-)
-_LONG = re.compile(r"(?<!\S)(?=\S{16})\S*\d")
 _STATED = (
     "inputTokens", "outputTokens", "thinkingTokens", "cacheCreationInputTokens", "cacheCreationEphemeral1hInputTokens",
     "cacheReadInputTokens", "webSearchRequests",
@@ -209,9 +201,7 @@ def is_subagent(key: str) -> bool:
 
 def _title(text: str, longest: int) -> str:
     text = folded(clean(text[: 2 * (longest + _AHEAD)]))[: longest + _AHEAD]
-    small = text.lower()
-    suspect = any(word in small for word in _SUSPECT) or _LONG.search(text) is not None
-    return redact(text)[0][:longest] if suspect else text[:longest]
+    return redact(text)[0][:longest] if is_suspect(text) else text[:longest]
 
 
 def _count(value: Any) -> int:
