@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-unit test-faults soak lint format eval bench bench-gate settings clean
+.PHONY: help run demo test test-unit test-faults soak lint format eval bench bench-gate settings prices clean
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,10 @@ settings: $(VENV)/.runs ## Write settings.toml and docs/settings.md anew from th
 	mv settings.toml.part settings.toml
 	$(BIN)/python -m watcher.settings.text page > docs/settings.md.part
 	mv docs/settings.md.part docs/settings.md
+
+prices: $(VENV)/.runs ## Write the table of Claude models' prices anew from the installed genai-prices.
+	$(BIN)/python -m processors.usage.price_table > processors/usage/rate_cards.json.part
+	mv processors/usage/rate_cards.json.part processors/usage/rate_cards.json
 
 clean: ## Remove what was set up.
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

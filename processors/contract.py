@@ -11,9 +11,11 @@ Register one as an entry point in the group ``session_watcher.processors``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+from processors.lines import Lines
 
 __all__ = [
     "ENTRY_POINTS",
@@ -203,21 +205,6 @@ class Session:
     def stem(self) -> str:
         """The file's name without its folder and ``.jsonl``."""
         return self.key.rsplit("/", 1)[-1].removesuffix(".jsonl")
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """Complete new lines of a session, in one piece or one by one."""
-
-    #: All lines as they stand in the file, each with its ``\n`` (a settled last line may lack it).
-    data: bytes
-    #: Whether ``data`` is UTF-8 throughout.
-    utf8: bool = True
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Each line, without its ``\n``."""
-        data = self.data[:-1] if self.data.endswith(b"\n") else self.data
-        return iter(data.split(b"\n")) if self.data else iter(())
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,13 +69,13 @@ def read(lines: Lines, start: int | None = None) -> tuple[list[Record], int]:
     if lines.utf8:  # what is skipped is not looked at so closely that this would be seen
         try:
             records = _decoder.decode_lines(lines.data)
-            if len(records) == _count_objects(lines.data):
+            if _are_alone(lines, len(records)):
                 rest = _neither_call_nor_user(records)
-                told = [place for place in rest if records[place].type in CLIENT_TYPES]
-                ends = _line_ends(lines.data) if told else []
-                for place in told:
-                    line = lines.data[ends[place - 1] if place else 0 : ends[place]]
-                    records[place] = _client_decoder.decode(line)
+                ends = lines.ends
+                for place in rest:
+                    if records[place].type in CLIENT_TYPES:
+                        line = lines.data[ends[place - 1] if place else 0 : ends[place]]
+                        records[place] = _client_decoder.decode(line)
                 if _are_good(records, rest):
                     return records, 0
         except (ValueError, RecursionError):
@@ -123,26 +123,18 @@ def _rescued(line: bytes) -> list[Record]:
     return []
 
 
-def _count_objects(data: bytes) -> int:
-    """How many objects there are if each stands on a line of its own; -1 where a line is not from ``{`` to ``}``.
+def _are_alone(lines: Lines, objects: int) -> bool:
+    """Whether each of so many objects stands on a line of its own, from ``{`` to ``}``.
 
     Inside an object no ``}`` is followed by ``{``, so a line break between these stands between objects.
     """
-    # find goes several times as fast as count and split over lines of this length.
-    find, size, count, at = data.find, len(data), 0, 0
-    while at := find(b"\n", at) + 1:
-        if data[at - 2] != _CLOSE or (at < size and data[at] != _OPEN):
-            return -1
-        count += 1
-    return count + (not data.endswith(b"\n"))
-
-
-def _line_ends(data: bytes) -> list[int]:
-    """Where each line ends, its line break included."""
-    find, ends, at = data.find, [], 0
-    while at := find(b"\n", at) + 1:
-        ends.append(at)
-    return [*ends, len(data)]
+    data, ends = lines.data, lines.ends
+    closed = ends if data.endswith(b"\n") else ends[:-1]
+    return (
+        len(ends) == objects
+        and {data[end - 2] for end in closed} <= {_CLOSE}
+        and set(map(data.__getitem__, ends[:-1])) <= {_OPEN}
+    )
 
 
 def _objects(line: bytes) -> list[Record]:
@@ -217,11 +209,8 @@ def _neither_call_nor_user(records: list[Record]) -> list[int]:
     return [
         place
         for place, record in enumerate(records)
-        if (
-            record.message is not None and record.message.id is None
-            if record.type == "assistant"
-            else record.type != "user"
-        )
+        if (kind := record.type) != "user"
+        and (kind != "assistant" or (record.message is not None and record.message.id is None))
     ]
 
 
@@ -233,7 +222,7 @@ def _are_good(records: list[Record], rest: list[int]) -> bool:
     times = [record.timestamp for record in records if record.timestamp is not None]
     if times and not ({at.tzinfo for at in times} == {UTC} and _can_be(min(times)) and _can_be(max(times))):
         return all(map(_is_good, records))
-    return all(_is_good(records[place]) for place in rest)
+    return all(_has_names(records[place]) for place in rest)
 
 
 def _is_good(record: Record) -> bool:
@@ -244,6 +233,11 @@ def _is_good(record: Record) -> bool:
             return False
         if at.tzinfo is not UTC:
             record.timestamp = _to_utc(at)
+    return _has_names(record)
+
+
+def _has_names(record: Record) -> bool:
+    """Whether the calls in it can be told from others, and the records inside it are good."""
     if record.type == "assistant":
         return record.message is None or _has_name(record.message, record.uuid)
     if record.type == "progress" and record.data is not None and record.data.type == "agent_progress":

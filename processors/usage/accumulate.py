@@ -14,7 +14,7 @@ from processors.contract import Lines, Session
 from processors.known import RECORD_TYPES
 from processors.records import NOTHING, Block, ClientRecord, Message, ProgressData, Record, ToolResult
 from processors.speech import may_refuse
-from processors.transcript import SYNTHETIC, embedded, text_of
+from processors.transcript import embedded, text_of
 from processors.usage.calls import Calls
 from processors.usage.context import Contexts
 from processors.usage.formats import Formats
@@ -40,7 +40,7 @@ class Stretch:
         self._facts = SessionFacts(session, carry, positions)
         self._contexts = Contexts(session.username, priced_by)
         self._calls = Calls(positions, self._contexts)
-        self._uses = Uses(positions)
+        self._uses = Uses(positions, self._contexts)
         self._turns = Turns(session.username, carry, positions, is_open=not self._facts.has_own_call)
         self._formats = Formats(positions)
         self._sampled: list[tuple[str, str | None, datetime | None]] = []
@@ -53,27 +53,28 @@ class Stretch:
         passed = copied = 0
         unknown = self._calls.unknown
         for index, record in enumerate(records):
-            kind, odd = record.type, False
+            kind = record.type
             if kind == "assistant":
-                message = record.message
-                if message is not None:
-                    self._assistant(record, message, record.uuid, record.requestId, record.timestamp, None)
-                    odd = bool(unknown)
-                if record.requestSessionId is not None and is_foreign(record) and not facts.has_own_call:
+                copy = record.requestSessionId is not None and is_foreign(record)
+                if (message := record.message) is not None:
+                    self._assistant(record, message, record.uuid, record.requestId, record.timestamp, None, copy)
+                if copy and not facts.has_own_call:
                     turns.copied()
                     copied = index + 1
+                odd = bool(unknown)
             elif kind == "user":
-                message = record.message
-                if message is not None:
+                if (message := record.message) is not None:
                     self._user(record, message)
                 odd = record.origin is not None
             elif kind == "progress":
                 if record.data is not None and record.data.type == "agent_progress":
                     self._agent(record, record.data)
-                    odd = bool(unknown)
-            elif isinstance(record, ClientRecord):
-                passed = self._pass_to(index, records, passed)
-                self._told(record)
+                odd = bool(unknown)
+            else:
+                odd = False
+                if isinstance(record, ClientRecord):
+                    passed = self._pass_to(index, records, passed)
+                    self._told(record)
             if odd or (kind is not None and kind not in RECORD_TYPES):
                 passed = self._pass_to(index, records, passed)
                 self._unknown(record)
@@ -96,7 +97,7 @@ class Stretch:
 
     def rows(self) -> dict[str, list[Any]]:
         """Everything that was found, as rows."""
-        calls, contexts, price = self._calls.rows, self._contexts.rows, self._price
+        calls, contexts, price = self._calls.rows(), self._contexts.rows, self._price
         for call in calls:
             call.cost_usd = price(call, contexts[call.context])
         return {
@@ -127,7 +128,7 @@ class Stretch:
                 continue
             at = inner.timestamp if inner.timestamp is not None else record.timestamp
             if inner.type == "assistant":
-                self._assistant(record, message, inner.uuid, inner.requestId, at, data)
+                self._assistant(record, message, inner.uuid, inner.requestId, at, data, is_foreign(record))
             elif inner.type == "user" and isinstance(message.content, list):
                 self._results(record, message.content, at, data)
 
@@ -139,25 +140,18 @@ class Stretch:
         request_id: str | None,
         at: datetime | None,
         data: ProgressData | None,
+        copy: bool,
     ) -> None:
-        model, usage = message.model, message.usage
-        copy = record.requestSessionId is not None and is_foreign(record)
-        if usage is not None and model != SYNTHETIC:
-            identity = message.id if message.id is not None else uuid
-            if identity is not None:  # without either the line was bad, and is not here
-                precedence = (0 if data is None and not record.isSidechain else 2) + copy
-                line = (identity, request_id or "", at, precedence, record, data, usage, self._turns.asked_by)
-                self._calls.add(line, model, usage)
-                if usage.iterations is not None:
-                    self._calls.further(line, message, usage.iterations)
-                if data is None and self._awaits_call:
-                    self._first(record, identity, copy)
+        asked_by = self._turns.asked_by
+        identity = self._calls.take(record, data, message, uuid, request_id, at, copy, asked_by)
+        if identity is not None and data is None and self._awaits_call:
+            self._first(record, identity, copy)
         content = message.content
         if content.__class__ is list:
             for block in content:
                 if block.type == "tool_use" and block.id is not None and block.name is not None:
-                    context = self._contexts.of(record, data, self._turns.asked_by, usage)
-                    self._uses.add(block, block.id, block.name, model, at, copy, context)
+                    context = self._contexts.of(record, data, asked_by, message.usage)
+                    self._uses.add(block, block.id, block.name, message.model, at, copy, context)
 
     def _first(self, record: Record, identity: str, copy: bool) -> None:
         """A file's first call is the sample in which fields of `usage` are looked at; its first own one ends a copy."""
@@ -174,41 +168,43 @@ class Stretch:
         if content is None:
             return
         if isinstance(content, str):
-            texts, says_more = [content], False
-        else:
-            says_more = self._results(record, content, record.timestamp, None)
-            texts = [text for block in content if block.type == "text" and (text := text_of(block.text)) is not None]
-        if texts or says_more:
+            texts = [content]
             self._turns.hear(record)
+        else:
+            found, says_more = self._results(record, content, record.timestamp, None)
+            if found == len(content) and not says_more:
+                return
+            texts = [text for block in content if block.type == "text" and (text := text_of(block.text)) is not None]
+            if texts or says_more:
+                self._turns.hear(record)
         if texts and not record.isMeta and not record.isCompactSummary:
             for text in texts:
                 if "<command-" in text[:_NEAR]:
                     context = self._contexts.of(record, None, self._turns.asked_by, None)
                     self._turns.tagged(record, text, context)
 
-    def _results(self, record: Record, content: list[Block], at: datetime | None, data: ProgressData | None) -> bool:
-        """Note the results among the blocks; whether a person may have said something beside them: hardly any has."""
-        found, failed = 0, False
+    def _results(
+        self, record: Record, content: list[Block], at: datetime | None, data: ProgressData | None
+    ) -> tuple[int, bool]:
+        """Note the results among the blocks: how many, and whether a person may have said something beside them."""
+        found, failed, asked_by = 0, False, self._turns.asked_by
         for block in content:
             use_id = block.tool_use_id
-            if block.type != "tool_result" or use_id is None:
+            if use_id is None or block.type != "tool_result":
                 continue
             found += 1
-            error = block.is_error is True
-            failed = failed or (error and may_refuse(block.content))
-            result = self._uses.result(use_id, error, at)
-            if self._uses.lacks(use_id, result):
-                result.context = self._contexts.of(record, data, self._turns.asked_by, None)
+            if error := block.is_error is True:
+                failed = failed or may_refuse(block.content)
+            result = self._uses.result(use_id, error, at, record, data, asked_by)
         if not found or data is not None:
-            return False
+            return found, False
         given = record.toolUseResult
         if given.__class__ is not ToolResult:
             given = None
         if found == 1:
-            tell(result, record, given)
-        if failed or record.userFeedback is not None:
-            return True
-        return given is not None and (given.answers is not NOTHING or given.userFeedback is not NOTHING)
+            result.told = tell(result.told, record, given)
+        said = given is not None and (given.answers is not NOTHING or given.userFeedback is not NOTHING)
+        return found, said or failed or record.userFeedback is not None
 
     def _unknown(self, record: Record) -> None:
         """Note a type that is not known, and what is not known of a message."""

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from processors.known import COUNTED_ITERATIONS, ITERATION_TYPES
-from processors.records import Iteration, Message, ProgressData, Record, Tokens
-from processors.transcript import clean, earlier
+from processors.records import Iteration, Message, ProgressData, Record, TokenCounts
+from processors.transcript import SYNTHETIC, clean, earlier
 from processors.usage.context import Contexts
 from processors.usage.rows import Call
 
-Key = tuple[str, str, bool, int]
-#: What a line says of a call beside its tokens: message id, request id, time, precedence (`Call.precedence`), the
-#: record it stands in, the data it is embedded in, its usage, and whose turn it was.
-Line = tuple[str, str, datetime | None, int, Record, ProgressData | None, Tokens, str]
+Key = tuple[str, str | None, bool, int]
 
 
 class Calls:
@@ -29,23 +26,43 @@ class Calls:
         #: Types of iterations that are not known.
         self.unknown: set[str] = set()
 
-    @property
     def rows(self) -> list[Call]:
         """All that were found."""
-        return list(self._calls.values())
+        calls = list(self._calls.values())
+        for call in calls:
+            call.message_id, call.request_id = clean(call.message_id), clean(call.request_id)
+            if call.model is not None:
+                call.model = clean(call.model)
+        return calls
 
-    def further(self, line: Line, message: Message, iterations: list[Iteration]) -> None:
-        """The further calls inside one."""
-        for index, one in enumerate(iterations):
-            if one.type in COUNTED_ITERATIONS:
-                self.add(line, one.model if one.model is not None else message.model, one, index)
-            if one.type is not None and one.type not in ITERATION_TYPES:
-                self.unknown.add(one.type)
+    def take(
+        self,
+        record: Record,
+        data: ProgressData | None,
+        message: Message,
+        uuid: str | None,
+        request_id: str | None,
+        at: datetime | None,
+        copy: bool,
+        asked_by: str,
+        index: int = -1,
+        part: Iteration | None = None,
+    ) -> str | None:
+        """A message; the name of the call that it is a line of, None if of none.
 
-    def add(self, line: Line, model: str | None, used: Tokens | Iteration, iteration: int = -1) -> None:
-        """A line of a call."""
-        identity, request_id, at, precedence, record, data, usage, asked_by = line
-        key = (identity, request_id, precedence > 1, iteration)
+        ``index`` and ``part``: a further call inside it, with its place among the iterations.
+        """
+        usage, model = message.usage, message.model
+        if usage is None or model == SYNTHETIC:
+            return None
+        identity = message.id if message.id is not None else uuid
+        if identity is None:  # the line was bad, and is not here
+            return None
+        used: TokenCounts = usage
+        if part is not None:
+            used, model = part, part.model if part.model is not None else model
+        precedence = (0 if data is None and not record.isSidechain else 2) + copy
+        key = (identity, request_id, precedence > 1, index)
         fresh, output = used.input_tokens or 0, used.output_tokens or 0
         written, read = used.cache_creation_input_tokens or 0, used.cache_read_input_tokens or 0
         tokens = fresh + output + written + read
@@ -63,29 +80,39 @@ class Calls:
             first_at = known.first_at
             if at is not None and (first_at is None or at < first_at):
                 known.first_at = first_at = at
-            if tokens < known.tokens or (
+        if (
+            known is None
+            or tokens > known.tokens
+            or (
                 tokens == known.tokens
-                and precedence >= known.precedence
-                and (precedence > known.precedence or not earlier(at, known.seen_at))
-            ):
-                return
-        searched, details = used.server_tool_use, used.output_tokens_details
-        self._calls[key] = Call(
-            clean(identity),
-            iteration,
-            clean(request_id),
-            at,
-            first_at,
-            clean(model) if model is not None else None,
-            fresh,
-            output,
-            (details.thinking_tokens or 0) if details is not None else 0,
-            written,
-            one_hour,
-            read,
-            (searched.web_search_requests or 0) if searched is not None else 0,
-            tokens,
-            precedence,
-            self._contexts.of(record, data, asked_by, usage),
-            position,
-        )
+                and precedence <= known.precedence
+                and (precedence < known.precedence or earlier(at, known.seen_at))
+            )
+        ):
+            searched, details = used.server_tool_use, used.output_tokens_details
+            self._calls[key] = Call(
+                identity,
+                index,
+                request_id or "",
+                at,
+                first_at,
+                model,
+                fresh,
+                output,
+                (details.thinking_tokens or 0) if details is not None else 0,
+                written,
+                one_hour,
+                read,
+                (searched.web_search_requests or 0) if searched is not None else 0,
+                tokens,
+                precedence,
+                self._contexts.of(record, data, asked_by, usage),
+                position,
+            )
+        if part is None and usage.iterations is not None:
+            for place, one in enumerate(usage.iterations):
+                if one.type in COUNTED_ITERATIONS:
+                    self.take(record, data, message, uuid, request_id, at, copy, asked_by, place, one)
+                if one.type is not None and one.type not in ITERATION_TYPES:
+                    self.unknown.add(one.type)
+        return identity

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from processors.contract import Extraction, Work
 from processors.transcript import read
 from processors.usage.accumulate import Price, Stretch
@@ -16,6 +18,6 @@ def extract(work: Work, price: Price, priced_by: int) -> Extraction:
     stretch.take(records)
     stretch.look(work.lines)
     rows = stretch.rows()
-    items = sum(call.iteration < 0 for call in rows["usage_calls"])
-    items += sum(not use.is_result for use in rows["usage_uses"])
+    items = list(map(attrgetter("iteration"), rows["usage_calls"])).count(-1)
+    items += list(map(attrgetter("is_result"), rows["usage_uses"])).count(False)
     return Extraction(rows=rows, items=items, bad_lines=bad_lines, carry=stretch.carry(), withdrawn=stretch.withdrawn)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
+from importlib.resources import files
 from typing import Any
 
+import msgspec
 import pytest
 from genai_prices import Usage, calc_price
 
+from processors.usage import price_library
+from processors.usage.price_library import TABLE, PriceLibrary, PriceTable
+from processors.usage.price_table import make
 from processors.usage.prices import PriceList
 from processors.usage.rows import Call, Context
 
@@ -231,14 +236,57 @@ def test_the_fingerprint_changes_when_prices_may(monkeypatch: pytest.MonkeyPatch
         PriceList({"a": {"input": 1}}).fingerprint,
         PriceList({}, []).fingerprint,
     }
-    monkeypatch.setattr("processors.usage.prices.version", lambda name: "9.9.9")
+    monkeypatch.setattr("processors.usage.price_library.version", lambda name: "9.9.9")
     assert len(found | {PriceList({}).fingerprint}) == 5
 
 
-def test_the_fingerprint_does_not_load_the_library() -> None:
+@pytest.mark.parametrize("priced", ["PriceList({}).fingerprint", "PriceList({}).of(made, beside)"])
+def test_neither_the_fingerprint_nor_a_known_model_loads_the_library(priced: str) -> None:
     """It takes longer to load than everything else that a process needs."""
-    code = (
-        "import sys; from processors.usage.prices import PriceList; PriceList({}).fingerprint;"
-        "sys.exit('genai_prices' in sys.modules)"
-    )
+    code = f"""
+import sys
+from datetime import datetime, UTC
+from processors.usage.prices import PriceList
+from processors.usage.rows import Call, Context
+made = Call("m", -1, "", datetime.now(UTC), None, "claude-haiku-4-5-20251001", 5, 0, 0, 0, 0, 0, 0, 5, 0, 1, 1)
+beside = Context(1, 1, None, "ann", False)
+assert {priced}
+sys.exit("genai_prices" in sys.modules)
+"""
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_table_of_prices_is_what_the_library_says() -> None:
+    """The file that is shipped is the one that `make prices` would write now."""
+    made = make()
+    assert len(made.models) > 20
+    assert msgspec.json.decode(files("processors.usage").joinpath(TABLE).read_bytes(), type=PriceTable) == made
+
+
+def test_the_table_prices_as_the_library_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each of its models, over days and fields; a table of another release is not asked."""
+    table, rng = make(), random.Random(5)
+    days = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=rng.randrange(1500)) for _ in range(20)]
+    days += [
+        datetime.combine(price.since, time(), UTC)
+        for prices in table.models.values()
+        for price in prices
+        if price.since
+    ]
+    asked = [
+        (name, day, context)
+        for name in table.models
+        for day in days
+        for context in ({}, {"speed": "fast"}, {"speed": "fast", "inference_geo": "us"}, {"service_tier": "batch"})
+    ]
+    by_table = PriceLibrary()
+    told = [by_table.rates((name,), day, context) for name, day, context in asked]
+    monkeypatch.setattr("processors.usage.price_library.version", lambda name: "9.9.9")
+    price_library._table.cache_clear()
+    try:
+        by_library = PriceLibrary()
+        assert told == [by_library.rates((name,), day, context) for name, day, context in asked]
+        assert by_library._models  # it was asked
+    finally:
+        price_library._table.cache_clear()
+    assert not by_table._models

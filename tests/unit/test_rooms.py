@@ -22,6 +22,7 @@ SHARED = {
     "processors.llm",
     "processors.contract",
     "processors.known",
+    "processors.lines",
     "processors.records",
     "processors.redaction",
     "processors.speech",

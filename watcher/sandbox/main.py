@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import traceback
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -114,8 +115,9 @@ class Visitor:
             if not first:
                 yield held
             first = False
+            lines = Lines(piece.data, is_utf8(piece.data))
             try:
-                extraction, rows, carry, after, withdrawn = self._extract(job, piece, held.carry)
+                extraction, rows, carry, after, withdrawn = self._extract(job, piece, lines, held.carry)
             except Unconfigured as error:
                 yield protocol.Trouble(str(error), unconfigured=True)
                 return
@@ -139,7 +141,7 @@ class Visitor:
                 rows,
                 after,
                 last=False,
-                lines=_count_lines(piece.data, consumed) + piece.too_long,
+                lines=bisect_right(lines.ends, consumed) + piece.too_long,
                 withdrawn=withdrawn,
             )
             if consumed < piece.end - piece.start:
@@ -151,13 +153,13 @@ class Visitor:
         yield held
 
     def _extract(
-        self, job: protocol.Job, piece: Piece, carry: bytes
+        self, job: protocol.Job, piece: Piece, lines: Lines, carry: bytes
     ) -> tuple[Extraction, dict[str, bytes], bytes, list[tuple[str, list[Any]]], dict[str, list[int]]]:
         if not piece.data:
             return Extraction(), {}, carry, [], {}
         work = Work(
             Session(job.key, job.username),
-            Lines(piece.data, is_utf8(piece.data)),
+            lines,
             piece.start,
             msgspec.json.decode(carry) if piece.start else {},
             self._settings,
@@ -172,15 +174,6 @@ class Visitor:
 
 # A processor may raise whatever it likes, also what is no Exception (SystemExit): all of it is its failure.
 _OURS_RAISED = (Exception, SystemExit, GeneratorExit, KeyboardInterrupt)
-
-
-def _count_lines(data: bytes, end: int) -> int:
-    """Lines before ``end``, a last one without its end included."""
-    count, at, find = 0, 0, data.find
-    # Looking for each end is twice as fast as bytes.count, as lines are long.
-    while at < end and (found := find(b"\n", at, end)) >= 0:
-        count, at = count + 1, found + 1
-    return count + (at < end)
 
 
 def _judge_open(error: OSError) -> protocol.Reply:
