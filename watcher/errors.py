@@ -82,14 +82,14 @@ class NoSuchItem(WatcherError):
     """There is no item of that name in the knowledge base, or none that this person may see."""
 
     def __init__(self, item: str) -> None:
-        super().__init__(f"there is no item {item!r}; see memory list")
+        super().__init__(f"there is no item {item!r}; see knowledge list")
 
 
 class NoSuchContradiction(WatcherError):
     """There is no contradiction of that name."""
 
     def __init__(self, which: str) -> None:
-        super().__init__(f"there is no contradiction {which!r}; see memory contradictions")
+        super().__init__(f"there is no contradiction {which!r}; see knowledge contradictions")
 
 
 class ReviewRefused(WatcherError):

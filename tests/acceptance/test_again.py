@@ -54,18 +54,18 @@ def form_key(page: Reply) -> bytes:
 
 def test_what_is_asked_again_is_as_it_was_until_somebody_changes_something(service: Served) -> None:
     """Whoever it is; what comes in by itself is seen when the answer has stood long enough."""
-    first = service.ask("GET", "/api/memory/counts")
-    again = service.ask("GET", "/api/memory/counts")
+    first = service.ask("GET", "/api/knowledge/counts")
+    again = service.ask("GET", "/api/knowledge/counts")
     assert not stands(first) and stands(again) and again.body == first.body
     cookie = signed_in(service)
-    assert not stands(service.ask("GET", "/memory", token=None, headers=cookie))
-    assert stands(service.ask("GET", "/memory", token=None, headers=cookie))
+    assert not stands(service.ask("GET", "/knowledge", token=None, headers=cookie))
+    assert stands(service.ask("GET", "/knowledge", token=None, headers=cookie))
 
-    item = service.ask("POST", "/api/memory/items", **ITEM)
+    item = service.ask("POST", "/api/knowledge/items", **ITEM)
     assert item.status == 200, item
-    counts = service.ask("GET", "/api/memory/counts")
+    counts = service.ask("GET", "/api/knowledge/counts")
     assert not stands(counts) and counts.json["items"]["approved"] == first.json["items"]["approved"] + 1
-    page = service.ask("GET", "/memory", token=None, headers=cookie)
+    page = service.ask("GET", "/knowledge", token=None, headers=cookie)
     assert not stands(page) and ITEM["title"].encode() in page.body
 
 
@@ -86,7 +86,7 @@ def test_what_comes_in_by_itself_is_seen_later(service: Served) -> None:
 def test_nobody_is_given_anothers(service: Served) -> None:
     """Not another visit's page with its key for forms, nor what another token may see."""
     visits = [signed_in(service), signed_in(service)]
-    keys = [form_key(service.ask("GET", "/memory", token=None, headers=one)) for one in [*visits, *visits]]
+    keys = [form_key(service.ask("GET", "/knowledge", token=None, headers=one)) for one in [*visits, *visits]]
     assert keys[:2] == keys[2:] and keys[0] != keys[1]
     ann, bob = service.token("user", "ann"), service.token("user", "bob")
     names = [service.ask("GET", "/api/whoami", token=one).json["username"] for one in (ann, bob, ann, bob)]
@@ -119,10 +119,10 @@ def test_whose_visit_or_token_ends_sees_nothing_any_more(service: Served) -> Non
 def test_what_is_told_once_is_told_once(service: Served) -> None:
     """What came of a button, on the page after it; and what is audited is, each time."""
     cookie = signed_in(service)
-    item = service.ask("POST", "/api/memory/items", **{**ITEM, "title": "Days begin at midnight"}).json["item_id"]
-    page = service.ask("GET", "/memory/item", token=None, headers=cookie, item=item)
+    item = service.ask("POST", "/api/knowledge/items", **{**ITEM, "title": "Days begin at midnight"}).json["item_id"]
+    page = service.ask("GET", "/knowledge/item", token=None, headers=cookie, item=item)
     body = urlencode({"form_key": form_key(page).decode(), "vote": "1"}).encode()
-    told = service.ask("POST", "/memory/vote", token=None, body=body, headers={**FORM, **cookie}, item=item)
+    told = service.ask("POST", "/knowledge/vote", token=None, body=body, headers={**FORM, **cookie}, item=item)
     assert told.status == 303, told
     pages = [service.ask("GET", told.headers["location"], token=None, headers=cookie) for _ in range(3)]
     assert [b"Your vote is noted." in page.body for page in pages] == [True, False, False]

@@ -27,7 +27,10 @@ enabled = false
 #: What the requests are made of. Every value at and beyond its bounds (coverage) takes minutes.
 PHASES = os.environ.get("SESSION_WATCHER_PHASES", "examples,fuzzing")
 #: Which paths are asked together: two halves, made at the same time.
-PARTS = {"the memory": ("--include-path-regex", "^/api/memory"), "the rest": ("--exclude-path-regex", "^/api/memory")}
+PARTS = {
+    "the knowledge": ("--include-path-regex", "^/api/knowledge"),
+    "the rest": ("--exclude-path-regex", "^/api/knowledge"),
+}
 
 
 @pytest.mark.parametrize("part", PARTS)

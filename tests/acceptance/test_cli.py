@@ -27,7 +27,7 @@ from watcher.store.lock import Holder, StateLock
 from watcher.store.migrations import migrate
 
 #: They print no data of ours: a service, a protocol, a screen, and a file that is JSON anyway.
-NO_DATA = {"run", "mcp", "demo", "memory export"}
+NO_DATA = {"run", "mcp", "demo", "knowledge export"}
 #: It makes a tree, a state folder and settings of its own.
 WITHOUT_SETTINGS = {"demo"}
 
@@ -145,8 +145,8 @@ def test_help_shows_how_it_is_called(run: Run, name: str, monkeypatch: pytest.Mo
 
 #: Examples of these stand for what a place of one's own has not: a terminal, another machine, an item to decide on.
 NEEDS_MORE = ("run", "mcp", "demo", "import-legacy", "sessions retry", "sessions forget", "sessions reprocess",
-              "memory approve", "memory mandate", "memory reject", "memory revoke", "memory edit",
-              "memory resolve")  # fmt: skip
+              "knowledge approve", "knowledge mandate", "knowledge reject", "knowledge revoke", "knowledge edit",
+              "knowledge resolve")  # fmt: skip
 
 
 def test_the_examples_work(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,14 +160,14 @@ def test_the_examples_work(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("WATCHER_HEALTH__MIN_FREE_DISK", "1KB")
     monkeypatch.setenv("WATCHER_COLLECTOR__SOURCES", json.dumps([str(tmp_path / "home/*/*.jsonl")]))
     examples = {name: examples_of(run(*name.split(), "--help")) for name in LEAVES if name not in NEEDS_MORE}
-    first = ["once", "memory add", "memory export", "tokens create"]  # what others name is made by these
+    first = ["once", "knowledge add", "knowledge export", "tokens create"]  # what others name is made by these
     for name in sorted(examples, key=lambda name: first.index(name) if name in first else len(first)):
         for words in examples[name]:
             if "https://watcher.example.org" in words:
                 continue
             here = [str(tmp_path) + word if word.startswith("/") else os.path.expanduser(word) for word in words]
             if "kv_0123456789ab" in here:
-                known = json.loads(run("memory", "list", "--json").out)["items"][0]["item_id"]
+                known = json.loads(run("knowledge", "list", "--json").out)["items"][0]["item_id"]
                 here = [known if word == "kv_0123456789ab" else word for word in here]
             said = run(*here)
             assert said.code == 0 and said.out.strip(), (words, said)

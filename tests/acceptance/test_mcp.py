@@ -20,7 +20,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from tests.acceptance.test_memory import AGENT, CORRECTION, DEFINITION, items, talk
+from tests.acceptance.test_knowledge_commands import AGENT, CORRECTION, DEFINITION, items, talk
 from tests.processes import PATIENCE, Place, call, wait_for
 
 Asked = list[tuple[str, dict[str, Any]]]
@@ -68,7 +68,7 @@ def place(tmp_path: Path) -> Place:
     place = Place(tmp_path / "sessions", tmp_path / "state")
     assert place.run("once", "-q").returncode == 0
     (approved,) = [one["item_id"] for one in items(place) if "reduced rate" in one["content"]]
-    assert place.run("memory", "approve", approved).returncode == 0
+    assert place.run("knowledge", "approve", approved).returncode == 0
     return place
 
 
@@ -76,9 +76,9 @@ def asked_of(place: Place) -> tuple[Asked, str]:
     """Every tool, with what is right and what is wrong."""
     by_status = {one["status"]: one["item_id"] for one in items(place)}
     return [
-        ("search_memory", {"text": "books reduced"}),
-        ("search_memory", {"text": "fiscal year"}),
-        ("search_memory", {"text": "%_"}),
+        ("search_knowledge", {"text": "books reduced"}),
+        ("search_knowledge", {"text": "fiscal year"}),
+        ("search_knowledge", {"text": "%_"}),
         ("read_item", {"item": by_status["approved"]}),
         ("read_item", {"item": by_status["pending"]}),
         ("fetch_bundle", {}),
@@ -86,7 +86,7 @@ def asked_of(place: Place) -> tuple[Asked, str]:
         ("report_usage", {"report": "users", "limit": 1}),
         ("report_usage", {"report": "nonsense"}),
         ("report_usage", {"since": "yesterday"}),
-        ("search_memory", {"text": ""}),
+        ("search_knowledge", {"text": ""}),
         ("read_item", {"item": f"{by_status['pending']}?served=0&x="}),
     ], by_status["approved"]
 
@@ -110,7 +110,7 @@ def test_over_pipes_with_the_service_and_without(place: Place) -> None:
     """The same answers; the four tools that are promised."""
     asked, approved = asked_of(place)
     tools, *stopped = over_pipes(place, asked)
-    assert tools == {"search_memory", "read_item", "fetch_bundle", "report_usage"}
+    assert tools == {"search_knowledge", "read_item", "fetch_bundle", "report_usage"}
     check(stopped, approved)
     running = place.start()
     try:

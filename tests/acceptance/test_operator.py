@@ -231,11 +231,11 @@ READING: tuple[tuple[str, ...], ...] = (
     ("sessions", "show", "a.jsonl"),
     ("jobs", "list"),
     ("tokens", "list"),
-    ("memory", "list"),
-    ("memory", "search", "refunds"),
-    ("memory", "show", REFUNDS),
-    ("memory", "contradictions"),
-    ("memory", "bundle"),
+    ("knowledge", "list"),
+    ("knowledge", "search", "refunds"),
+    ("knowledge", "show", REFUNDS),
+    ("knowledge", "contradictions"),
+    ("knowledge", "bundle"),
     ("sessions", "list", "--status", "gone"),
     ("jobs", "runs", "housekeeping"),
     ("settings",),
@@ -250,7 +250,7 @@ def test_commands_that_read_say_the_same_running_and_stopped(place: Operated, he
     (place.sessions / "ann" / "a.jsonl").write_bytes(lines(["m1", "m2"]) + b"not json\n")
     (place.sessions.parent / "outside.jsonl").write_bytes(call("secret"))
     assert place.run("tokens", "create", "ci", "--role", "reader").returncode == 0
-    assert place.json("memory", "add", *SAID)["item_id"] == REFUNDS
+    assert place.json("knowledge", "add", *SAID)["item_id"] == REFUNDS
     for job in ("housekeeping", "health-check"):  # so that the service does not run them meanwhile
         assert place.run("jobs", "run", job).returncode == 0
     running = place.start()
@@ -300,40 +300,40 @@ MISTAKES: tuple[tuple[str, ...], ...] = (
     ("once", "--processor", "nobody"),
     ("settings", "chek"),
     ("backup", "no/such/folder/x.duckdb"),
-    ("memory", "list", "--status", "lost"),
-    ("memory", "search", "refunds", "--domain", "cooking"),
-    ("memory", "search", os.fsdecode(b"\xff")),
-    ("memory", "show", "nobody"),
-    ("memory", "show", ""),
-    ("memory", "show", "../../usage/daily"),
-    ("memory", "show", f"{REFUNDS}?served=true"),
-    ("memory", "approve", "nobody"),
-    ("memory", "mandate", "nobody"),
-    ("memory", "reject", REFUNDS),
-    ("memory", "revoke", "nobody"),
-    ("memory", "add", *SAID),
-    ("memory", "add", "", "x"),
-    ("memory", "add", "x", "word " * 101),
-    ("memory", "add", "x", "y", "--domain", "cooking"),
-    ("memory", "add", "x", "y", "--audience", "nobody"),
-    ("memory", "edit", REFUNDS),
-    ("memory", "edit", REFUNDS, "--title", ""),
-    ("memory", "edit", REFUNDS, "--valid-until", "soon"),
-    ("memory", "edit", REFUNDS, "--valid-until", "0001-01-01T00:00+14:00"),
-    ("memory", "resolve", "nobody", "both_valid"),
-    ("memory", "resolve", "", "both_valid"),
-    ("memory", "resolve", "nobody", "sideways"),
-    ("memory", "import", "nowhere.json"),
-    ("memory", "import", "outside.jsonl"),
-    ("memory", "pull", "nowhere"),
+    ("knowledge", "list", "--status", "lost"),
+    ("knowledge", "search", "refunds", "--domain", "cooking"),
+    ("knowledge", "search", os.fsdecode(b"\xff")),
+    ("knowledge", "show", "nobody"),
+    ("knowledge", "show", ""),
+    ("knowledge", "show", "../../usage/daily"),
+    ("knowledge", "show", f"{REFUNDS}?served=true"),
+    ("knowledge", "approve", "nobody"),
+    ("knowledge", "mandate", "nobody"),
+    ("knowledge", "reject", REFUNDS),
+    ("knowledge", "revoke", "nobody"),
+    ("knowledge", "add", *SAID),
+    ("knowledge", "add", "", "x"),
+    ("knowledge", "add", "x", "word " * 101),
+    ("knowledge", "add", "x", "y", "--domain", "cooking"),
+    ("knowledge", "add", "x", "y", "--audience", "nobody"),
+    ("knowledge", "edit", REFUNDS),
+    ("knowledge", "edit", REFUNDS, "--title", ""),
+    ("knowledge", "edit", REFUNDS, "--valid-until", "soon"),
+    ("knowledge", "edit", REFUNDS, "--valid-until", "0001-01-01T00:00+14:00"),
+    ("knowledge", "resolve", "nobody", "both_valid"),
+    ("knowledge", "resolve", "", "both_valid"),
+    ("knowledge", "resolve", "nobody", "sideways"),
+    ("knowledge", "import", "nowhere.json"),
+    ("knowledge", "import", "outside.jsonl"),
+    ("knowledge", "pull", "nowhere"),
     ("mcp", "--url", "http://127.0.0.1:1"),
 )
 #: Commands that change something: `test_commands_that_change_do_the_same_running_and_stopped`.
 CHANGING = ("once", "sessions forget", "sessions reprocess", "sessions retry", "jobs run", "backup", "tokens create",
             "tokens revoke", "import-legacy")  # fmt: skip
-#: Held to that in tests of their own: `test_memory.decided`, `test_collector`, `test_mcp`.
-ELSEWHERE = ("memory approve", "memory mandate", "memory reject", "memory revoke", "memory add", "memory edit",
-             "memory resolve", "memory pull", "memory export", "memory import", "collect", "mcp")  # fmt: skip
+#: Held to that in tests of their own: `test_knowledge_commands.decided`, `test_collector`, `test_mcp`.
+_DECIDING = ("approve", "mandate", "reject", "revoke", "add", "edit", "resolve", "pull", "export", "import")
+ELSEWHERE = (*(f"knowledge {name}" for name in _DECIDING), "collect", "mcp")
 #: It is the service; it has one of its own.
 ALONE = ("run", "demo")
 

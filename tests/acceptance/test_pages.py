@@ -38,7 +38,7 @@ NOW = datetime.now(UTC)
 #: Long before what is shown without a choice.
 LONG_AGO = NOW - timedelta(days=200)
 ONE = "/sessions/one?session=ann%2Fa.jsonl"
-PAGES = ("/", "/usage", "/sessions", ONE, "/memory", "/admin/scheduler-runs")
+PAGES = ("/", "/usage", "/sessions", ONE, "/knowledge", "/admin/scheduler-runs")
 
 SETTINGS = """\
 [paths]
@@ -284,7 +284,7 @@ def test_a_token_sees_and_does_what_its_role_may(browser: Browser, site: Site) -
     with entered(browser, site, site.new_token("ann's", "--role", "user", "--user", "ann")) as page:
         page.wait_for_url("**/usage")
         expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(
-            ["Usage", "Sessions", "Memory"]
+            ["Usage", "Sessions", "Knowledge"]
         )
         assert "bob" not in page.content() and "claude-haiku" not in page.locator("main table").first.inner_text()
         page.goto("/sessions?user=bob")

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.acceptance.test_memory import AGENT, CORRECTION, talk
+from tests.acceptance.test_knowledge_commands import AGENT, CORRECTION, talk
 from tests.processes import Place, lines
 
 README = Path(__file__).parents[2] / "README.md"
@@ -64,7 +64,7 @@ def test_the_readmes_commands_work(place: Place) -> None:
     given = [line.partition("#")[0] for block in blocks("sh") for line in block.splitlines()]
     commands = [shlex.split(line)[1:] for line in given if line.startswith("session-watcher ")]
     assert len(commands) >= 10
-    ((item),) = place.json("memory", "list")["items"]
+    ((item),) = place.json("knowledge", "list")["items"]
     stands_for = {"NAME": "s.jsonl", "ITEM": item["item_id"], "PROJECT": "project"}
     for words in commands:
         done = place.run(*(stands_for.get(word, word) for word in words))

@@ -59,7 +59,7 @@ def test_who_holds_the_database_goes_on_when_it_was_opened_anew(
         item = {"title": "Days begin at midnight", "content": "Days begin at midnight, UTC.", "domain": "operations"}
         acts: list[Callable[[], None]] = [
             append,
-            lambda: ask("/api/memory/items", **item),
+            lambda: ask("/api/knowledge/items", **item),
             lambda: ask("/api/sessions/reprocess", session="a.jsonl"),
             append,
         ]
@@ -70,5 +70,5 @@ def test_who_holds_the_database_goes_on_when_it_was_opened_anew(
         ask("/api/admin/run-session-processor", processor="usage")
         ask("/api/admin/backup")
         assert service.calls() == written == 2
-        assert service.ask("GET", "/api/memory/items").json["total"] == 1
+        assert service.ask("GET", "/api/knowledge/items").json["total"] == 1
         assert service.live.health()["status"] == "ok"

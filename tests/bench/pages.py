@@ -30,7 +30,7 @@ PAGES = {
     "sessions": "/sessions",
     "sessions, searched": "/sessions?text=session-05",
     "one session": "/sessions/one?session={session}",
-    "memory": "/memory",
+    "knowledge": "/knowledge",
     "runs": "/admin/scheduler-runs",
 }
 #: What is asked for by programs, again and again.

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from watcher.app import Core
-from watcher.cli import output_memory
+from watcher.cli import output_knowledge
 from watcher.cli.backend import TIMEOUT, order
 from watcher.errors import SettingsError, Unconfirmed
 from watcher.http.client import Value
@@ -51,7 +51,7 @@ def read_first(carry_out: Callable[[bool], Any], sure: bool) -> Any:
         if not sys.stdin.isatty():
             raise SettingsError(f"{error} (--yes)") from None
         for text, warnings in error.unread:
-            output_memory.to_be_read(text, warnings)
+            output_knowledge.to_be_read(text, warnings)
     typer.confirm("Let agents read it?", abort=True, err=True)
     return carry_out(True)
 

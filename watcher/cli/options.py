@@ -25,7 +25,7 @@ Processor = Annotated[str, typer.Option("--processor", help="Only this processor
 #: Groups of commands, each in the module of its name.
 GROUPS = {
     "sessions": "Which sessions are known, what failed and why; try them again, make them anew, erase them.",
-    "memory": "What people corrected, confirmed and defined: review it, and give it to agents.",
+    "knowledge": "What people corrected, confirmed and defined: review it, and give it to agents.",
     "jobs": "What runs by the clock: when next, how it last went; and to run it now.",
     "tokens": "Tokens by which people and programs are known to the service.",
 }

@@ -273,8 +273,8 @@ def _known(counts: dict[str, Any]) -> str:
     told = [
         f"{number(count)} {what}"
         for count, what in (
-            (counts["items"]["pending"], "to be reviewed (memory list)"),
-            (counts["contradictions"], "contradictions (memory contradictions)"),
+            (counts["items"]["pending"], "to be reviewed (knowledge list)"),
+            (counts["contradictions"], "contradictions (knowledge contradictions)"),
             (counts["inbox"], "in the inbox"),
             (served, "served to agents"),
         )

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from watcher.daemon import LiveService
-from watcher.http import admin, memory, metrics, pages, reports, sessions, uploads
+from watcher.http import admin, knowledge, metrics, pages, reports, sessions, uploads
 from watcher.http.again import Again
 from watcher.http.audit import Audited
 from watcher.http.auth import Doorkeeper
@@ -38,7 +38,7 @@ def build(service: LiveService, token: str) -> FastAPI:
         separate_input_output_schemas=False,
     )
     keeper = Doorkeeper(token, service.core.query)
-    for part in (reports, sessions, memory, admin, uploads, metrics):
+    for part in (reports, sessions, knowledge, admin, uploads, metrics):
         app.include_router(part.router(service, keeper))
 
     @app.get("/api/openapi.json", tags=["reports"], responses=problems(400, 401, 429))

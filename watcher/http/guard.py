@@ -32,7 +32,7 @@ OPEN = "/api/health"
 #: Where bodies are bounded by their own endpoint.
 UPLOADS = "/api/upload/"
 #: Where a body is a whole knowledge base, and may be this long.
-IMPORT, LONGEST_IMPORT = "/api/memory/import", 50_000_000
+IMPORT, LONGEST_IMPORT = "/api/knowledge/import", 50_000_000
 #: How many seconds a body may take, and how many bytes each further second is to bring.
 BODY_SECONDS, BODY_RATE = 30.0, 1024
 #: How many seconds who sends too much is heard out for after the answer.

@@ -20,7 +20,7 @@ from watcher.store.database import Connection
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 #: What the format is called; another one is refused.
-FORMAT = "session-watcher-memory/1"
+FORMAT = "session-watcher-knowledge/1"
 #: No file brings more items than this at once.
 MOST_ITEMS = 100_000
 _ITEM = ("title", "content", "domain", "entities", "status", "audience", "valid_from", "valid_until", "created_at")

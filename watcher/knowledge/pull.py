@@ -13,7 +13,7 @@ from typing import Any
 #: Where an agent looks for rules, below a project's folder.
 FOLDER = Path(".claude", "rules")
 _OURS = re.compile(r"km_(?:kv_[0-9a-f]{12}|approved)\.md\Z")
-_HEAD = "<!-- Written by session-watcher memory pull; changes here are lost. -->\n"
+_HEAD = "<!-- Written by session-watcher knowledge pull; changes here are lost. -->\n"
 
 
 @dataclass(slots=True)

@@ -336,7 +336,7 @@ def _new_name(connection: Connection, title: str, content: str, actor: str) -> s
         "SELECT item_id FROM knowledge_items WHERE title = $1 AND content = $2 AND owner IS NULL", [title, content]
     )
     if said:
-        raise ReviewRefused(f"{said[0][0]} says this already; see memory show {said[0][0]}")
+        raise ReviewRefused(f"{said[0][0]} says this already; see knowledge show {said[0][0]}")
     # Nobody is told of what somebody keeps for himself.
     for name in (name_of(title, content), name_of(title, f"{content}\0{actor}")):
         if not connection.execute("SELECT 1 FROM knowledge_items WHERE item_id = $1", [name]):

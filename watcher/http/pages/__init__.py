@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from watcher.daemon import LiveService
 from watcher.errors import Unconfirmed, first_line
 from watcher.http.auth import Doorkeeper
-from watcher.http.pages import memory, overview, runs, sessions, sign_in, usage
+from watcher.http.pages import knowledge, overview, runs, sessions, sign_in, usage
 from watcher.http.pages.forms import SignInNeeded
 from watcher.http.pages.headers import Headers
 from watcher.http.pages.layout import STATIC, Frame
@@ -24,7 +24,7 @@ _FOR_PROGRAMS = ("/api/", "/metrics")
 def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
     """Add the pages to the application of the API."""
     frame = Frame(service, keeper)
-    for part in (sign_in, overview, usage, sessions, memory, runs):
+    for part in (sign_in, overview, usage, sessions, knowledge, runs):
         app.include_router(part.router(frame), include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Headers)

@@ -45,7 +45,7 @@ NAVIGATION = (
     Place("/", "Overview", "o"),
     Place("/usage", "Usage", "u", for_users=True),
     Place("/sessions", "Sessions", "s", for_users=True),
-    Place("/memory", "Memory", "m", for_users=True),
+    Place("/knowledge", "Knowledge", "k", for_users=True),
     Place("/admin/scheduler-runs", "Runs", "r"),
 )
 
@@ -115,7 +115,7 @@ class Frame:
         """
         visitor = self.visitor(request)
         if visitor.only is not None:
-            raise HTTPException(403, "Your token sees only what is your own: see Usage, Sessions and Memory.")
+            raise HTTPException(403, "Your token sees only what is your own: see Usage, Sessions and Knowledge.")
         return visitor
 
     def sending(self, request: Request, given: dict[str, str] = Depends(fields)) -> Visitor:
@@ -179,7 +179,7 @@ class Frame:
             unread=error.unread,
             given=given,
             address=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-            back=f"/memory/item?{urlencode({'item': item})}" if item else "/memory",
+            back=f"/knowledge/item?{urlencode({'item': item})}" if item else "/knowledge",
         )
 
     def done(self, visitor: Visitor, note: str, address: str) -> Response:

@@ -117,12 +117,12 @@ def test_the_same_while_nothing_runs(tmp_path: Path) -> None:
     place.write(corporate_memory={"enabled": True, "sources": sources})
     found = place.json("once")
     assert found["ok"] and found["corporate_memory"]["items_new"] == 1
-    assert [one["content"] for one in place.json("memory", "list")["items"]] == [FACT]
+    assert [one["content"] for one in place.json("knowledge", "list")["items"]] == [FACT]
     key = "notes:ann/CLAUDE.local.md"
     forgotten = place.run("sessions", "forget", key)
     assert forgotten.returncode == 0 and "1 pieces of evidence are erased" in forgotten.stdout, forgotten.stderr
-    assert place.json("memory", "list")["items"] == []
-    assert place.json("once")["corporate_memory"]["skipped"] == 1 and place.json("memory", "list")["items"] == []
+    assert place.json("knowledge", "list")["items"] == []
+    assert place.json("once")["corporate_memory"]["skipped"] == 1 and place.json("knowledge", "list")["items"] == []
     place.write(corporate_memory={"sources": []})
     failed = place.run("jobs", "run", "corporate-memory")
     assert failed.returncode == 2 and "set [corporate_memory] sources" in failed.stderr

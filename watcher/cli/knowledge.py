@@ -1,4 +1,4 @@
-"""``memory``: what people said, under review, and served back to agents."""
+"""``knowledge``: what people said, under review, and served back to agents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from watcher.app import Core
-from watcher.cli import output_memory
+from watcher.cli import output_knowledge
 from watcher.cli.backend import ask, elsewhere, service_of
 from watcher.cli.confirm import order_for_agents, read_first, word
 from watcher.cli.options import AsJson, SettingsPath, State, examples, group, in_force, print_json
@@ -22,7 +22,7 @@ from watcher.knowledge.ids import may_be_a_name
 from watcher.knowledge.pull import pull as pull_into
 from watcher.knowledge.review import Decision
 
-app = group("memory")
+app = group("knowledge")
 
 #: Who decides where no service runs: whoever may open the database.
 _ACTOR = "admin"
@@ -40,7 +40,7 @@ def _contradiction(given: str) -> str:
     return given
 
 
-Item = Annotated[str, typer.Argument(help="Its identity, from memory list.", callback=_item)]
+Item = Annotated[str, typer.Argument(help="Its identity, from knowledge list.", callback=_item)]
 Reason = Annotated[str | None, typer.Option(help="Why; kept in its history.")]
 Domain = Annotated[str, typer.Option(help=f"Only this domain: {', '.join(DOMAINS)}.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
@@ -50,7 +50,7 @@ Url = Annotated[str, typer.Option(help="A service elsewhere, such as https://wat
 TokenFile = Annotated[Path | None, typer.Option(help="A file that holds a token for it.")]
 
 
-@app.command("list", epilog=examples("memory list", "memory list --status pending --domain finance"))
+@app.command("list", epilog=examples("knowledge list", "knowledge list --status pending --domain finance"))
 def list_(
     status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(queries.STATUSES)}.")] = "",
     domain: Domain = "",
@@ -64,7 +64,7 @@ def list_(
     _list(queries.Wanted(status, domain, "", False, limit, offset), settings, state, as_json)
 
 
-@app.command(epilog=examples("memory search refunds tax", "memory search refunds --status approved --json"))
+@app.command(epilog=examples("knowledge search refunds tax", "knowledge search refunds --status approved --json"))
 def search(
     text: Annotated[list[str], typer.Argument(help="Words that all stand in it.")],
     status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(queries.STATUSES)}.")] = "",
@@ -78,15 +78,15 @@ def search(
     _list(queries.Wanted(status, domain, " ".join(text), False, limit), settings, state, as_json)
 
 
-@app.command("show", epilog=examples("memory show kv_0123456789ab"))
+@app.command("show", epilog=examples("knowledge show kv_0123456789ab"))
 def show_(item: Item, settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
     """Everything about one item: the text agents read, the quotes that prove it, who decided what."""
     chosen = in_force(settings, state)
-    found = ask(chosen, f"/api/memory/items/{item}", lambda query: queries.item(query, item))
-    print_json(found) if as_json else output_memory.item(found)
+    found = ask(chosen, f"/api/knowledge/items/{item}", lambda query: queries.item(query, item))
+    print_json(found) if as_json else output_knowledge.item(found)
 
 
-@app.command(epilog=examples('memory approve kv_0123456789ab --reason "checked with finance"'))
+@app.command(epilog=examples('knowledge approve kv_0123456789ab --reason "checked with finance"'))
 def approve(
     item: Item, reason: Reason = None, yes: Yes = False, settings: SettingsPath = None, state: State = None,
     as_json: AsJson = False,
@@ -95,7 +95,7 @@ def approve(
     _decide("approve", item, reason, yes, settings, state, as_json)
 
 
-@app.command(epilog=examples('memory mandate kv_0123456789ab --reason "the auditors ask for it"'))
+@app.command(epilog=examples('knowledge mandate kv_0123456789ab --reason "the auditors ask for it"'))
 def mandate(
     item: Item, reason: Reason = None, yes: Yes = False, settings: SettingsPath = None, state: State = None,
     as_json: AsJson = False,
@@ -104,7 +104,7 @@ def mandate(
     _decide("mandate", item, reason, yes, settings, state, as_json)
 
 
-@app.command(epilog=examples('memory reject kv_0123456789ab --reason "true of one project only"'))
+@app.command(epilog=examples('knowledge reject kv_0123456789ab --reason "true of one project only"'))
 def reject(
     item: Item, reason: Reason = None, settings: SettingsPath = None, state: State = None, as_json: AsJson = False
 ) -> None:
@@ -112,7 +112,7 @@ def reject(
     _decide("reject", item, reason, True, settings, state, as_json)
 
 
-@app.command(epilog=examples('memory revoke kv_0123456789ab --reason "no longer so"'))
+@app.command(epilog=examples('knowledge revoke kv_0123456789ab --reason "no longer so"'))
 def revoke(
     item: Item, reason: Reason = None, settings: SettingsPath = None, state: State = None, as_json: AsJson = False
 ) -> None:
@@ -122,8 +122,8 @@ def revoke(
 
 @app.command(
     epilog=examples(
-        'memory add "Refunds" "Refunds keep the tax rate of their sale." --domain finance',
-        'memory add "Incidents" "Incidents are written up within a day." --audience group:operations --mandatory',
+        'knowledge add "Refunds" "Refunds keep the tax rate of their sale." --domain finance',
+        'knowledge add "Incidents" "Incidents are written up within a day." --audience group:operations --mandatory',
     )
 )
 def add(
@@ -143,8 +143,8 @@ def add(
     found = order_for_agents(
         in_force(settings, state),
         yes,
-        "memory add",
-        "/api/memory/items",
+        "knowledge add",
+        "/api/knowledge/items",
         lambda core, sure: core.knowledge.review.add(_ACTOR, edit, mandatory, reason, sure),
         title=title,
         content=content,
@@ -153,10 +153,10 @@ def add(
         mandatory=word(mandatory),
         reason=reason,
     )
-    print_json(found) if as_json else output_memory.item(found)
+    print_json(found) if as_json else output_knowledge.item(found)
 
 
-@app.command(epilog=examples("memory edit kv_0123456789ab --domain finance --valid-until 2027-01-01"))
+@app.command(epilog=examples("knowledge edit kv_0123456789ab --domain finance --valid-until 2027-01-01"))
 def edit(
     item: Item,
     title: Annotated[str | None, typer.Option(help="At most 60 characters.")] = None,
@@ -174,16 +174,16 @@ def edit(
     """Change what an item says, for whom, and how long. Asks where agents would read what looks like an instruction."""
     wanted = Edit(title, content, domain, None, audience, None, valid_from, valid_until)
     if wanted == Edit():
-        raise SettingsError("say what is to be different: see memory edit --help")
+        raise SettingsError("say what is to be different: see knowledge edit --help")
     chosen = in_force(settings, state)
     # What is confirmed is what comes of the text that stands there now.
-    seen = str(ask(chosen, f"/api/memory/items/{item}", lambda query: queries.item(query, item))["digest"])
+    seen = str(ask(chosen, f"/api/knowledge/items/{item}", lambda query: queries.item(query, item))["digest"])
 
     found = order_for_agents(
         chosen,
         yes,
-        "memory edit",
-        f"/api/memory/items/{item}/edit",
+        "knowledge edit",
+        f"/api/knowledge/items/{item}/edit",
         lambda core, sure: core.knowledge.review.edit(item, _ACTOR, wanted, reason, None, seen, sure),
         title=title,
         content=content,
@@ -194,10 +194,10 @@ def edit(
         reason=reason,
         seen=seen,
     )
-    print_json(found) if as_json else output_memory.item(found)
+    print_json(found) if as_json else output_knowledge.item(found)
 
 
-@app.command(epilog=examples("memory contradictions", "memory contradictions --all"))
+@app.command(epilog=examples("knowledge contradictions", "knowledge contradictions --all"))
 def contradictions(
     every: Annotated[bool, typer.Option("--all", help="Also those that were settled.")] = False,
     settings: SettingsPath = None,
@@ -207,16 +207,18 @@ def contradictions(
     """Items that cannot both hold, side by side."""
     found = ask(
         in_force(settings, state),
-        "/api/memory/contradictions",
+        "/api/knowledge/contradictions",
         lambda query: {"contradictions": queries.contradictions(query, resolved=every)},
         resolved="true" if every else "false",
     )
-    print_json(found) if as_json else output_memory.contradictions(found["contradictions"])
+    print_json(found) if as_json else output_knowledge.contradictions(found["contradictions"])
 
 
-@app.command(epilog=examples("memory resolve kc_0123456789ab kept_a", "memory resolve kc_0123456789ab both_valid"))
+@app.command(
+    epilog=examples("knowledge resolve kc_0123456789ab kept_a", "knowledge resolve kc_0123456789ab both_valid")
+)
 def resolve(
-    which: Annotated[str, typer.Argument(help="Its identity, from memory contradictions.", callback=_contradiction)],
+    which: Annotated[str, typer.Argument(help="Its identity, from knowledge contradictions.", callback=_contradiction)],
     resolution: Annotated[str, typer.Argument(help="kept_a, kept_b, merge or both_valid; a is the newer item.")],
     title: Annotated[str | None, typer.Option(help="With merge: of what both come to.")] = None,
     content: Annotated[str | None, typer.Option(help="With merge: what both come to.")] = None,
@@ -230,18 +232,18 @@ def resolve(
     found = order_for_agents(
         in_force(settings, state),
         yes,
-        "memory resolve",
-        f"/api/memory/contradictions/{which}/resolve",
+        "knowledge resolve",
+        f"/api/knowledge/contradictions/{which}/resolve",
         lambda core, sure: core.knowledge.review.resolve(which, resolution, _ACTOR, title, content, reason, sure),
         resolution=resolution,
         title=title,
         content=content,
         reason=reason,
     )
-    print_json(found) if as_json else output_memory.contradictions([found])
+    print_json(found) if as_json else output_knowledge.contradictions([found])
 
 
-@app.command(epilog=examples("memory bundle", "memory bundle --group finance --json"))
+@app.command(epilog=examples("knowledge bundle", "knowledge bundle --group finance --json"))
 def bundle(
     groups: Groups = None,
     url: Url = "",
@@ -252,14 +254,14 @@ def bundle(
 ) -> None:
     """What agents are given."""
     found = _bundle(groups, url, token_file, settings, state)
-    print_json(found) if as_json else output_memory.bundle(found)
+    print_json(found) if as_json else output_knowledge.bundle(found)
 
 
 @app.command(
     epilog=examples(
-        "memory pull ~/src/shop",
-        "memory pull . --group finance",
-        "memory pull . --url https://watcher.example.org --token-file ~/.config/session-watcher/token",
+        "knowledge pull ~/src/shop",
+        "knowledge pull . --group finance",
+        "knowledge pull . --url https://watcher.example.org --token-file ~/.config/session-watcher/token",
     )
 )
 def pull(
@@ -278,17 +280,17 @@ def pull(
         done = asdict(pull_into(_bundle(groups, url, token_file, settings, state), project))
     except OSError as error:
         raise SettingsError(f"{error.filename or project}: {error.strerror}") from None
-    print_json(done) if as_json else output_memory.pulled(done, project)
+    print_json(done) if as_json else output_knowledge.pulled(done, project)
 
 
-@app.command(epilog=examples("memory export", "memory export knowledge.json"))
+@app.command(epilog=examples("knowledge export", "knowledge export knowledge.json"))
 def export(
     file: Annotated[Path | None, typer.Argument(help="Where to; without it, it is printed.")] = None,
     settings: SettingsPath = None,
     state: State = None,
 ) -> None:
     """Every item with its proof, as JSON."""
-    found = ask(in_force(settings, state), "/api/memory/export", import_export.export)
+    found = ask(in_force(settings, state), "/api/knowledge/export", import_export.export)
     text = json.dumps(found, ensure_ascii=False, indent=1)
     if file is None:
         print(text)
@@ -300,9 +302,9 @@ def export(
     print(f"{len(found['items'])} items are in {file}.")
 
 
-@app.command("import", epilog=examples("memory import knowledge.json", "memory import knowledge.json --trusted"))
+@app.command("import", epilog=examples("knowledge import knowledge.json", "knowledge import knowledge.json --trusted"))
 def import_(
-    file: Annotated[Path, typer.Argument(help="What memory export has written.")],
+    file: Annotated[Path, typer.Argument(help="What knowledge export has written.")],
     trusted: Annotated[
         bool, typer.Option("--trusted", help="Items are what they were; otherwise they wait for review.")
     ] = False,
@@ -324,8 +326,8 @@ def import_(
         service = service_of(chosen)
         if service is not None:
             words = {"trusted": word(trusted), "confirmed": word(confirmed)}
-            return service.send("/api/memory/import", given, timeout=600.0, **words)
-        core = Core(chosen, "memory import", live=False)
+            return service.send("/api/knowledge/import", given, timeout=600.0, **words)
+        core = Core(chosen, "knowledge import", live=False)
         try:
             return asdict(import_export.take_in(core.knowledge.writer, given, _ACTOR, trusted, confirmed))
         finally:
@@ -342,7 +344,7 @@ def _list(wanted: queries.Wanted, settings: Path | None, state: Path | None, as_
         raise SettingsError(f"--domain {wanted.domain}: {', '.join(DOMAINS)} are accepted")
     found = ask(
         in_force(settings, state),
-        "/api/memory/items",
+        "/api/knowledge/items",
         lambda query: queries.items(query, wanted),
         status=wanted.status,
         domain=wanted.domain,
@@ -350,7 +352,7 @@ def _list(wanted: queries.Wanted, settings: Path | None, state: Path | None, as_
         limit=wanted.limit,
         offset=wanted.offset,
     )
-    print_json(found) if as_json else output_memory.items(found)
+    print_json(found) if as_json else output_knowledge.items(found)
 
 
 def _decide(
@@ -365,16 +367,16 @@ def _decide(
     chosen = in_force(settings, state)
     seen: str | None = None
     if decision in ("approve", "mandate"):
-        before = ask(chosen, f"/api/memory/items/{item}", lambda query: queries.item(query, item))
+        before = ask(chosen, f"/api/knowledge/items/{item}", lambda query: queries.item(query, item))
         seen = before["digest"]
         if not as_json and (sure or not before["warnings"]):  # else it is shown when it is asked about
-            output_memory.to_be_read(before["text"], before["warnings"])
+            output_knowledge.to_be_read(before["text"], before["warnings"])
 
     found = order_for_agents(
         chosen,
         sure,
-        f"memory {decision}",
-        f"/api/memory/items/{item}/{decision}",
+        f"knowledge {decision}",
+        f"/api/knowledge/items/{item}/{decision}",
         lambda core, sure: core.knowledge.review.decide(decision, item, _ACTOR, reason, seen, sure),
         reason=reason,
         seen=seen,
@@ -388,8 +390,8 @@ def _bundle(
     if not url:
         return ask(
             in_force(settings, state),
-            "/api/memory/bundle",
+            "/api/knowledge/bundle",
             lambda query: bundle_of(query, groups or []),
             group=groups or [],
         )
-    return elsewhere(url, token_file).get("/api/memory/bundle", group=groups or [])
+    return elsewhere(url, token_file).get("/api/knowledge/bundle", group=groups or [])

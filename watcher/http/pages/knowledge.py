@@ -1,4 +1,4 @@
-"""The memory: what waits for review, with its proof; what contradicts; what agents are given."""
+"""Knowledge: what waits for review, with its proof; what contradicts; what agents are given."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def router(frame: Frame) -> APIRouter:
     core = frame.core
     review = core.knowledge.review
 
-    @routes.get("/memory")
+    @routes.get("/knowledge")
     def _list(request: Request, status: Given = "", domain: Given = "", text: Given = "", more: Given = "") -> Response:
         visitor = frame.visitor(request)
         for name, value, accepted in (("status", status, queries.STATUSES), ("domain", domain, DOMAINS)):
@@ -45,7 +45,7 @@ def router(frame: Frame) -> APIRouter:
         words = {"status": status, "domain": domain, "text": text.strip()}
         return frame.show(
             request,
-            "memory.html",
+            "knowledge.html",
             visitor,
             items=queries.with_proof(core.query, found["items"]),
             total=found["total"],
@@ -61,7 +61,7 @@ def router(frame: Frame) -> APIRouter:
             blank=BLANK,
         )
 
-    @routes.get("/memory/item")
+    @routes.get("/knowledge/item")
     def _one(request: Request, item: Name) -> Response:
         visitor = frame.visitor(request)
         caller = visitor.caller
@@ -70,7 +70,7 @@ def router(frame: Frame) -> APIRouter:
         votes = {one["username"]: one["vote"] for one in found["votes"]}
         return frame.show(
             request,
-            "memory_item.html",
+            "knowledge_item.html",
             visitor,
             item=found,
             back=back,
@@ -79,7 +79,7 @@ def router(frame: Frame) -> APIRouter:
             alone={one["username"] for one in found["evidence"]} == {caller.username},
         )
 
-    @routes.get("/memory/context")
+    @routes.get("/knowledge/context")
     def _context(request: Request, item: Name, evidence: Name) -> Response:
         visitor = frame.visitor(request)
         only_served = visitor.only is not None
@@ -88,12 +88,12 @@ def router(frame: Frame) -> APIRouter:
         if said is None or visitor.only not in (None, said["username"]):
             raise HTTPException(404, f"There is no evidence {evidence!r} that you may see of this item.")
         turns = around(core.tree.lines(said["session_file"]), said["turn_id"]) if said["turn_id"] else []
-        return frame.show(request, "memory_context.html", visitor, item=found, said=said, turns=turns)
+        return frame.show(request, "knowledge_context.html", visitor, item=found, said=said, turns=turns)
 
     def deciding(decision: Decision) -> None:
-        allowed = frame.acting(f"memory_{decision}")
+        allowed = frame.acting(f"knowledge_{decision}")
 
-        @routes.post(f"/memory/{decision}", name=f"page_memory_{decision}")
+        @routes.post(f"/knowledge/{decision}", name=f"page_knowledge_{decision}")
         def _decide(
             request: Request, item: Name, visitor: Visitor = Depends(allowed), given: dict[str, str] = Depends(sent)
         ) -> Response:
@@ -105,15 +105,15 @@ def router(frame: Frame) -> APIRouter:
             told = answered(
                 lambda: review.decide(decision, item, visitor.caller.name, reason, seen, was_confirmed(given))
             )
-            return frame.done(visitor, f"“{told['title']}” {_DONE[decision]}.", inside(given.get("back", "/memory")))
+            return frame.done(visitor, f"“{told['title']}” {_DONE[decision]}.", inside(given.get("back", "/knowledge")))
 
     for decision in DECISIONS:
         deciding(decision)
 
-    @routes.post("/memory/add")
+    @routes.post("/knowledge/add")
     def _add(
         request: Request,
-        visitor: Visitor = Depends(frame.acting("memory_add")),
+        visitor: Visitor = Depends(frame.acting("knowledge_add")),
         given: dict[str, str] = Depends(sent),
     ) -> Response:
         edit = written(given)
@@ -122,11 +122,11 @@ def router(frame: Frame) -> APIRouter:
         request.state.resource = told["item_id"]
         return frame.done(visitor, f"“{told['title']}” is {told['status']}.", address_of(told["item_id"]))
 
-    @routes.post("/memory/edit")
+    @routes.post("/knowledge/edit")
     def _edit(
         request: Request,
         item: Name,
-        visitor: Visitor = Depends(frame.acting("memory_edit")),
+        visitor: Visitor = Depends(frame.acting("knowledge_edit")),
         given: dict[str, str] = Depends(sent),
     ) -> Response:
         request.state.resource = item
@@ -139,11 +139,11 @@ def router(frame: Frame) -> APIRouter:
         )
         return frame.done(visitor, f"“{told['title']}” is changed.", address_of(item))
 
-    @routes.post("/memory/resolve")
+    @routes.post("/knowledge/resolve")
     def _resolve(
         request: Request,
         which: Name,
-        visitor: Visitor = Depends(frame.acting("memory_resolve")),
+        visitor: Visitor = Depends(frame.acting("knowledge_resolve")),
         given: dict[str, str] = Depends(sent),
     ) -> Response:
         request.state.resource = which
@@ -151,11 +151,11 @@ def router(frame: Frame) -> APIRouter:
         resolution = given.get("resolution", "")
         told = answered(lambda: review.resolve(which, resolution, visitor.caller.name, *words, was_confirmed(given)))
         merged = told["merged_item"]
-        back = address_of(merged) if merged else "/memory#contradictions"
+        back = address_of(merged) if merged else "/knowledge#contradictions"
         return frame.done(visitor, f"The contradiction is settled: {resolution.replace('_', ' ')}.", back)
 
     # What follows is everybody's to do and, as in the API, not audited: it is in the item's votes and history.
-    @routes.post("/memory/vote")
+    @routes.post("/knowledge/vote")
     def _vote(item: Name, visitor: Visitor = Depends(frame.sending), given: dict[str, str] = Depends(sent)) -> Response:
         caller = visitor.caller
         vote = {"1": 1, "-1": -1, "0": 0}.get(given.get("vote", ""))
@@ -165,7 +165,7 @@ def router(frame: Frame) -> APIRouter:
         answered(lambda: review.vote(item, caller.username or caller.name, vote))
         return frame.done(visitor, "Your vote is noted.", address_of(item))
 
-    @routes.post("/memory/own")
+    @routes.post("/knowledge/own")
     def _own(item: Name, visitor: Visitor = Depends(frame.sending), given: dict[str, str] = Depends(sent)) -> Response:
         caller = visitor.caller
         if caller.username is None:
@@ -175,7 +175,7 @@ def router(frame: Frame) -> APIRouter:
         told = answered(lambda: review.edit(item, caller.name, Edit(owner=owner), None, caller.username))
         kept = told["owner"] is not None or told["status"] in SERVED
         note = "It is yours alone now." if owner else "It is everybody's again."
-        return frame.done(visitor, note, address_of(item) if kept else "/memory")
+        return frame.done(visitor, note, address_of(item) if kept else "/knowledge")
 
     def seen_by_them(visitor: Visitor, which: str) -> None:
         """Nothing is done to what they cannot see."""
@@ -186,7 +186,7 @@ def router(frame: Frame) -> APIRouter:
 
 def address_of(item: str) -> str:
     """Where an item is shown."""
-    return f"/memory/item?{urlencode({'item': item})}"
+    return f"/knowledge/item?{urlencode({'item': item})}"
 
 
 def written(given: dict[str, str]) -> Edit:

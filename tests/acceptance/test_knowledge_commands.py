@@ -65,8 +65,8 @@ def write(place: Place, *said: str) -> None:
 
 
 def items(place: Place, *words: str) -> list[dict[str, Any]]:
-    """What `memory list` shows."""
-    found: list[dict[str, Any]] = place.json("memory", "list", *words)["items"]
+    """What `knowledge list` shows."""
+    found: list[dict[str, Any]] = place.json("knowledge", "list", *words)["items"]
     return found
 
 
@@ -81,7 +81,9 @@ def test_the_readmes_loop(place: Place, running: Running) -> None:
     write(place, AGENT, CORRECTION)
     wait_for(lambda: items(place), "the correction to be known", running.log)
     ((item),) = items(place)
-    (block,) = [one for one in re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL) if "memory approve" in one]
+    (block,) = [
+        one for one in re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL) if "knowledge approve" in one
+    ]
     for command in block.splitlines():
         words = [
             {"ITEM": item["item_id"], "PROJECT": "project"}.get(word, word)
@@ -91,13 +93,13 @@ def test_the_readmes_loop(place: Place, running: Running) -> None:
         assert done.returncode == 0, (words, done.stderr)
     (text,) = rules(place).values()
     assert "taxed at the reduced rate of 7%" in text
-    assert place.run("memory", "revoke", item["item_id"], "--reason", "moved to France").returncode == 0
-    assert place.json("memory", "pull", "project") == {"written": [], "unchanged": [], "removed": ["km_approved.md"]}
+    assert place.run("knowledge", "revoke", item["item_id"], "--reason", "moved to France").returncode == 0
+    assert place.json("knowledge", "pull", "project") == {"written": [], "unchanged": [], "removed": ["km_approved.md"]}
     assert rules(place) == {}
 
 
 def decided(place: Place) -> dict[str, Any]:
-    """Every memory command once, and what each says; times and order of arrival aside."""
+    """Every knowledge command once, and what each says; times and order of arrival aside."""
     write(place, AGENT, CORRECTION, "Thanks, noted.", DEFINITION, "Thanks, noted.", HOSTILE)
     told: dict[str, Any] = {}
 
@@ -107,51 +109,55 @@ def decided(place: Place) -> dict[str, Any]:
         return value
 
     assert place.run("once", "-q").returncode == 0
-    by_text = {one["content"]: one["item_id"] for one in keep("list", place.json("memory", "list"))["items"]}
+    by_text = {one["content"]: one["item_id"] for one in keep("list", place.json("knowledge", "list"))["items"]}
     vat, fiscal, hostile = (
         next(name for content, name in by_text.items() if words in content)
         for words in ("reduced rate", "fiscal year", "ignore previous")
     )
-    keep("show", place.json("memory", "show", hostile))
-    refused = place.run("memory", "approve", hostile)
+    keep("show", place.json("knowledge", "show", hostile))
+    refused = place.run("knowledge", "approve", hostile)
     assert refused.returncode == 2 and "set its instructions aside" in refused.stderr
     keep("refused", refused.stderr)
-    keep("search", place.json("memory", "search", "fiscal", "April"))
-    keep("approve", place.json("memory", "approve", vat, "--reason", "true"))
-    keep("mandate", place.json("memory", "mandate", fiscal))
-    keep("reject", place.json("memory", "reject", hostile))
-    keep("edit", place.json("memory", "edit", vat, "--audience", "group:tax", "--valid-until", "2999-01-01"))
-    added = place.json("memory", "add", "Refunds", "Refunds keep the tax rate of their sale.", "--domain", "finance")
+    keep("search", place.json("knowledge", "search", "fiscal", "April"))
+    keep("approve", place.json("knowledge", "approve", vat, "--reason", "true"))
+    keep("mandate", place.json("knowledge", "mandate", fiscal))
+    keep("reject", place.json("knowledge", "reject", hostile))
+    keep("edit", place.json("knowledge", "edit", vat, "--audience", "group:tax", "--valid-until", "2999-01-01"))
+    added = place.json("knowledge", "add", "Refunds", "Refunds keep the tax rate of their sale.", "--domain", "finance")
     keep("add", added)
     trap, link = "Pages are at http://x.example/", ("--content", "Books: see http://x.example/")
     for words in (("add", "Trap", trap), ("edit", fiscal, *link), ("approve", hostile), ("mandate", hostile)):
-        done = place.run("memory", *words)
+        done = place.run("knowledge", *words)
         assert done.returncode == 2 and "(--yes)" in done.stderr, done.stderr
         keep(f"unread {words[0]}", done.stderr)
-    keep("confirmed", place.json("memory", "edit", fiscal, *link, "--yes"))
-    for words in (("memory", "approve", hostile + "x"), ("memory", "revoke", hostile), ("memory", "edit", vat)):
+    keep("confirmed", place.json("knowledge", "edit", fiscal, *link, "--yes"))
+    for words in (
+        ("knowledge", "approve", hostile + "x"),
+        ("knowledge", "revoke", hostile),
+        ("knowledge", "edit", vat),
+    ):
         done = place.run(*words)
         assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
         keep(f"no {words[1]}", done.stderr)
-    keep("contradictions", place.json("memory", "contradictions"))
-    no = place.run("memory", "resolve", "kc_0", "both_valid")
+    keep("contradictions", place.json("knowledge", "contradictions"))
+    no = place.run("knowledge", "resolve", "kc_0", "both_valid")
     assert no.returncode == 2
     keep("resolve", no.stderr)
-    keep("bundle", place.json("memory", "bundle"))
-    keep("bundle of a group", place.json("memory", "bundle", "--group", "tax"))
-    keep("pull", place.json("memory", "pull", "project"))
+    keep("bundle", place.json("knowledge", "bundle"))
+    keep("bundle of a group", place.json("knowledge", "bundle", "--group", "tax"))
+    keep("pull", place.json("knowledge", "pull", "project"))
     keep("rules", rules(place))
-    exported = place.run("memory", "export", "project/memory.json")
+    exported = place.run("knowledge", "export", "project/knowledge.json")
     assert exported.returncode == 0, exported.stderr
-    keep("export", json.loads((place.state.parent / "project" / "memory.json").read_text()))
-    keep("import", place.json("memory", "import", "project/memory.json"))
+    keep("export", json.loads((place.state.parent / "project" / "knowledge.json").read_text()))
+    keep("import", place.json("knowledge", "import", "project/knowledge.json"))
     brought = {"title": "Trap", "content": trap, "domain": "data", "status": "approved"}
-    file = {"format": "session-watcher-memory/1", "items": [brought]}
+    file = {"format": "session-watcher-knowledge/1", "items": [brought]}
     (place.state.parent / "project" / "trap.json").write_text(json.dumps(file))
-    unread = place.run("memory", "import", "project/trap.json", "--trusted")
+    unread = place.run("knowledge", "import", "project/trap.json", "--trusted")
     assert unread.returncode == 2 and f"“Trap: {trap}”" in unread.stderr
     keep("unread import", unread.stderr)
-    keep("trusted import", place.json("memory", "import", "project/trap.json", "--trusted", "--yes"))
+    keep("trusted import", place.json("knowledge", "import", "project/trap.json", "--trusted", "--yes"))
     keep("resolve each way", settled(place))
     return told
 
@@ -168,23 +174,23 @@ def settled(place: Place) -> dict[str, Any]:
         {"title": f"{way} {n}", "content": told.format(n), "domain": "data", "status": "approved"}
         for way, told in ways.items() for n in (2, 4)
     ]  # fmt: skip
-    file = {"format": "session-watcher-memory/1", "items": pairs}
+    file = {"format": "session-watcher-knowledge/1", "items": pairs}
     (place.state.parent / "project" / "pairs.json").write_text(json.dumps(file))
-    place.json("memory", "import", "project/pairs.json", "--trusted")
+    place.json("knowledge", "import", "project/pairs.json", "--trusted")
     assert place.run("once", "-q").returncode == 0
     found = {
-        one["b_title"]: one["contradiction_id"] for one in place.json("memory", "contradictions")["contradictions"]
+        one["b_title"]: one["contradiction_id"] for one in place.json("knowledge", "contradictions")["contradictions"]
     }
     for way in ways:
         words = ("--title", "Both", "--content", "Two approvals, above 5,000 EUR four") if way == "merge" else ()
-        done = place.json("memory", "resolve", found[f"{way} 2"], way, *words, "--reason", "looked up")
+        done = place.json("knowledge", "resolve", found[f"{way} 2"], way, *words, "--reason", "looked up")
         assert (done["resolution"], done["reason"], bool(done["merged_item"])) == (way, "looked up", way == "merge")
     stand = {one["title"]: one["status"] for one in items(place)}
     return {way: [stand[f"{way} {n}"] for n in (2, 4)] for way in ways} | {"merged": stand["Both"]}
 
 
 def test_commands_do_the_same_with_the_service_and_without(tmp_path: Path) -> None:
-    """Every memory command, its refusals too."""
+    """Every knowledge command, its refusals too."""
     found = []
     for name in ("running", "stopped"):
         (tmp_path / name / "sessions" / "ann").mkdir(parents=True)
@@ -215,18 +221,18 @@ def test_what_was_exported_comes_back_elsewhere(place: Place, tmp_path: Path) ->
     write(place, AGENT, CORRECTION)
     assert place.run("once", "-q").returncode == 0
     ((item),) = items(place)
-    assert place.run("memory", "approve", item["item_id"]).returncode == 0
-    assert place.run("memory", "export", "kept.json").returncode == 0
+    assert place.run("knowledge", "approve", item["item_id"]).returncode == 0
+    assert place.run("knowledge", "export", "kept.json").returncode == 0
     for words, status in (((), "pending"), (("--trusted",), "approved")):
         (tmp_path / status).mkdir()
         other = Place(place.sessions, tmp_path / status / "state")
-        assert other.json("memory", "import", str(tmp_path / "kept.json"), *words) == {"added": 1, "known": 0}
+        assert other.json("knowledge", "import", str(tmp_path / "kept.json"), *words) == {"added": 1, "known": 0}
         ((brought),) = items(other)
         assert (brought["item_id"], brought["status"]) == (item["item_id"], status)
-        proof = other.json("memory", "show", item["item_id"])["evidence"]
+        proof = other.json("knowledge", "show", item["item_id"])["evidence"]
         assert [one["user_quote"] for one in proof] == [CORRECTION]
-    (tmp_path / "kept.json").write_text('{"format": "session-watcher-memory/1", "items": [{"title": "x"}]}')
-    done = place.run("memory", "import", "kept.json")
+    (tmp_path / "kept.json").write_text('{"format": "session-watcher-knowledge/1", "items": [{"title": "x"}]}')
+    done = place.run("knowledge", "import", "kept.json")
     assert done.returncode == 2 and "item 1" in done.stderr and "nothing was taken in" in done.stderr
 
 
@@ -235,15 +241,15 @@ def test_a_forgotten_session_is_forgotten_here_too(place: Place) -> None:
     write(place, AGENT, CORRECTION, "Thanks, noted.", DEFINITION)
     assert place.run("once", "-q").returncode == 0
     kept, gone = sorted(items(place), key=lambda one: "fiscal" in one["content"])
-    assert place.run("memory", "approve", kept["item_id"]).returncode == 0
+    assert place.run("knowledge", "approve", kept["item_id"]).returncode == 0
     (place.sessions / "ann" / "s.jsonl").unlink()
     assert place.run("once", "-q").returncode == 0
-    shown = place.json("memory", "show", gone["item_id"])["evidence"]
+    shown = place.json("knowledge", "show", gone["item_id"])["evidence"]
     assert [one["source_gone"] for one in shown] == [True], "knowledge does not vanish by itself"
     done = place.run("sessions", "forget", "ann/s.jsonl")
     assert done.returncode == 0 and "knowledge" in done.stdout, done.stdout + done.stderr
     assert [one["item_id"] for one in items(place)] == [kept["item_id"]]
-    assert place.json("memory", "show", kept["item_id"])["evidence"] == []
+    assert place.json("knowledge", "show", kept["item_id"])["evidence"] == []
 
 
 def asked(place: Place, answer: str, *words: str) -> tuple[int, str]:
@@ -268,10 +274,10 @@ def asked(place: Place, answer: str, *words: str) -> tuple[int, str]:
 
 def test_who_is_at_a_terminal_is_shown_the_text_and_asked(place: Place) -> None:
     """The exact text and why to look twice; only a yes changes anything."""
-    words = ("memory", "add", "Wiki", "It is at http://wiki.example/", "--domain", "data")
+    words = ("knowledge", "add", "Wiki", "It is at http://wiki.example/", "--domain", "data")
     text = "Wiki: It is at http://wiki.example/"
     for answer, served in (("n", []), ("y", [text])):
         code, told = asked(place, f"{answer}\n", *words)
         assert (code == 0) == bool(served), told
         assert text in told and "Look twice: it holds a link." in told
-        assert [one["text"] for one in place.json("memory", "bundle")["items"]] == served
+        assert [one["text"] for one in place.json("knowledge", "bundle")["items"]] == served

@@ -13,7 +13,7 @@ Item = Annotated[str, Field(examples=["kv_0f4e7d2a8a4c"])]
 ItemStatus = Literal["pending", "approved", "mandatory", "rejected", "revoked", "expired", "superseded"]
 
 
-class MemoryColumns(Answer):
+class KnowledgeColumns(Answer):
     """What an item says, and how it stands."""
 
     item_id: Item
@@ -39,13 +39,13 @@ class MemoryColumns(Answer):
     confidence: float = Field(description="From 0 to 1.", examples=[0.9])
 
 
-class ListedItem(MemoryColumns):
+class ListedItem(KnowledgeColumns):
     """An item, as lists have it."""
 
     votes: int = Field(description="Votes for it less those against.")
 
 
-class MemoryItems(Answer):
+class KnowledgeItems(Answer):
     """Items of this page, what waits for review first."""
 
     items: list[ListedItem]
@@ -131,7 +131,7 @@ class Vote(Answer):
     voted_at: Instant
 
 
-class MemoryItem(MemoryColumns):
+class KnowledgeItem(KnowledgeColumns):
     """Everything about one item."""
 
     text: str = Field(description="What agents read.")
@@ -193,7 +193,7 @@ class ExportedItem(Answer):
 class Exported(Answer):
     """The knowledge base, to keep or to bring elsewhere."""
 
-    format: Literal["session-watcher-memory/1"]
+    format: Literal["session-watcher-knowledge/1"]
     items: list[ExportedItem]
 
 
@@ -202,11 +202,11 @@ IMPORTED_FILE: dict[str, Any] = {
     "type": "object",
     "required": ["format", "items"],
     "properties": {
-        "format": {"const": "session-watcher-memory/1"},
+        "format": {"const": "session-watcher-knowledge/1"},
         "items": {"type": "array", "items": {"type": "object", "required": ["title", "content", "domain"]}},
     },
     "example": {
-        "format": "session-watcher-memory/1",
+        "format": "session-watcher-knowledge/1",
         "items": [
             {"title": "VAT on books", "content": "Books are taxed at the reduced rate of 7%.", "domain": "finance"}
         ],
@@ -221,7 +221,7 @@ class Unread(Answer):
     warnings: list[str] = Field(description="What it looks like.", examples=[["it holds a link"]])
 
 
-class MemoryProblem(Problem):
+class KnowledgeProblem(Problem):
     """What was refused; with `unread`, until that is `confirmed`."""
 
     unread: list[Unread] | SkipJsonSchema[None] = Field(None, description="What nobody has confirmed to have read.")

@@ -12,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.concurrency import run_in_threadpool
 
 from watcher.daemon import LiveService
-from watcher.http import schemas_memory as answers
+from watcher.http import schemas_knowledge as answers
 from watcher.http.auth import Doorkeeper
 from watcher.http.errors import answered
 from watcher.http.guard import IMPORT
@@ -70,7 +70,7 @@ Groups = Annotated[
 _FILE = {
     "requestBody": {
         "required": True,
-        "description": "What `GET /api/memory/export` answers with.",
+        "description": "What `GET /api/knowledge/export` answers with.",
         "content": {"application/json": {"schema": answers.IMPORTED_FILE}},
     }
 }
@@ -91,9 +91,9 @@ def _edit(
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
-    routes = APIRouter(prefix="/api/memory", tags=["memory"])
+    routes = APIRouter(prefix="/api/knowledge", tags=["knowledge"])
     known, refused = problems(400, 401, 429), problems(400, 401, 403, 429)
-    served = {**refused, 400: {**refused[400], "model": answers.MemoryProblem}}
+    served = {**refused, 400: {**refused[400], "model": answers.KnowledgeProblem}}
     reader = [Depends(keeper.reader)]
     core = service.core
     review = core.knowledge.review
@@ -105,8 +105,8 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             raise HTTPException(403, "a user's own token is needed: an item is made personal by whose it is")
         return caller
 
-    @routes.get("/items", response_model=answers.MemoryItems, responses=known)
-    def memory_list(
+    @routes.get("/items", response_model=answers.KnowledgeItems, responses=known)
+    def knowledge_list(
         caller: Caller = Depends(keeper.known),
         status: Status = "",
         domain: Domain = "",
@@ -119,19 +119,21 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         wanted = queries.Wanted(status, domain, text, served or caller.role == "user", limit, offset)
         return queries.items(core.query, wanted, caller.username)
 
-    @routes.get("/items/{item}", response_model=answers.MemoryItem, responses={**known, **problems(404)})
-    def memory_show(item: Identity, served: Served = False, caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
+    @routes.get("/items/{item}", response_model=answers.KnowledgeItem, responses={**known, **problems(404)})
+    def knowledge_show(
+        item: Identity, served: Served = False, caller: Caller = Depends(keeper.known)
+    ) -> dict[str, Any]:
         """Everything about one item: the text that agents read, the quotes that prove it, who decided what."""
         only_served = served or caller.role == "user"
         return answered(lambda: queries.item(core.query, item, caller.username, only_served))
 
     @routes.post(
         "/items",
-        dependencies=[Depends(keeper.admin("memory_add"))],
-        response_model=answers.MemoryItem,
+        dependencies=[Depends(keeper.admin("knowledge_add"))],
+        response_model=answers.KnowledgeItem,
         responses=served,
     )
-    def memory_add(
+    def knowledge_add(
         request: Request,
         edit: Edit = Depends(_edit),
         mandatory: bool = False,
@@ -144,14 +146,14 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         return found
 
     def deciding(decision: Decision, does: str) -> None:
-        allowed = keeper.admin(f"memory_{decision}")
+        allowed = keeper.admin(f"knowledge_{decision}")
 
         @routes.post(
             f"/items/{{item}}/{decision}",
             dependencies=[Depends(allowed)],
-            name=f"memory_{decision}",
+            name=f"knowledge_{decision}",
             description=does,
-            response_model=answers.MemoryItem,
+            response_model=answers.KnowledgeItem,
             responses={**served, **problems(404, 409)},
         )
         def _decide(
@@ -167,11 +169,11 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
 
     @routes.post(
         "/items/{item}/edit",
-        dependencies=[Depends(keeper.admin("memory_edit"))],
-        response_model=answers.MemoryItem,
+        dependencies=[Depends(keeper.admin("knowledge_edit"))],
+        response_model=answers.KnowledgeItem,
         responses={**served, **problems(404, 409)},
     )
-    def memory_edit(
+    def knowledge_edit(
         request: Request,
         item: Identity,
         edit: Edit = Depends(_edit),
@@ -183,14 +185,14 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         request.state.resource = item
         return answered(lambda: review.edit(item, _actor(request), edit, reason, None, seen, confirmed))
 
-    @routes.post("/items/{item}/own", response_model=answers.MemoryItem, responses={**refused, **problems(404)})
-    def memory_own(item: Identity, personal: bool, caller: Caller = Depends(person)) -> dict[str, Any]:
+    @routes.post("/items/{item}/own", response_model=answers.KnowledgeItem, responses={**refused, **problems(404)})
+    def knowledge_own(item: Identity, personal: bool, caller: Caller = Depends(person)) -> dict[str, Any]:
         """Make what only you have said your own, or everybody's again; it needs a token of your own."""
         edit = Edit(owner=caller.username if personal else "")
         return answered(lambda: review.edit(item, caller.name, edit, None, caller.username))
 
-    @routes.post("/items/{item}/vote", response_model=answers.MemoryItem, responses={**known, **problems(404)})
-    def memory_vote(
+    @routes.post("/items/{item}/vote", response_model=answers.KnowledgeItem, responses={**known, **problems(404)})
+    def knowledge_vote(
         item: Identity,
         vote: Annotated[int, Query(ge=-1, le=1, description="Right (1), wrong (-1), or taken back (0).", examples=[1])],
         caller: Caller = Depends(keeper.known),
@@ -199,7 +201,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         return answered(lambda: review.vote(item, caller.username or caller.name, vote))
 
     @routes.get("/contradictions", dependencies=reader, response_model=answers.Contradictions, responses=refused)
-    def memory_contradictions(
+    def knowledge_contradictions(
         resolved: Annotated[bool, Query(description="Also those that were settled.")] = False,
     ) -> dict[str, Any]:
         """Pairs of items that cannot both hold, side by side; `item_a` is the newer one."""
@@ -207,11 +209,11 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
 
     @routes.post(
         "/contradictions/{which}/resolve",
-        dependencies=[Depends(keeper.admin("memory_resolve"))],
+        dependencies=[Depends(keeper.admin("knowledge_resolve"))],
         response_model=answers.Contradiction,
         responses={**served, **problems(404)},
     )
-    def memory_resolve(
+    def knowledge_resolve(
         request: Request,
         which: Identity,
         resolution: Resolution,
@@ -225,28 +227,28 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         return answered(lambda: review.resolve(which, resolution, _actor(request), title, content, reason, confirmed))
 
     @routes.get("/bundle", dependencies=[Depends(keeper.known)], response_model=answers.Bundle, responses=known)
-    def memory_bundle(group: Groups = None) -> dict[str, Any]:
+    def knowledge_bundle(group: Groups = None) -> dict[str, Any]:
         """What agents are given: mandatory items always, then approved ones as far as there is room."""
         return bundle(core.query, group or [])
 
     @routes.get("/counts", dependencies=reader, response_model=KnowledgeCounts, responses=refused)
-    def memory_counts() -> dict[str, Any]:
+    def knowledge_counts() -> dict[str, Any]:
         """How much is known, and what waits."""
         return queries.counts(core.query)
 
     @routes.get("/export", dependencies=reader, response_model=answers.Exported, responses=refused)
-    def memory_export() -> dict[str, Any]:
+    def knowledge_export() -> dict[str, Any]:
         """Every item that is nobody's own, with its proof."""
         return import_export.export(core.query)
 
     @routes.post(
         IMPORT.removeprefix(routes.prefix),
-        dependencies=[Depends(keeper.admin("memory_import"))],
+        dependencies=[Depends(keeper.admin("knowledge_import"))],
         response_model=answers.Imported,
         responses={**served, **problems(408, 413)},
         openapi_extra=_FILE,
     )
-    async def memory_import(
+    async def knowledge_import(
         request: Request,
         trusted: Annotated[bool, Query(description="Items are what they were; else they wait for review.")] = False,
         confirmed: Confirmed = False,
