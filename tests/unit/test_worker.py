@@ -127,7 +127,14 @@ class Bench(Place):
         for key in keys:
             self.queue.offer(key, self.now)
         self.worker.step(self.now)
-        assert self.door.flush(20)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until everything handed in is committed, and have the worker take the answers in."""
+        while True:
+            assert self.door.flush(20)
+            if self.worker.settle():
+                return
 
     def at_rest(self) -> bool:
         """Whether there is nothing that could be done now."""
@@ -331,6 +338,19 @@ def test_what_was_freed_is_given_back() -> None:
     del many
     give_back()
     assert kept and before - process.memory_info().rss > 50_000_000
+
+
+def test_a_session_is_done_while_the_child_is_at_the_next(bench: Bench) -> None:
+    """The committer's answer does not wait for the end of a read that takes long."""
+    a, b = bench.write("a", "{}\n"), bench.write("b", "{}\n")
+    bench.tell(b, "threading.Event().wait()")
+    bench.queue.offer(a, bench.now)
+    bench.queue.offer(b, bench.now)
+    bench.worker.start()
+    until(lambda: bench.calls() and bench.worker.tally.processed == 1, "the first to be counted")
+    assert (bench.queue.running, bench.rows()) == (1, {a: 1})
+    bench.worker.stop()
+    assert bench.worker.join(10) and bench.queue.running == 0
 
 
 def test_its_thread_ends_when_told_though_somebody_hangs(bench: Bench) -> None:

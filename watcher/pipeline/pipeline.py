@@ -364,8 +364,10 @@ class Pipeline:
     def finish(self, timeout: float) -> bool:
         """After `stop`: wait for what runs, commit it, and close; False if something was late."""
         deadline = time.monotonic() + timeout
-        joined = [worker.join(max(0.0, deadline - time.monotonic())) for worker in self._all()]
-        return self.door.close(max(0.5, deadline - time.monotonic())) and all(joined)
+        ended = [worker.ended(max(0.0, deadline - time.monotonic())) for worker in self._all()]
+        closed = self.door.close(max(0.5, deadline - time.monotonic()))
+        joined = [worker.join(max(0.5, deadline - time.monotonic())) for worker in self._all()]
+        return closed and all(ended) and all(joined)
 
     def _all(self) -> list[Worker]:
         return [*self._retired, *self.workers]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 _LONG_AGO = float("-inf")
@@ -159,18 +159,18 @@ class ChangeQueue:
         """Whether it is more than half full."""
         return len(self._waiting) * 2 > self._max_pending
 
-    def wait(self, now: float, timeout: float) -> None:
-        """Sleep until something is ready or changes, or time is up."""
+    def wait(self, now: float, timeout: float, unless: Callable[[], bool] = lambda: False) -> None:
+        """Sleep until something is ready or changes, or time is up; not at all where ``unless`` holds."""
         with self._changed:
             if self._alarms:
                 timeout = min(timeout, self._alarms[0][0] - now)
-            if timeout > 0 and not self._backlog and not self._closed:
+            if timeout > 0 and not self._backlog and not self._closed and not unless():
                 self._changed.wait(timeout)
 
-    def rest(self, timeout: float) -> None:
-        """Sleep until something changes, or time is up."""
+    def rest(self, timeout: float, unless: Callable[[], bool] = lambda: False) -> None:
+        """Sleep until something changes, or time is up; not at all where ``unless`` holds."""
         with self._changed:
-            if not self._closed:
+            if not self._closed and not unless():
                 self._changed.wait(timeout)
 
     def wake(self) -> None:

@@ -1,12 +1,12 @@
-"""Outcomes: what becomes of a session that was looked at: passes for the door, its state, when it is tried again."""
+"""Outcomes: what becomes of a session that was read: its pass for the committer, its state, its next attempt."""
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from queue import Empty, SimpleQueue
 from random import Random
 
 from watcher.logs import Log
@@ -50,8 +50,20 @@ class Visit:
     again: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the committer says of a pass."""
+
+    key: str
+    visit: Visit
+    work: Pass
+    #: The window that it was made of, None of a state alone.
+    window: protocol.Window | None
+    outcome: Outcome | Exception
+
+
 class Outcomes:
-    """One worker's; fed with the child's replies by its thread, and with the door's answers by the door's."""
+    """One worker's, on the worker's thread alone: the committer's answers come as messages, for `settle`."""
 
     def __init__(
         self,
@@ -70,7 +82,9 @@ class Outcomes:
         self._version, self._queue, self._door = version, queue, door
         self._retry, self._pace, self._second_look = retry, pace, second_look
         self._clock, self._random = clock, random
-        self._lock = threading.Lock()
+        self._answers: SimpleQueue[_Answer] = SimpleQueue()
+        #: Passes that the committer has yet to answer.
+        self._unanswered = 0
         self._failures: deque[tuple[float, str, str]] = deque(maxlen=1000)
 
     def hear(self, job: protocol.Job, visit: Visit, reply: protocol.Reply) -> str | None:
@@ -99,6 +113,20 @@ class Outcomes:
             self._failed(job.key, visit, visit.base, reply.error, reply.signature)
         self._finish(job.key, visit)
         return trouble
+
+    def settle(self, timeout: float = 0.0) -> bool:
+        """Take in the committer's answers that are there, waiting so long for a first; whether all have come."""
+        try:
+            answer = self._answers.get(timeout=timeout) if timeout and self._unanswered else self._answers.get_nowait()
+            while True:
+                self._answered(answer)
+                answer = self._answers.get_nowait()
+        except Empty:
+            return not self._unanswered
+
+    def waiting(self) -> bool:
+        """Whether an answer is there."""
+        return not self._answers.empty()
 
     def passed_over(self, key: str, visit: Visit) -> None:
         """A session was not looked at after all: it is offered again."""
@@ -182,21 +210,26 @@ class Outcomes:
     def _submit(
         self, key: str, visit: Visit, work: Pass, window: protocol.Window | None = None, at_once: bool = False
     ) -> None:
-        with self._lock:
-            visit.undecided += 1
+        visit.undecided += 1
+        self._unanswered += 1
 
-        def decided(answer: Outcome | Exception) -> None:
-            if isinstance(answer, Exception):
-                self._refused(key, visit, work, answer)
-            elif answer == "void":
-                visit.again = True
-            elif window is not None:
-                self._committed(key, work, window)
-            with self._lock:
-                visit.undecided -= 1
-            self._finish(key, visit)
+        def decided(outcome: Outcome | Exception) -> None:  # on the committer's thread
+            self._answers.put(_Answer(key, visit, work, window, outcome))
+            self._queue.wake()
 
         self._door.submit(work, decided, at_once)
+
+    def _answered(self, answer: _Answer) -> None:
+        key, visit = answer.key, answer.visit
+        if isinstance(answer.outcome, Exception):
+            self._refused(key, visit, answer.work, answer.outcome)
+        elif answer.outcome == "void":
+            visit.again = True
+        elif answer.window is not None:
+            self._committed(key, answer.work, answer.window)
+        visit.undecided -= 1
+        self._unanswered -= 1
+        self._finish(key, visit)
 
     def _committed(self, key: str, work: Pass, window: protocol.Window) -> None:
         self.tally.bytes += window.processed_bytes - window.start
@@ -220,10 +253,9 @@ class Outcomes:
 
     def _finish(self, key: str, visit: Visit) -> None:
         """Let the session go once it is read and everything of it is decided."""
-        with self._lock:
-            if visit.undecided or not visit.read:  # the child is still at it, whatever was decided meanwhile
-                return
-            again, visit.again, visit.read = visit.again, False, False
+        if visit.undecided or not visit.read:  # the child is still at it, whatever was decided meanwhile
+            return
+        again, visit.again, visit.read = visit.again, False, False
         if again:  # a queue that is closed takes nothing more
             self._queue.offer(key, self._clock(), last=0.0)
         self._queue.done(key)

@@ -82,8 +82,9 @@ class Worker:
         self._outcomes = Outcomes(
             name, self._version, queue, door, retry, self._pace, second_look, clock, random or Random()
         )
+        self._door = door
         self._connection: Connection | None = None
-        self._stopping = threading.Event()
+        self._stopping, self._ended = threading.Event(), threading.Event()
         self._idle_since = clock()
         self._thread = threading.Thread(target=self._run, name=f"worker:{name}", daemon=True)
 
@@ -110,8 +111,12 @@ class Worker:
         self._stopping.set()
         self._queue.wake()
 
+    def ended(self, timeout: float) -> bool:
+        """Wait, after `stop`, until it hands nothing more to the committer; False if that is late."""
+        return not self._thread.is_alive() or self._ended.wait(timeout)
+
     def join(self, timeout: float) -> bool:
-        """Wait for the end; False if it is late."""
+        """Wait for its thread's end, which comes with the committer's last answer; False if it is late."""
         if self._thread.is_alive():
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -129,12 +134,16 @@ class Worker:
                     continue
                 if wait <= 0:
                     continue
-                if self.paused_until > self._clock():
-                    self._stopping.wait(wait)  # sessions may be ready, and are not to be taken
+                if self.paused_until > self._clock():  # sessions may be ready, and are not to be taken
+                    self._queue.rest(wait, self._outcomes.waiting)
                 else:
-                    self._queue.wait(self._clock(), wait)
+                    self._queue.wait(self._clock(), wait, self._outcomes.waiting)
         finally:
             self.close()
+            self._ended.set()
+            while not self._outcomes.settle(1.0) and self._door.alive():
+                pass
+            self._outcomes.settle()
 
     def failures(self, since: float) -> dict[str, str]:
         """The sessions that failed since then (on its clock; the last thousand), with the reason."""
@@ -148,8 +157,9 @@ class Worker:
             self._connection = None
 
     def step(self, now: float) -> float:
-        """Do one round: what is ready now. Seconds until there may be more to do (0: at once)."""
+        """Do one round: the committer's answers, then what is ready. Seconds until there may be more (0: at once)."""
         self.beat = now
+        self._outcomes.settle()
         if now < self.paused_until:
             return min(self.paused_until - now, 1.0)
         # Several workers leave something for each other until the end.
@@ -201,7 +211,7 @@ class Worker:
             states = self._passes.states(self._connection, keys)
             visits = {key: Visit(states.get(key), self._tree.username(key)) for key in keys}
             jobs = [self._job(key, visit) for key, visit in visits.items()]
-            with closing(self._child.run(jobs, self._stopping.is_set)) as replies:
+            with closing(self._child.run(jobs, self._is_stopped)) as replies:
                 began = self._clock()
                 for job, reply in replies:
                     self.beat = self._clock()
@@ -229,6 +239,15 @@ class Worker:
                     self._queue.offer(key, now)
                 else:
                     self._outcomes.passed_over(key, visit)
+
+    def settle(self) -> bool:
+        """Take in the committer's answers that are there; whether all have come."""
+        return self._outcomes.settle()
+
+    def _is_stopped(self) -> bool:
+        """Asked several times a second while a child reads: a moment for the committer's answers."""
+        self.settle()
+        return self._stopping.is_set()
 
     def _job(self, key: str, visit: Visit) -> protocol.Job:
         state = visit.base
