@@ -291,7 +291,7 @@ def test_trouble_of_ours_marks_nothing_and_passes(bench: Bench, trouble: str) ->
         bench.child.kill()
     else:
         package.with_name("aside").rename(package)
-    assert bench.state(b) is None and bench.worker.tally.failed == 0
+    assert bench.state(b) is None and bench.worker.outcomes.tally.failed == 0
     bench.now = paused
     bench.round()
     assert bench.rows()[b] == 1 and bench.worker.trouble is None

@@ -260,7 +260,7 @@ def test_a_vanished_file_is_gone_on_the_second_look_and_its_rows_stay(bench: Ben
     assert bench.stands(key).status == "ok"
     bench.now += 0.1
     bench.round()
-    assert (bench.stands(key).status, bench.rows(), bench.worker.tally.gone) == ("gone", {key: 1}, 1)
+    assert (bench.stands(key).status, bench.rows(), bench.worker.outcomes.tally.gone) == ("gone", {key: 1}, 1)
     bench.write("a", "{}\n{}\n")
     bench.round(key)
     assert (bench.stands(key).status, bench.rows()) == ("ok", {key: 2})
@@ -278,7 +278,7 @@ def test_a_file_that_is_back_at_the_second_look_was_never_gone(bench: Bench) -> 
     (bench.root / key).unlink()
     bench.now += 3.0
     bench.round(key)
-    assert (bench.stands(key).status, bench.worker.tally.gone) == ("ok", 0)
+    assert (bench.stands(key).status, bench.worker.outcomes.tally.gone) == ("ok", 0)
 
 
 def test_an_unreadable_file_is_not_gone(bench: Bench) -> None:
@@ -292,7 +292,7 @@ def test_an_unreadable_file_is_not_gone(bench: Bench) -> None:
         bench.now += 3.0
         bench.round(key)
     state = bench.stands(key)
-    assert (state.status, bench.worker.tally.gone, bench.rows()) == ("failed", 0, {key: 1})
+    assert (state.status, bench.worker.outcomes.tally.gone, bench.rows()) == ("failed", 0, {key: 1})
     assert "ermission" in str(state.last_error)
     (bench.root / key).chmod(0o644)
     bench.begin()

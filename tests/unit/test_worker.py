@@ -133,7 +133,7 @@ class Bench(Place):
         """Wait until everything handed in is committed, and have the worker take the answers in."""
         while True:
             assert self.door.flush(20)
-            if self.worker.settle():
+            if self.worker.outcomes.settle():
                 return
 
     def at_rest(self) -> bool:
@@ -158,7 +158,7 @@ def test_a_pass_leaves_rows_and_says_how_far_it_went(bench: Bench) -> None:
     assert (state.status, state.username, state.processed_bytes, state.items_extracted) == ("ok", "ann", 6, 2)
     assert (state.processor_version, state.attempts, state.last_error) == (1, 0, None)
     assert state.signature[:3] == (seen.st_ino, seen.st_size, seen.st_mtime_ns)
-    assert bench.queue.idle() and bench.worker.tally.processed == 1
+    assert bench.queue.idle() and bench.worker.outcomes.tally.processed == 1
 
 
 def test_an_append_gives_the_new_lines_and_what_was_remembered(bench: Bench) -> None:
@@ -202,7 +202,7 @@ def test_a_file_that_was_seen_as_it_is_is_not_read(bench: Bench) -> None:
     for commits in (1, 1, 1):
         bench.round(key)
         assert bench.door.commits == commits
-    assert bench.worker.tally.skipped == 2
+    assert bench.worker.outcomes.tally.skipped == 2
 
 
 def test_a_ctime_within_the_clocks_grain_is_not_trusted(bench: Bench) -> None:
@@ -214,14 +214,14 @@ def test_a_ctime_within_the_clocks_grain_is_not_trusted(bench: Bench) -> None:
     for _ in range(2):
         bench.round(key)
         assert bench.stands(key).file_ctime_ns is None
-    assert bench.worker.tally.skipped == 0
+    assert bench.worker.outcomes.tally.skipped == 0
     bench.tell(clock, f"time.time_ns = lambda: os.stat({path!r}).st_ctime_ns + 21_000_000")
     bench.append(clock, "{}\n")
     bench.round(clock)
     bench.round(key)
     assert bench.stands(key).file_ctime_ns == os.stat(path).st_ctime_ns
     bench.round(key)
-    assert bench.worker.tally.skipped == 1 and bench.rows()[key] == 1
+    assert bench.worker.outcomes.tally.skipped == 1 and bench.rows()[key] == 1
 
 
 def test_a_raised_version_takes_the_whole_session_again(bench: Bench) -> None:
@@ -242,7 +242,7 @@ def test_what_stands_whatever_version_made_it_goes_on_from_where_it_was(bench: B
     bench.round(key)
     bench.begin(version=3, stands_from=0)
     bench.round(key)
-    assert bench.worker.tally.skipped == 1
+    assert bench.worker.outcomes.tally.skipped == 1
     bench.append(key, "{}\n")
     bench.round(key)
     assert bench.calls() == ["a 0", "a 6"] and bench.rows() == {key: 3}
@@ -347,7 +347,7 @@ def test_a_session_is_done_while_the_child_is_at_the_next(bench: Bench) -> None:
     bench.queue.offer(a, bench.now)
     bench.queue.offer(b, bench.now)
     bench.worker.start()
-    until(lambda: bench.calls() and bench.worker.tally.processed == 1, "the first to be counted")
+    until(lambda: bench.calls() and bench.worker.outcomes.tally.processed == 1, "the first to be counted")
     assert (bench.queue.running, bench.rows()) == (1, {a: 1})
     bench.worker.stop()
     assert bench.worker.join(10) and bench.queue.running == 0

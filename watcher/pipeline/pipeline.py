@@ -312,7 +312,7 @@ class Pipeline:
                 break
             found = self.sweep("more than the queue held", at_once=True)
         after = self.tally()
-        failures = {key: error for worker in self._all() for key, error in worker.failures(since).items()}
+        failures = {key: error for worker in self._all() for key, error in worker.outcomes.failures(since).items()}
         if left and self._waits() and (trouble := self.trouble()):
             failures.setdefault(min(left), f"it waits: {trouble}")
         return RunDetails(
@@ -347,7 +347,7 @@ class Pipeline:
         total = Tally()
         for worker in self._all():
             for name in Tally.__dataclass_fields__:
-                setattr(total, name, getattr(total, name) + getattr(worker.tally, name))
+                setattr(total, name, getattr(total, name) + getattr(worker.outcomes.tally, name))
         return total
 
     def durations(self) -> Durations:

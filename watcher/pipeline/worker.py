@@ -79,7 +79,7 @@ class Worker:
         self._child, self._database, self._passes = child, database, passes
         self._ours: tuple[type[Exception], ...] = (*database.Error, ChildStartError, OSError)
         self._workers, self._clock = workers, clock
-        self._outcomes = Outcomes(
+        self.outcomes = Outcomes(
             name, self._version, queue, door, retry, self._pace, second_look, clock, random or Random()
         )
         self._door = door
@@ -92,11 +92,6 @@ class Worker:
     def paused_until(self) -> float:
         """Not before then does it take another session: trouble of ours, or a provider that is down for all."""
         return max(self._resting_until, self._pace.paused_until)
-
-    @property
-    def tally(self) -> Tally:
-        """What became of the sessions that it looked at."""
-        return self._outcomes.tally
 
     def start(self) -> None:
         """Begin."""
@@ -135,19 +130,15 @@ class Worker:
                 if wait <= 0:
                     continue
                 if self.paused_until > self._clock():  # sessions may be ready, and are not to be taken
-                    self._queue.rest(wait, self._outcomes.waiting)
+                    self._queue.rest(wait, self.outcomes.waiting)
                 else:
-                    self._queue.wait(self._clock(), wait, self._outcomes.waiting)
+                    self._queue.wait(self._clock(), wait, self.outcomes.waiting)
         finally:
             self.close()
             self._ended.set()
-            while not self._outcomes.settle(1.0) and self._door.alive():
+            while not self.outcomes.settle(1.0) and self._door.alive():
                 pass
-            self._outcomes.settle()
-
-    def failures(self, since: float) -> dict[str, str]:
-        """The sessions that failed since then (on its clock; the last thousand), with the reason."""
-        return self._outcomes.failures(since)
+            self.outcomes.settle()
 
     def close(self) -> None:
         """Put the child away and give the connection back. Idempotent."""
@@ -159,7 +150,7 @@ class Worker:
     def step(self, now: float) -> float:
         """Do one round: the committer's answers, then what is ready. Seconds until there may be more (0: at once)."""
         self.beat = now
-        self._outcomes.settle()
+        self.outcomes.settle()
         if now < self.paused_until:
             return min(self.paused_until - now, 1.0)
         # Several workers leave something for each other until the end.
@@ -184,10 +175,11 @@ class Worker:
 
     def _tell(self) -> None:
         """Say what was done since this was last said, once there is nothing more to do."""
-        done = Tally(*(getattr(self.tally, name) - getattr(self._told, name) for name in Tally.__dataclass_fields__))
+        tally, told = self.outcomes.tally, self._told
+        done = Tally(*(getattr(tally, name) - getattr(told, name) for name in Tally.__dataclass_fields__))
         if not (done.processed or done.failed or done.gone) or not self._queue.idle():
             return
-        self._told = dataclasses.replace(self.tally)
+        self._told = dataclasses.replace(tally)
         said = {name: count for name, count in dataclasses.asdict(done).items() if count and name != "skipped"}
         log.info("caught up", processor=self.name, **said)
 
@@ -225,7 +217,7 @@ class Worker:
                     if isinstance(reply, protocol.Trouble) and reply.paused is None and not reply.unconfigured:
                         self.stumbles += 1
                         self._resting_until = self._clock() + PAUSE
-                    self.trouble = self._outcomes.hear(job, visits[job.key], reply) or self.trouble
+                    self.trouble = self.outcomes.hear(job, visits[job.key], reply) or self.trouble
                     if self.paused_until > self._clock():
                         break  # the others wait too, instead of meeting the same trouble
         except Stopped:
@@ -238,15 +230,11 @@ class Worker:
                     self._queue.done(key)
                     self._queue.offer(key, now)
                 else:
-                    self._outcomes.passed_over(key, visit)
-
-    def settle(self) -> bool:
-        """Take in the committer's answers that are there; whether all have come."""
-        return self._outcomes.settle()
+                    self.outcomes.passed_over(key, visit)
 
     def _is_stopped(self) -> bool:
         """Asked several times a second while a child reads: a moment for the committer's answers."""
-        self.settle()
+        self.outcomes.settle()
         return self._stopping.is_set()
 
     def _job(self, key: str, visit: Visit) -> protocol.Job:
