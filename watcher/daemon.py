@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,11 +20,11 @@ from watcher.pipeline.pipeline import Pipeline
 from watcher.settings import Loaded, Settings
 from watcher.settings.follow import SettingsFile
 from watcher.store.job_log import jobs
+from watcher.store.sql import Query
 from watcher.watch.observer import Observer, ObserverHealth
 
 log = Log()
 
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 #: Reads the tables, and says what is not as it should be; the number is now, since the epoch.
 Fact = Callable[[Query, float], list[Finding]]
 

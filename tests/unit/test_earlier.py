@@ -14,9 +14,10 @@ from tests.unit.test_door import SCHEMA, database_in
 from watcher.health import findings
 from watcher.pipeline import outdated
 from watcher.pipeline.outdated import Earlier
-from watcher.pipeline.session_status import Query, explain
+from watcher.pipeline.session_status import explain
 from watcher.store.commits import Pass, PassStore
 from watcher.store.job_log import Ledger
+from watcher.store.sql import Query
 from watcher.store.state import State, Version
 from watcher.transcripts.sessions import Signature
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,13 @@ from watcher.settings.tables import Settings
 from watcher.store.lock import holder
 from watcher.store.migrations import is_current
 from watcher.store.open import FILE, open_database
+from watcher.store.sql import Query
 
 if TYPE_CHECKING:
     from watcher.app import Core
 
 #: How many seconds an order to the service may take.
 TIMEOUT = 120.0
-
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 
 def service_of(settings: Settings) -> Client | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from watcher.knowledge import queries
-from watcher.store.sql import QUERIES
-
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+from watcher.store.sql import QUERIES, Query
 
 
 def gather(query: Query, enabled: Sequence[str], troubled: int = 20) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from starlette.requests import HTTPConnection
 
 from watcher.http.guesses import Guesses
 from watcher.store import tokens
-from watcher.store.tokens import Caller, Query, Role
+from watcher.store.sql import Query
+from watcher.store.tokens import Caller, Role
 
 #: What reads much of the database is answered so many at a time: the other cores are for those who write it.
 READING_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)

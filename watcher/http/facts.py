@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from processors.usage.reports import formats
-from watcher.daemon import LiveService, Query
+from watcher.daemon import LiveService
 from watcher.health.findings import Finding
+from watcher.store.sql import Query
 
 #: So many names are told in a sentence, so many versions, and each by so many characters.
 _NAMES, _VERSIONS, _LETTERS = 3, 3, 60

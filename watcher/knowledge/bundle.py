@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from watcher.knowledge import rendering
 from watcher.knowledge.writer import QUERIES
-
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+from watcher.store.sql import Query
 
 #: What a bundle may take of an agent's context, and how many characters a token has.
 TOKENS, CHARACTERS = 6000, 4

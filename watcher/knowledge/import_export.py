@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,8 +16,7 @@ from watcher.knowledge.index import SERVED
 from watcher.knowledge.intake import Standing, standing_of
 from watcher.knowledge.writer import QUERIES, Writer, noted, put_many
 from watcher.store.database import Connection
-
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+from watcher.store.sql import Query
 
 #: What the format is called; another one is refused.
 FORMAT = "session-watcher-knowledge/1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +12,7 @@ from watcher.errors import NoSuchItem
 from watcher.knowledge import rendering
 from watcher.knowledge.index import SERVED
 from watcher.knowledge.writer import ITEM, QUERIES
-from watcher.store.sql import named
-
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+from watcher.store.sql import Query, named
 
 STATUSES = ("pending", "approved", "mandatory", "rejected", "revoked", "expired", "superseded")
 EVIDENCE = (

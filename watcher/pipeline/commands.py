@@ -15,7 +15,7 @@ from watcher.pipeline import outdated, session_status
 from watcher.pipeline.committer import Abandoned
 from watcher.pipeline.pipeline import Pipeline
 from watcher.store.database import Connection
-from watcher.store.sql import QUERIES
+from watcher.store.sql import QUERIES, Query
 from watcher.store.state import State, Status
 from watcher.transcripts.sessions import Tree, node_of, path_of
 
@@ -57,7 +57,7 @@ class Wanted:
 
 
 def carry_out(
-    order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, query: session_status.Query, wanted: Wanted
+    order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, query: Query, wanted: Wanted
 ) -> list[Answer]:
     """Carry an order out for all that are meant.
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from watcher.pipeline.pipeline import Pipeline
-from watcher.pipeline.session_status import Query
-from watcher.store.sql import QUERIES
+from watcher.store.sql import QUERIES, Query
 
 #: No text has more tokens than one for so many bytes, as a rule.
 BYTES_A_TOKEN = 4

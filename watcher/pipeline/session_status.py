@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from watcher.errors import NoSuchSession
-from watcher.store.sql import QUERIES, named, plain
+from watcher.store.sql import QUERIES, Query, named, plain
 from watcher.store.state import COLUMNS, State, Version
 from watcher.transcripts.sessions import Signature, Tree, key_of, path_of
-
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 STATUSES = ("ok", "failed", "quarantined", "gone")
 _LISTED = (

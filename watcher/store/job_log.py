@@ -15,13 +15,12 @@ from watcher.errors import first_line
 from watcher.logs import Log
 from watcher.store.database import Connection, Database
 from watcher.store.home_visits import note_visits
-from watcher.store.sql import QUERIES, named
+from watcher.store.sql import QUERIES, Query, named
 from watcher.transcripts.expiry import Home
 
 log = Log()
 
 _T = TypeVar("_T")
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _RUN = ("run_id", "name", "trigger", "started_at", "finished_at", "outcome", "stats", "error")
 _ENTRY = (

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
+
+#: Runs a statement with its parameters: all of its rows.
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _SETTING = re.compile(r"\{(\w+)\}")

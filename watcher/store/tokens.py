@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from watcher.errors import TokenRefused
-from watcher.store.sql import QUERIES, named
+from watcher.store.sql import QUERIES, Query, named
 
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 Role = Literal["admin", "reader", "user"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
