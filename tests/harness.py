@@ -74,7 +74,7 @@ class Subject:
         """Sweep and drain until there is nothing left to do."""
         details = self.open().run_now(list(names), 60.0, lambda: False)
         for detail in details:
-            assert detail.capped == 0, f"{detail.processor} was not through in a minute: {self.open().findings()}"
+            assert detail.capped == 0, (detail.processor, "was not through in a minute", self.open().health.findings())
         return details
 
     def catch_up_quietly(self) -> None:

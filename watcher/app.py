@@ -14,22 +14,19 @@ from typing import Any
 from processors import llm
 from processors.contract import Processor
 from watcher.collector.job import Collector
-from watcher.errors import OrderFailed, ProcessorUnconfigured, first_line
-from watcher.health import expiring, lag
-from watcher.health import findings as health
+from watcher.errors import ProcessorUnconfigured
+from watcher.health.check import HealthCheck
 from watcher.jobs import housekeeping
 from watcher.jobs.runner import Jobs
-from watcher.knowledge.erase import Erased
 from watcher.knowledge.model_judge import AsSet
 from watcher.knowledge.notes.job import CorporateMemory
-from watcher.knowledge.notes.reader import PREFIX as NOTES
 from watcher.knowledge.service import Knowledge
 from watcher.logs import Log
-from watcher.pipeline import commands, outdated
 from watcher.pipeline.backoff import Retry
 from watcher.pipeline.pipeline import Cadence, Pipeline, Plan, RunDetails, children
 from watcher.plugins import Refused, discover
 from watcher.sandbox.process import Child
+from watcher.sessions.commands import SessionCommands
 from watcher.settings import Settings, model_access, of_views, own
 from watcher.store.database import Database, read
 from watcher.store.job_log import Ledger
@@ -37,17 +34,13 @@ from watcher.store.lock import Holder, StateLock
 from watcher.store.migrations import migrate, prepare
 from watcher.store.model_calls import ModelCalls
 from watcher.store.open import open_database
-from watcher.store.sql import QUERIES
 from watcher.store.state import Version
-from watcher.transcripts.sessions import TOGETHER, TOGETHER_AT_LEISURE, Looks, Tree, node_of
+from watcher.transcripts.sessions import TOGETHER, TOGETHER_AT_LEISURE, Looks, Tree
 
 log = Log()
 
 HEALTH_CHECK, HOUSEKEEPING, COLLECTOR = "health-check", "housekeeping", "session-collector"
 CORPORATE_MEMORY, INTAKE = "corporate-memory", "knowledge-intake"
-
-#: What a forgotten session said, in the list of answers.
-KNOWLEDGE = "knowledge"
 
 #: More workers than this for one processor only wait for its door.
 MOST_WORKERS = 8
@@ -79,8 +72,6 @@ class Core:
         self.refused: list[Refused] = []
         #: Replaced as a whole when one comes or goes: whoever reads it needs no lock.
         self.pipelines: dict[str, Pipeline] = {}
-        #: What the last look at the whole tree found.
-        self.behind: list[health.Finding] = []
         self.collector = Collector(lambda: self.settings)
         self._live = live
         self._started = False
@@ -105,7 +96,21 @@ class Core:
             self.model_calls = ModelCalls(Path(model_access(settings).journal), self.ledger)
             self.model_calls.take(time.time())
             self.jobs = Jobs(self.ledger)
-            self.jobs.add(HEALTH_CHECK, self.check)
+            self.sessions = SessionCommands(self.database, self.tree, self.knowledge, lambda: self.pipelines)
+            self.health = HealthCheck(
+                settings=lambda: self.settings,
+                pipelines=lambda: self.pipelines,
+                refused=lambda: self.refused,
+                tree=self.tree,
+                look=self.look,
+                database=self.database,
+                ledger=self.ledger,
+                jobs=self.jobs,
+                collector=self.collector,
+                notes=self.corporate_memory,
+                knowledge=self.knowledge,
+            )
+            self.jobs.add(HEALTH_CHECK, self.health.run)
             self.jobs.add(HOUSEKEEPING, self.keep_house)
             self.jobs.add(INTAKE, lambda: asdict(self.knowledge.drain()))
             self.jobs.add(COLLECTOR, self.collect)
@@ -201,50 +206,6 @@ class Core:
         """The enabled processors' versions."""
         return {name: pipeline.versions for name, pipeline in self.pipelines.items()}
 
-    def order(
-        self, order: commands.Order, texts: Sequence[str], status: str, processor: str, older: bool = False
-    ) -> list[commands.Answer]:
-        """Carry out an order for the sessions that people name, and for those with a status.
-
-        ``older``: also for those that an earlier version of a processor has taken, with that processor alone.
-
-        Raises:
-            NoSuchSession, OrderRefused: nothing is meant by it.
-            OrderFailed: the database does not take it.
-        """
-        noted = [text for text in texts if order == "forget" and text.startswith(NOTES)]
-        wanted = commands.Wanted(texts, status, processor, older, noted)
-        answers = commands.carry_out(order, self.pipelines, self.tree, self.query, wanted)
-        if order == "forget" and not processor:
-            forgotten = {answer.session: True for answer in answers if answer.done}
-            answers += [self._forget(key)[0] for key in forgotten]
-        return answers + [self._forget_noted(key) for key in dict.fromkeys(noted)]
-
-    def _forget(self, key: str) -> tuple[commands.Answer, Erased]:
-        """What a forgotten session said is erased from the knowledge base too."""
-        try:
-            erased = self.knowledge.forget(key)
-        except self.database.Error as error:
-            raise OrderFailed(key, first_line(error)) from error
-        message = f"{erased.evidence} pieces of evidence are erased, and {erased.items} items that nothing else proves"
-        return commands.Answer(key, KNOWLEDGE, True, message), erased
-
-    def _forget_noted(self, key: str) -> commands.Answer:
-        """What a note said is erased; it has no rows but in the knowledge base."""
-        answer, erased = self._forget(key)
-        if not erased.evidence and not erased.items:
-            return commands.Answer(key, KNOWLEDGE, False, "nothing is known of it")
-        message = f"{answer.message}; if the note is still there, it is taken again when it changes"
-        return commands.Answer(key, KNOWLEDGE, True, message)
-
-    def order_alone(
-        self, order: commands.Order, texts: Sequence[str], status: str, processor: str, older: bool = False
-    ) -> list[commands.Answer]:
-        """The same while no service runs: rows may be written, and no session is read."""
-        for pipeline in self.pipelines.values():
-            pipeline.door.start()
-        return self.order(order, texts, status, processor, older)
-
     def run_alone(self, job: str) -> dict[str, Any]:
         """Run a job while no service runs.
 
@@ -275,9 +236,7 @@ class Core:
             thread.start()
         for thread in threads:
             thread.join()
-        if expiring.is_own(self.tree):
-            at = self.look(), self.pipelines, time.time()
-            expiring.note_own(self.ledger, self.database, self.tree, self.settings, *at)
+        self.health.note_expiring()
         return [details[name] for name in names]
 
     def stop(self) -> bool:
@@ -300,65 +259,6 @@ class Core:
         """Read from the database, on a connection of its own."""
         return read(self.database, sql, parameters)
 
-    def findings(self) -> list[health.Finding]:
-        """What health has to say about these parts."""
-        now = time.monotonic()
-        found = [finding for pipeline in self.pipelines.values() for finding in health.of_pipeline(pipeline, now)]
-        found += health.of_jobs(self.jobs.running(now), self.jobs.failures(), self.ledger.trouble)
-        found += health.of_collector(self.collector.last)
-        found += health.of_notes(self.corporate_memory.last)
-        found += self.behind
-        found += self._of_knowledge()
-        found += [
-            health.Finding(
-                "warning", "processor_refused", f"{r.name}: {r.reason}. Mend or uninstall it; the others go on."
-            )
-            for r in self.refused
-        ]
-        found += health.of_disk(self.settings.paths.state, self.settings.health.min_free_disk)
-        found += health.of_damage(self.settings.paths.state, self.database.notices)
-        try:
-            tallies = self.query(QUERIES["tallies"])
-            found += health.of_sessions(tallies) + health.of_clock(tallies, time.time())
-            found += health.of_earlier(outdated.of_all(self.query, self.pipelines, node_of(self.tree.key(b""))))
-            known = expiring.known(self.query, self.tree, self.settings)
-            found += expiring.findings_of(known, time.time(), expiring.is_own(self.tree))
-        except self.database.Error as error:
-            found.append(
-                health.Finding(
-                    "unhealthy",
-                    "database",
-                    f"The database cannot be read: {error}. See to the disk, or restore a backup.",
-                )
-            )
-        return found
-
-    def _of_knowledge(self) -> list[health.Finding]:
-        try:
-            owed = self.knowledge.owed()
-        except self.database.Error:
-            owed = None  # that the database cannot be read is said for all of it
-        return health.of_knowledge(self.knowledge.trouble, self.knowledge.died(), owed)
-
-    def look_behind(self) -> None:
-        """Compare the whole tree with the tables: what is behind is among the findings from now on."""
-        every = {
-            name: float(pipeline.plan.settings.sweep_every)
-            for name, pipeline in self.pipelines.items()
-            if pipeline.unconfigured is None  # which is said already
-        }
-        now, listing = time.time(), self.look()
-        behind = lag.of_files(self.database, listing, every, now)
-        self.behind = behind + health.of_links(listing.links, listing.links_count)
-        if expiring.is_own(self.tree):
-            expiring.note_own(self.ledger, self.database, self.tree, self.settings, listing, self.pipelines, now)
-
-    def check(self) -> dict[str, Any]:
-        """Look at everything; the health check's work."""
-        self.look_behind()
-        findings = self.findings()
-        return {"status": health.verdict(findings), "findings": [asdict(finding) for finding in findings]}
-
     def keep_house(self) -> dict[str, Any]:
         """Drop what is old, checkpoint and copy the database; the housekeeping's work."""
         return housekeeping.run(self.settings.housekeeping, self.database, self.ledger, self.pipelines, self.backups)
@@ -376,22 +276,3 @@ class Core:
             return self.corporate_memory.run()
         finally:
             self.knowledge.wake()
-
-    def describe(self) -> list[dict[str, Any]]:
-        """Each pipeline's queue and tally, for people."""
-        now = time.monotonic()
-        described = []
-        for name, pipeline in self.pipelines.items():
-            oldest = pipeline.queue.oldest()
-            described.append(
-                {
-                    "processor": name,
-                    "waiting": len(pipeline.queue),
-                    "running": pipeline.queue.running,
-                    "oldest_seconds": None if oldest is None else round(now - oldest, 1),
-                    "since_start": asdict(pipeline.tally()),
-                    "last_sweep_at": pipeline.last_sweep_at,
-                    "scanned": pipeline.last_sweep.scanned if pipeline.last_sweep else None,
-                }
-            )
-        return described

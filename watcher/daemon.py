@@ -107,12 +107,12 @@ class LiveService:
             uptime_seconds=round(time.time() - self.core.started_at, 1),
             sessions=str(self.core.tree.root),
             observer=self.observer.health().state,
-            processors=self.core.describe(),
+            processors=[pipeline.describe() for pipeline in self.core.pipelines.values()],
         )
 
     def findings(self) -> list[Finding]:
         """What is not as it should be, in all parts."""
-        findings = _of_observer(self.observer.health()) + self.core.findings()
+        findings = _of_observer(self.observer.health()) + self.core.health.findings()
         findings += of_settings(self._file.trouble if self._file else None, self.waiting_settings)
         findings += self._of_tables()
         if not self.schedule.alive():
@@ -189,7 +189,7 @@ class LiveService:
 
     def check(self) -> dict[str, Any]:
         """Look at everything; the health check's work in a service that runs."""
-        self.core.look_behind()
+        self.core.health.compare()
         found = {(one.name, _whose(one)): one for one in self.findings()}
         for key, one in found.items():
             if key not in self._told:

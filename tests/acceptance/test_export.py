@@ -124,7 +124,7 @@ def test_late_rows_rewrite_their_day_alone(tmp_path: Path) -> None:
         path.unlink()
         made.catch_up()
         for name in ("errors", "usage"):
-            assert all(answer.done for answer in made.open().order("forget", ["ann/a.jsonl"], "", name))
+            assert all(answer.done for answer in made.open().sessions.order("forget", ["ann/a.jsonl"], "", name))
         keep_house(made)
         assert files(tmp_path) == {}, "days without a row have no file"
     finally:

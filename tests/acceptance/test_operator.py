@@ -17,9 +17,9 @@ import pytest
 from tests.acceptance import test_cli
 from tests.acceptance.test_cli import LEAVES, Run
 from tests.processes import Place, Running, call, lines, wait_for
-from watcher.app import KNOWLEDGE
 from watcher.cli.options import GROUPS
 from watcher.knowledge.ids import name_of
+from watcher.sessions.commands import KNOWLEDGE
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "http": {"port": 0},

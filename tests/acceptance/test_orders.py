@@ -15,8 +15,9 @@ from tests.listener import until
 from tests.processes import call, lines
 from watcher.app import Core
 from watcher.errors import NoSuchSession, OrderRefused
-from watcher.pipeline import commands, session_status
-from watcher.pipeline.commands import ORDERS, Answer, Order
+from watcher.sessions import commands
+from watcher.sessions import status as session_status
+from watcher.sessions.commands import ORDERS, Answer, Order
 
 GIVEN = {"retry.first": "1h", "processors.errors.enabled": False, "processors.verification.enabled": False}
 SCARCE = {"processors.usage.memory_limit": "1KB"}
@@ -88,9 +89,9 @@ class Ground:
     ) -> list[Answer]:
         if self.running:
             assert self.core is not None
-            return self.core.order(order, texts, status, processor, older)
+            return self.core.sessions.order(order, texts, status, processor, older)
         self.end()
-        return self.start().order_alone(order, texts, status, processor, older)
+        return self.start().sessions.order_alone(order, texts, status, processor, older)
 
     def settle(self) -> None:
         """With a service that works: until it has done what it was told; with none: its next start, and a sweep."""

@@ -12,7 +12,7 @@ import pytest
 from tests.harness import Subject
 from tests.processes import call, lines
 from watcher.errors import NoSuchSession
-from watcher.pipeline import session_status
+from watcher.sessions import status as session_status
 from watcher.transcripts.sessions import NotASession, Tree, open_session
 
 #: More than a processor may use where it may use next to nothing.

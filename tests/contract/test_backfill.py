@@ -95,8 +95,8 @@ def test_what_cannot_be_made_anew_is_told_and_stays(subject: Subject, monkeypatc
         broken.setattr(pipeline._processor, "basis", trouble)
         assert pipeline.backfill() == 0
     assert pipeline.backfill_trouble == "no prices today"
-    assert any("no prices today" in finding.message for finding in subject.open().findings())
+    assert any("no prices today" in finding.message for finding in subject.open().health.findings())
     assert costs(subject) == [(1, 2.0)]
     assert pipeline.backfill() == 1
-    assert not any(finding.name == "backfill_failed" for finding in subject.open().findings())
+    assert not any(finding.name == "backfill_failed" for finding in subject.open().health.findings())
     assert costs(subject) == [(1, 3.0)]

@@ -12,8 +12,8 @@ from processors.usage import reports
 from processors.usage.reports import Filters, formats, timeline
 from tests.corpus import plant
 from tests.harness import Subject
-from watcher.pipeline import session_status
-from watcher.pipeline.session_status import Chosen
+from watcher.sessions import status as session_status
+from watcher.sessions.status import Chosen
 from watcher.store import job_log
 
 FILTERS = (

@@ -178,7 +178,7 @@ def test_a_damaged_log(tmp_path: Path, seed: int) -> None:
     try:
         subject.catch_up()
         subject.must_equal(place.oracle, f"seed {seed}, damaged at {where} of {len(data)}")
-        named = [one for one in subject.open().findings() if one.name == "wal_set_aside"]
+        named = [one for one in subject.open().health.findings() if one.name == "wal_set_aside"]
         aside = list(place.state.glob("*.wal.damaged-*"))
         assert len(named) == len(aside) == 1 and aside[0].name in named[0].message
         assert aside[0].read_bytes() == data

@@ -14,7 +14,7 @@ from tests.unit.test_door import SCHEMA, database_in
 from watcher.health import findings
 from watcher.pipeline import outdated
 from watcher.pipeline.outdated import Earlier
-from watcher.pipeline.session_status import explain
+from watcher.sessions.status import explain
 from watcher.store.commits import Pass, PassStore
 from watcher.store.job_log import Ledger
 from watcher.store.sql import Query

@@ -146,12 +146,12 @@ def test_the_collectors_homes_are_known_over_restarts(place: Place) -> None:
     path, ann = place.write("-p/s.jsonl", 28.0), str(place.base / "home" / "ann")
     os.link(path, path.with_suffix(".second"))
     place.open().jobs.run(COLLECTOR, "asked")
-    assert named(place.open().findings()) == [("transcripts_expire", ann)]
+    assert named(place.open().health.findings()) == [("transcripts_expire", ann)]
     place.aged(16)
-    assert named(place.open().findings()) == [("transcripts_expire", ann), ("visit_overdue", ann)]
+    assert named(place.open().health.findings()) == [("transcripts_expire", ann), ("visit_overdue", ann)]
     path.with_suffix(".second").unlink()
     place.open().jobs.run(COLLECTOR, "asked")
-    assert named(place.open().findings()) == []
+    assert named(place.open().health.findings()) == []
 
 
 def test_a_dry_run_and_a_failed_one_are_no_visit(place: Place) -> None:
@@ -165,7 +165,7 @@ def test_a_dry_run_and_a_failed_one_are_no_visit(place: Place) -> None:
     place.write("-p/t.jsonl", 1.0)
     with pytest.raises(Exception, match="make room"):
         place.open().jobs.run(COLLECTOR, "asked")
-    assert place.core is not None and named(place.core.findings()) == [
+    assert place.core is not None and named(place.core.health.findings()) == [
         ("visit_overdue", str(place.base / "home" / "ann"))
     ]
 
@@ -177,9 +177,9 @@ def test_homes_that_are_gone_or_no_longer_meant_are_not_named(place: Place) -> N
     core = place.open()
     core.jobs.run(COLLECTOR, "asked")
     place.aged(16)
-    assert len(named(core.findings())) == 2
+    assert len(named(core.health.findings())) == 2
     place.given["collector.sources"] = [f"{place.base}/home/b*/.claude/projects/**/*.jsonl"]
-    assert named(place.open().findings()) == [("visit_overdue", str(place.base / "home" / "bob"))]
+    assert named(place.open().health.findings()) == [("visit_overdue", str(place.base / "home" / "bob"))]
     (place.base / "home" / "bob").rename(place.base / "away")
     core = place.open()
     core.jobs.run(COLLECTOR, "asked")
@@ -210,22 +210,22 @@ def test_a_persons_own_folder_is_taken_when_every_processor_has_taken_it(place: 
         place.write(name, age)
     core = place.open(place.own)
     core.jobs.run(HEALTH_CHECK, "asked")
-    said = one(core.findings(), "transcripts_expire")
+    said = one(core.health.findings(), "transcripts_expire")
     assert said.details == {
         "home": str(place.own), "user": place.own.owner(), "files": 2, "oldest_days": 29.0, "period_days": 30.0,
     }  # fmt: skip
     core.run_now(["usage"], 60.0, lambda: False)
-    assert one(core.findings(), "transcripts_expire").details["files"] == 2
+    assert one(core.health.findings(), "transcripts_expire").details["files"] == 2
     core.run_now(list(core.pipelines), 60.0, lambda: False)
-    assert named(core.findings()) == []
+    assert named(core.health.findings()) == []
     settings = place.own.parent / "settings.json"
     settings.write_text(json.dumps({"cleanupPeriodDays": 22}))
     place.write("-p/young.jsonl", 20.0)
     core.jobs.run(HEALTH_CHECK, "asked")
-    assert one(core.findings(), "transcripts_expire").details["period_days"] == 22.0
+    assert one(core.health.findings(), "transcripts_expire").details["period_days"] == 22.0
     settings.write_text("{")
     core.jobs.run(HEALTH_CHECK, "asked")
-    assert named(core.findings()) == [("retention_unknown", str(place.own))]
+    assert named(core.health.findings()) == [("retention_unknown", str(place.own))]
 
 
 def test_a_persons_own_folder_is_visited_when_every_processor_swept_all_of_it(
@@ -237,16 +237,16 @@ def test_a_persons_own_folder_is_visited_when_every_processor_swept_all_of_it(
     core.run_now(list(core.pipelines), 60.0, lambda: False)
     place.aged(16)
     core = place.open(place.own)
-    assert named(core.findings()) == [("visit_overdue", str(place.own))]
+    assert named(core.health.findings()) == [("visit_overdue", str(place.own))]
     core.run_now(["usage"], 60.0, lambda: False)
-    assert named(core.findings()) == [("visit_overdue", str(place.own))]
+    assert named(core.health.findings()) == [("visit_overdue", str(place.own))]
     whole = core.look._look
     monkeypatch.setattr(core.look, "_look", lambda: replace(whole(), unreadable=["-p: Permission denied"]))
     core.run_now(list(core.pipelines), 60.0, lambda: False)
-    assert ("visit_overdue", str(place.own)) in named(core.findings())
+    assert ("visit_overdue", str(place.own)) in named(core.health.findings())
     monkeypatch.undo()
     core.run_now(list(core.pipelines), 60.0, lambda: False)
-    assert named(core.findings()) == []
+    assert named(core.health.findings()) == []
 
 
 def test_in_a_folder_of_copies_nothing_expires(place: Place) -> None:
@@ -258,7 +258,7 @@ def test_in_a_folder_of_copies_nothing_expires(place: Place) -> None:
     (place.sessions / "bob").symlink_to(place.base)
     core = place.open()
     core.jobs.run(HEALTH_CHECK, "asked")
-    assert named(core.findings()) == [("link_not_followed", "")]
+    assert named(core.health.findings()) == [("link_not_followed", "")]
 
 
 def test_settings_beside_a_folder_that_is_not_there_are_the_default(tmp_path: Path) -> None:

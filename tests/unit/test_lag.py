@@ -195,8 +195,8 @@ def test_the_service_compares_its_own_tree(tmp_path: Path) -> None:
         assert {"lag", "never_taken"} <= {one["name"] for one in checked["findings"]}
         core.start()
         core.run_now(list(core.pipelines), 20, lambda: False)
-        assert "never_taken" in names(core.findings())
+        assert "never_taken" in names(core.health.findings())
         assert not {"lag", "never_taken"} & {one["name"] for one in core.jobs.run("health-check", "asked")["findings"]}
-        assert not {"lag", "never_taken"} & set(names(core.findings()))
+        assert not {"lag", "never_taken"} & set(names(core.health.findings()))
     finally:
         core.stop()

@@ -192,6 +192,6 @@ def test_one_whose_tables_cannot_be_made_is_refused(install: Install, tmp_path: 
     core = Core(settings_for(tmp_path, tmp_path / "state"), "test", live=False)
     try:
         assert set(core.pipelines) == {"usage", "errors", "verification"}
-        assert any("odd" in finding.message for finding in core.findings())
+        assert any("odd" in finding.message for finding in core.health.findings())
     finally:
         core.stop()

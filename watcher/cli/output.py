@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from watcher.pipeline.session_status import unread
+from watcher.sessions.status import unread
 
 #: These columns are not folded where a terminal is narrow.
 _IN_ONE_PIECE = ("processor", "last", "began", "waiting")

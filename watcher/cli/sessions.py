@@ -14,8 +14,9 @@ from watcher.cli.backend import ask, order
 from watcher.cli.options import AsJson, Processor, Sessions, SettingsPath, State, examples, group, in_force, print_json
 from watcher.cli.status import enabled
 from watcher.errors import SettingsError
-from watcher.pipeline import commands, session_status
 from watcher.plugins import Refused, discover
+from watcher.sessions import commands
+from watcher.sessions import status as session_status
 from watcher.settings.tables import Settings
 from watcher.store.state import Version
 from watcher.transcripts.sessions import Tree, key_of
@@ -176,7 +177,9 @@ def _order(
         in_force(path, state, sessions),
         f"sessions {which}",
         f"/api/sessions/{which}",
-        lambda core: {"answers": [asdict(one) for one in core.order_alone(which, texts, status, processor, older)]},
+        lambda core: {
+            "answers": [asdict(one) for one in core.sessions.order_alone(which, texts, status, processor, older)]
+        },
         session=texts,
         status=status,
         processor=processor,

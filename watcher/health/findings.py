@@ -14,6 +14,7 @@ from watcher.errors import ended
 from watcher.knowledge.notes.job import Read
 from watcher.pipeline.outdated import Earlier
 from watcher.pipeline.pipeline import Pipeline
+from watcher.plugins import Refused
 
 Level = Literal["info", "warning", "unhealthy"]
 
@@ -41,6 +42,14 @@ def verdict(findings: Iterable[Finding]) -> str:
     """``ok``, ``degraded`` or ``unhealthy``: the worst of the findings."""
     levels = {finding.level for finding in findings}
     return "unhealthy" if "unhealthy" in levels else "degraded" if "warning" in levels else "ok"
+
+
+def of_refused(refused: Iterable[Refused]) -> list[Finding]:
+    """Processors that cannot be used."""
+    return [
+        Finding("warning", "processor_refused", f"{one.name}: {one.reason}. Mend or uninstall it; the others go on.")
+        for one in refused
+    ]
 
 
 def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:

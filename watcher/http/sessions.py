@@ -17,7 +17,8 @@ from watcher.http.auth import NOT_THEIRS, Doorkeeper
 from watcher.http.errors import answered
 from watcher.http.params import PLAIN, Limit, Offset, Word
 from watcher.http.schemas import problems
-from watcher.pipeline import commands, session_status
+from watcher.sessions import commands
+from watcher.sessions import status as session_status
 
 #: The longest path there can be, each byte percent-encoded, and a node's name.
 _KEY = Field(max_length=20_000, pattern=PLAIN, examples=["0f4e7d2a"])
@@ -96,7 +97,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             processor: Word = "",
             older: bool = Depends(_older if order == "reprocess" else _not_older),
         ) -> dict[str, Any]:
-            answers = ordered(request, lambda: core.order(order, session or [], status, processor, older))
+            answers = ordered(request, lambda: core.sessions.order(order, session or [], status, processor, older))
             return {"answers": [asdict(answer) for answer in answers]}
 
     ordering("retry", "Take up again what failed or was put aside.")

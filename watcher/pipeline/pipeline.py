@@ -354,6 +354,19 @@ class Pipeline:
         """How long all passes took since the start."""
         return Durations().add(worker.durations for worker in self._all())
 
+    def describe(self) -> dict[str, Any]:
+        """Its queue and tally, for people; ready for JSON."""
+        oldest = self.queue.oldest()
+        return {
+            "processor": self.name,
+            "waiting": len(self.queue),
+            "running": self.queue.running,
+            "oldest_seconds": None if oldest is None else round(time.monotonic() - oldest, 1),
+            "since_start": asdict(self.tally()),
+            "last_sweep_at": self.last_sweep_at,
+            "scanned": self.last_sweep.scanned if self.last_sweep else None,
+        }
+
     def stop(self) -> None:
         """Begin nothing new. Idempotent."""
         self._stopped.set()

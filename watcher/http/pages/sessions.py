@@ -16,7 +16,8 @@ from watcher.errors import NoSuchSession
 from watcher.http.pages import charts
 from watcher.http.pages.layout import Frame, Visitor
 from watcher.http.sessions import ordered
-from watcher.pipeline import commands, session_status
+from watcher.sessions import commands
+from watcher.sessions import status as session_status
 
 #: How many sessions a page shows at first, and when asked for more.
 FIRST, MORE = 50, 500
@@ -128,7 +129,7 @@ def router(frame: Frame) -> APIRouter:
             if status not in ("", "failed", "quarantined"):
                 raise HTTPException(400, f"status = {status[:50]}: failed and quarantined are accepted.")
             named = [session] if session else []
-            answers = ordered(request, lambda: core.order(order, named, status, processor))
+            answers = ordered(request, lambda: core.sessions.order(order, named, status, processor))
             back = f"/sessions/one?{urlencode({'session': session})}" if session and order != "forget" else "/sessions"
             return frame.done(visitor, _told(order, answers), back)
 

@@ -1,4 +1,4 @@
-"""The standing of single sessions: what each processor has of them, and why not more."""
+"""The status of single sessions: what each processor has of them, and why not more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders: what people ask of single sessions. Each goes through the processors' doors, like everything else."""
+"""``sessions retry``, ``reprocess`` and ``forget``: each change goes through the processor's committer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
 from watcher.errors import OrderFailed, OrderRefused, first_line
-from watcher.pipeline import outdated, session_status
+from watcher.knowledge.erase import Erased
+from watcher.knowledge.notes.reader import PREFIX as NOTES
+from watcher.knowledge.service import Knowledge
+from watcher.pipeline import outdated
 from watcher.pipeline.committer import Abandoned
 from watcher.pipeline.pipeline import Pipeline
-from watcher.store.database import Connection
+from watcher.sessions import status as session_status
+from watcher.store.database import Connection, Database, read
 from watcher.store.sql import QUERIES, Query
 from watcher.store.state import State, Status
 from watcher.transcripts.sessions import Tree, node_of, path_of
@@ -54,6 +58,70 @@ class Wanted:
     older: bool = False
     #: Those of the names that are no sessions'.
     others: Sequence[str] = ()
+
+
+#: What a forgotten session said, in the list of answers.
+KNOWLEDGE = "knowledge"
+
+
+class SessionCommands:
+    """What people ask of single sessions, over all processors and the knowledge base."""
+
+    def __init__(
+        self,
+        database: Database,
+        tree: Tree,
+        knowledge: Knowledge,
+        pipelines: Callable[[], Mapping[str, Pipeline]],
+    ) -> None:
+        self._database, self._tree, self._knowledge, self._pipelines = database, tree, knowledge, pipelines
+
+    def order(
+        self, order: Order, texts: Sequence[str], status: str, processor: str, older: bool = False
+    ) -> list[Answer]:
+        """Carry out an order for the sessions that people name, and for those with a status.
+
+        ``older``: also for those that an earlier version of a processor has processed, with that processor alone.
+
+        Raises:
+            NoSuchSession, OrderRefused: nothing is meant by it.
+            OrderFailed: the database does not take it.
+        """
+        noted = [text for text in texts if order == "forget" and text.startswith(NOTES)]
+        wanted = Wanted(texts, status, processor, older, noted)
+        answers = carry_out(order, self._pipelines(), self._tree, self._query, wanted)
+        if order == "forget" and not processor:
+            forgotten = {answer.session: True for answer in answers if answer.done}
+            answers += [self._forget(key)[0] for key in forgotten]
+        return answers + [self._forget_noted(key) for key in dict.fromkeys(noted)]
+
+    def order_alone(
+        self, order: Order, texts: Sequence[str], status: str, processor: str, older: bool = False
+    ) -> list[Answer]:
+        """The same while no service runs: rows may be written, and no session is read."""
+        for pipeline in self._pipelines().values():
+            pipeline.door.start()
+        return self.order(order, texts, status, processor, older)
+
+    def _forget(self, key: str) -> tuple[Answer, Erased]:
+        """Erase what a forgotten session said from the knowledge base too."""
+        try:
+            erased = self._knowledge.forget(key)
+        except self._database.Error as error:
+            raise OrderFailed(key, first_line(error)) from error
+        message = f"{erased.evidence} pieces of evidence are erased, and {erased.items} items that nothing else proves"
+        return Answer(key, KNOWLEDGE, True, message), erased
+
+    def _forget_noted(self, key: str) -> Answer:
+        """Erase what a note said; it has no rows but in the knowledge base."""
+        answer, erased = self._forget(key)
+        if not erased.evidence and not erased.items:
+            return Answer(key, KNOWLEDGE, False, "nothing is known of it")
+        message = f"{answer.message}; if the note is still there, it is taken again when it changes"
+        return Answer(key, KNOWLEDGE, True, message)
+
+    def _query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return read(self._database, sql, parameters)
 
 
 def carry_out(

@@ -1,0 +1,1 @@
+"""Single sessions: their status, and the commands that change it."""
