@@ -168,7 +168,9 @@ class Base:
 
     def items(self, viewer: str | None = None, **wanted: Any) -> list[str]:
         """The contents of what is listed, in order."""
-        return [one["content"] for one in queries.items(self.writer.read, queries.Wanted(**wanted), viewer)["items"]]
+        return [
+            one["content"] for one in queries.items(self.writer.read, queries.ItemFilter(**wanted), viewer)["items"]
+        ]
 
     def named(self, content: str) -> str:
         """The one item that says this."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from processors.contract import ModelAccess, Paused, Transient, Unconfigured
-from processors.llm.call_log import Call, Journal, Outcome
+from processors.llm.call_log import Journal, ModelCall, Outcome
 
 __all__ = ["KEYS", "Unanswered", "ask", "unconfigured"]
 
@@ -120,7 +120,7 @@ def _once(
     # Loaded before the clock runs: see above.
     client = import_module("processors.llm.client")
     now, began = time.time(), time.monotonic()
-    call = Call(
+    call = ModelCall(
         call_id=secrets.token_hex(8),
         at=now,
         until=now + access.timeout,

@@ -43,7 +43,7 @@ GRACE = 30.0
 _lines = msgspec.json.Encoder()
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call, as it is known so far."""
 
     call_id: str
@@ -89,7 +89,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, call: Call, limits: ModelAccess) -> None:
+    def begin(self, call: ModelCall, limits: ModelAccess) -> None:
         """Note a call that is about to be made, if the limits allow it.
 
         Raises:
@@ -101,7 +101,7 @@ class Journal:
             self._judge(call, limits)
             self._append(call)
 
-    def end(self, call: Call) -> None:
+    def end(self, call: ModelCall) -> None:
         """Note what became of a call.
 
         Raises:
@@ -110,7 +110,7 @@ class Journal:
         with self._locked():
             self._append(call)
 
-    def _judge(self, call: Call, limits: ModelAccess) -> None:
+    def _judge(self, call: ModelCall, limits: ModelAccess) -> None:
         today = read(self.path(call.at), call.at)
         recent = dict(today)
         if call.at % DAY < MINUTE:
@@ -137,7 +137,7 @@ class Journal:
                 DAY - call.at % DAY,
             )
 
-    def _append(self, call: Call) -> None:
+    def _append(self, call: ModelCall) -> None:
         descriptor = os.open(self.path(call.at), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             line = _lines.encode(call) + b"\n"
@@ -169,13 +169,13 @@ class Journal:
         return Spent(len(calls), sum(one.tokens for one in calls), sum(one.cost_usd or 0.0 for one in calls))
 
 
-def read(path: Path, now: float) -> dict[str, Call]:
+def read(path: Path, now: float) -> dict[str, ModelCall]:
     """The calls of one file by their identity, each as it is known last; none if there is no such file."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return {}
-    calls: dict[str, Call] = {}
+    calls: dict[str, ModelCall] = {}
     for line in data.splitlines():
         try:
             call = _decoder.decode(line)
@@ -190,4 +190,4 @@ def read(path: Path, now: float) -> dict[str, Call]:
     }
 
 
-_decoder = msgspec.json.Decoder(Call)
+_decoder = msgspec.json.Decoder(ModelCall)

@@ -111,7 +111,7 @@ class Use(msgspec.Struct, gc=False, omit_defaults=True):
     session_file: str = ""
 
 
-class Turn(msgspec.Struct, gc=False):
+class TurnRow(msgspec.Struct, gc=False):
     """Something that somebody said, as one record shows it."""
 
     turn_id: str
@@ -126,7 +126,7 @@ class Turn(msgspec.Struct, gc=False):
     counted: bool | None = None
 
 
-class Statement(msgspec.Struct, gc=False):
+class CostStatement(msgspec.Struct, gc=False):
     """What the client says that a session spent so far on one model."""
 
     session_id: str

@@ -61,9 +61,9 @@ SCHEMA = Schema(
             expires="occurred_at",
         ),
         "usage_said": Table(
-            _columns(rows.Turn), once=Once(by=("turn_id",), best=("is_copy", "session_file", "position"))
+            _columns(rows.TurnRow), once=Once(by=("turn_id",), best=("is_copy", "session_file", "position"))
         ),
-        "usage_statements": Table(_columns(rows.Statement)),
+        "usage_statements": Table(_columns(rows.CostStatement)),
         "usage_links": Table(_columns(rows.Link)),
         "usage_listed": Table(_columns(rows.Listed), key=("session_file", "kind", "name")),
         "usage_unknown": Table(_columns(rows.Unknown)),

@@ -13,7 +13,7 @@ from processors.speech import folded, loose
 from processors.transcript import clean
 from processors.usage import active_time
 from processors.usage.repository import last_part, repository_of
-from processors.usage.rows import RULES_VERSION, File, Link, Statement
+from processors.usage.rows import RULES_VERSION, CostStatement, File, Link
 
 #: So many characters of a title are kept, and of the first words where nothing else names a session.
 LONGEST_TITLE, LONGEST_OPENING = 200, 80
@@ -43,7 +43,7 @@ class SessionFacts:
         self.has_own_call: bool = carry.get("own", False)
         #: Whether a call's fields were looked at.
         self.is_sampled: bool = carry.get("sampled", False)
-        self.statements: list[Statement] = []
+        self.statements: list[CostStatement] = []
         self.links: list[Link] = []
 
     def carry(self) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class SessionFacts:
                     _count(said.get(name)) for name in _STATED
                 )
                 self.statements.append(
-                    Statement(
+                    CostStatement(
                         session_id=self._of(record),
                         stated_at=active_time.moment(self._latest),
                         model=clean(model),

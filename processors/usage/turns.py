@@ -12,7 +12,7 @@ from processors.records import ClientRecord, CommandRun, Record
 from processors.speech import Said, delivers, enqueued, fold, folded, said
 from processors.transcript import clean, command_name
 from processors.usage.active_time import micros, moment
-from processors.usage.rows import Turn, Use
+from processors.usage.rows import TurnRow, Use
 
 #: So many queued sentences of an old client are remembered, to know them when they are delivered.
 MOST_QUEUED = 50
@@ -34,7 +34,7 @@ class Turns:
         self._tagged: list[list[str]] = list(carry.get("tagged", ()))
         #: What may yet turn out to be copied: turns as `_packed`, commands as their position alone.
         self._undecided: list[Any] = list(carry.get("undecided", ()))
-        self._turns: dict[int, Turn] = {}
+        self._turns: dict[int, TurnRow] = {}
         self._commands: dict[int, Use] = {}
         self.withdrawn: dict[str, list[int]] = {"usage_said": [], "usage_uses": []}
         #: Whose turn the latest one is, and the first one of the file.
@@ -44,7 +44,7 @@ class Turns:
         self.opening: str | None = None
 
     @property
-    def turns(self) -> list[Turn]:
+    def turns(self) -> list[TurnRow]:
         """The turns of this stretch, and earlier ones that turned out to be copies."""
         return list(self._turns.values())
 
@@ -94,7 +94,7 @@ class Turns:
     def copied(self) -> None:
         """All that is undecided was copied from another session."""
         for one in self._undecided:
-            if isinstance(one, Turn):
+            if isinstance(one, TurnRow):
                 one.is_copy = True
             elif isinstance(one, Use):
                 del self._commands[one.position]
@@ -110,11 +110,11 @@ class Turns:
         """Nothing that came so far is a copy any more."""
         self._undecided, self._open = [], False
 
-    def _add(self, one: Said, record: Record, at: datetime | None) -> Turn:
+    def _add(self, one: Said, record: Record, at: datetime | None) -> TurnRow:
         words = folded(one.words)
         if self._queued and one.kind == "prompt":
             self._deliver(words)
-        turn = Turn(
+        turn = TurnRow(
             f"turn:{_number(words)}:{micros(at) if at is not None else 0}",
             one.kind,
             one.asked_by,
@@ -158,19 +158,19 @@ class Turns:
             self._undecided.append(use)
 
     def _pack(self, one: Any) -> Any:
-        if isinstance(one, Turn):
+        if isinstance(one, TurnRow):
             at = micros(one.seen_at) if one.seen_at is not None else None
             session = one.session_id[:200] if one.session_id is not None else None
             return [one.turn_id, one.kind, one.asked_by, one.characters, at, session, one.position]
         return one.position if isinstance(one, Use) else one
 
-    def _unpacked(self, packed: list[Any]) -> Turn:
+    def _unpacked(self, packed: list[Any]) -> TurnRow:
         turn_id, kind, asked_by, characters, at, session, position = packed
-        return Turn(turn_id, kind, asked_by, characters, moment(at), session, self._username, True, position)
+        return TurnRow(turn_id, kind, asked_by, characters, moment(at), session, self._username, True, position)
 
 
 def _position(one: Any) -> int:
-    return one.position if isinstance(one, (Turn, Use)) else one[-1] if isinstance(one, list) else one
+    return one.position if isinstance(one, (TurnRow, Use)) else one[-1] if isinstance(one, list) else one
 
 
 def _number(text: str) -> int:

@@ -25,7 +25,7 @@ from processors.text_features import folded
 from processors.transcript import clean
 from processors.verification.candidates import Candidate, Extractor, stands
 from processors.verification.carry import Memory, without_secrets
-from processors.verification.turns import Reader, Turn
+from processors.verification.turns import Turn, TurnReader
 from processors.verification.window import next_window
 
 #: More turns than this do not fit into what is carried from pass to pass.
@@ -128,7 +128,7 @@ class Verification:
         if not work.settings.mines(work.session.username):
             return Extraction()
         memory = Memory(work.carry)
-        reader = Reader(memory.queued, memory.version)
+        reader = TurnReader(memory.queued, memory.version)
         window = next_window(work.lines, work.start, reader, work.settings.window_chars)
         extractor = self._extractor or _chosen(work)
         rows: list[InboxRow] = []

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from processors.verification.carry import as_context
-from processors.verification.turns import Reader, Turn
+from processors.verification.turns import Turn, TurnReader
 
 #: How many turns are shown before and after.
 BEFORE, AFTER = 4, 2
@@ -47,7 +47,7 @@ def _named(line: bytes, turn_id: str) -> list[Turn]:
 
 
 def _turns(lines: Iterable[bytes]) -> list[Turn]:
-    reader = Reader()
+    reader = TurnReader()
     return [turn for line in lines for turn in reader.take(line, utf8=False)[0]]
 
 

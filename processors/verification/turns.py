@@ -45,7 +45,7 @@ class Turn:
     pick: bool = False
 
 
-class Reader:
+class TurnReader:
     """Lines to turns; remembers the messages that come a second time when the agent takes them up."""
 
     def __init__(self, queued: Sequence[str] = (), version: str | None = None) -> None:

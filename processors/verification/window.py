@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from processors.contract import Lines
-from processors.verification.turns import Reader, Turn
+from processors.verification.turns import Turn, TurnReader
 
 
 @dataclass(slots=True)
-class Window:
+class TurnWindow:
     """The turns of one pass."""
 
     turns: list[Turn] = field(default_factory=list)
@@ -18,12 +18,12 @@ class Window:
     consumed: int | None = None
 
 
-def next_window(lines: Lines, start: int, reader: Reader, longest: int) -> Window:
+def next_window(lines: Lines, start: int, reader: TurnReader, longest: int) -> TurnWindow:
     """The turns of the first lines, up to the line with which they become longer than ``longest`` characters.
 
     ``start`` is where in the file the lines begin.
     """
-    window = Window()
+    window = TurnWindow()
     read = characters = 0
     for line in lines:
         found, bad = reader.take(line, lines.utf8, start + read)

@@ -18,7 +18,7 @@ import pytest
 
 from processors.contract import ModelAccess, Paused, Transient, Unconfigured
 from processors.llm import KEYS, PACKAGE, Unanswered, ask, unconfigured
-from processors.llm.call_log import DAY, Call, Journal, read
+from processors.llm.call_log import DAY, Journal, ModelCall, read
 from tests.model_server import Asked, ModelServer, Says, serving
 
 MODELS = {"anthropic": "anthropic:claude-haiku-4-5", "openai": "openai:gpt-4.1-mini"}
@@ -66,7 +66,7 @@ def put(limits: ModelAccess, **more: Any) -> Facts:
     return ask(limits, Facts, "Find facts.", "Some text.", purpose="a test", session="ann/s.jsonl", **more)
 
 
-def calls(folder: Path) -> list[Call]:
+def calls(folder: Path) -> list[ModelCall]:
     """All that the journal has, as it is known now."""
     return [call for path in sorted(folder.glob("*.jsonl")) for call in read(path, time.time()).values()]
 
@@ -226,9 +226,9 @@ def test_tokens_of_a_day(provider: str, tmp_path: Path, server: ModelServer) -> 
         put(limits, longest=10_000)
 
 
-def noted(at: float, **given: Any) -> Call:
+def noted(at: float, **given: Any) -> ModelCall:
     given = {"call_id": f"c{at}", "until": at + 60, "purpose": "t", "model": "m", "input_tokens": 10, **given}
-    return Call(at=at, **given)
+    return ModelCall(at=at, **given)
 
 
 NOON = 20_000 * DAY + DAY / 2

@@ -17,7 +17,7 @@ from watcher.app import Core
 from watcher.errors import NoSuchSession, OrderRefused
 from watcher.sessions import commands
 from watcher.sessions import status as session_status
-from watcher.sessions.commands import ORDERS, Answer, Order
+from watcher.sessions.commands import ORDERS, CommandResult, Order
 
 GIVEN = {"retry.first": "1h", "processors.errors.enabled": False, "processors.verification.enabled": False}
 SCARCE = {"processors.usage.memory_limit": "1KB"}
@@ -86,7 +86,7 @@ class Ground:
 
     def order(
         self, order: Order, *texts: str, status: str = "", processor: str = "", older: bool = False
-    ) -> list[Answer]:
+    ) -> list[CommandResult]:
         if self.running:
             assert self.core is not None
             return self.core.sessions.order(order, texts, status, processor, older)

@@ -187,7 +187,7 @@ def test_listing_is_narrowed_by_each_filter_and_counted(subject: Subject) -> Non
     subject.catch_up(["usage"])
 
     def keys(**chosen: Any) -> tuple[list[str], int]:
-        found = session_status.listing(subject.open().query, session_status.Chosen(**chosen))
+        found = session_status.listing(subject.open().query, session_status.SessionFilter(**chosen))
         return sorted(one["session"] for one in found["sessions"]), found["total"]
 
     assert keys() == (["ann/a.jsonl", "ann/b.jsonl", "bob/a.jsonl"], 3)

@@ -16,7 +16,7 @@ from watcher.errors import ProcessorUnconfigured
 from watcher.health.findings import of_pipeline
 from watcher.jobs.runner import Jobs
 from watcher.pipeline.pipeline import Pipeline
-from watcher.store.job_log import Chosen, Ledger, runs
+from watcher.store.job_log import Ledger, RunFilter, runs
 from watcher.store.migrations import migrate
 
 MISSING = "no model is set"
@@ -142,7 +142,7 @@ def test_a_job_that_is_not_configured_is_recorded_with_its_sentence(house: House
     with pytest.raises(ProcessorUnconfigured):
         jobs.run("session-processor:stranger", "asked")
     jobs.by_the_clock("session-processor:stranger")
-    found = runs(house.database.connect().execute, Chosen())
+    found = runs(house.database.connect().execute, RunFilter())
     assert [(run["outcome"], run["error"]) for run in found] == [
         ("failed", f"stranger is not configured: {MISSING}")
     ] * 2

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.bench.measures import Measure, Size, scratch
 from tests.knowledge import Base, candidate, made
-from watcher.knowledge.queries import Wanted, items
+from watcher.knowledge.queries import ItemFilter, items
 from watcher.knowledge.similarity import SAME_THINGS, alike, words_of
 from watcher.store.duck import DuckDatabase
 
@@ -85,7 +85,7 @@ def knowledge(size: Size) -> Iterator[Measure]:
         yield Measure(
             "a bundle of 10,000, beside one of 1,000", best(times, many.bundle), best(times, few.bundle), "s", 3.0
         )
-        wanted = Wanted(text="invoice refund")
+        wanted = ItemFilter(text="invoice refund")
         yield Measure(
             "a search of 10,000, beside one of 1,000",
             best(times, lambda: items(many.writer.read, wanted)),

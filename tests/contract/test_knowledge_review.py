@@ -15,7 +15,7 @@ from tests.knowledge import FACTS, START, Base, Told, candidate, made
 from watcher.errors import ItemChanged, NoSuchContradiction, NoSuchItem, ReviewRefused, Unconfirmed
 from watcher.knowledge import confidence, import_export, queries
 from watcher.knowledge.judge import RESOLUTIONS
-from watcher.knowledge.queries import STATUSES, Wanted
+from watcher.knowledge.queries import STATUSES, ItemFilter
 from watcher.knowledge.review import DECISIONS, Decision, Edit
 from watcher.store.database import Database
 
@@ -323,7 +323,7 @@ def test_what_is_personal_never_leaves_its_owner(database: Database, tmp_path: P
     assert len(base.bundle()["items"]) == 1 and len(base.item(near)["relations"]) == 1
     base.review.edit(mine, "ann", Edit(owner="ann"))
     for viewer in (None, "bob", ""):
-        assert mine not in {one["item_id"] for one in queries.items(base.writer.read, Wanted(), viewer)["items"]}
+        assert mine not in {one["item_id"] for one in queries.items(base.writer.read, ItemFilter(), viewer)["items"]}
         assert base.items(viewer, text="accounting") == []
         with pytest.raises(NoSuchItem):
             base.item(mine, viewer)
@@ -407,7 +407,7 @@ def test_votes_are_one_a_person(base: Base) -> None:
     for who, vote in (("ann", 1), ("bob", -1), ("bob", 1), ("cid", 1), ("ann", 0), ("dan", 0)):
         base.review.vote(item, who, vote)
     assert {one["username"]: one["vote"] for one in base.item(item)["votes"]} == {"bob": 1, "cid": 1}
-    (listed,) = queries.items(base.writer.read, Wanted())["items"]
+    (listed,) = queries.items(base.writer.read, ItemFilter())["items"]
     assert listed["votes"] == 2
     for none in (2, -7):
         with pytest.raises(ReviewRefused, match="vote"):

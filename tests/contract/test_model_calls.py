@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from processors.contract import ModelAccess
-from processors.llm.call_log import DAY, GRACE, Call, Journal
+from processors.llm.call_log import DAY, GRACE, Journal, ModelCall
 from watcher.store.database import Database
 from watcher.store.job_log import Ledger
 from watcher.store.migrations import migrate
@@ -18,11 +18,11 @@ NOON = 20_500 * DAY + DAY / 2
 LIMITS = ModelAccess(requests_per_minute=1000)
 
 
-def call(name: str, at: float = NOON, **given: Any) -> Call:
-    return Call(call_id=name, at=at, until=at + 60, purpose="test", model="anthropic:m", input_tokens=100, **given)
+def call(name: str, at: float = NOON, **given: Any) -> ModelCall:
+    return ModelCall(call_id=name, at=at, until=at + 60, purpose="test", model="anthropic:m", input_tokens=100, **given)
 
 
-def ended(begun: Call) -> Call:
+def ended(begun: ModelCall) -> ModelCall:
     return msgspec.structs.replace(begun, outcome="ok", input_tokens=90, output_tokens=7, cost_usd=0.25, seconds=1.5)
 
 

@@ -13,7 +13,7 @@ from processors.usage.reports import Filters, formats, timeline
 from tests.corpus import plant
 from tests.harness import Subject
 from watcher.sessions import status as session_status
-from watcher.sessions.status import Chosen
+from watcher.sessions.status import SessionFilter
 from watcher.store import job_log
 
 FILTERS = (
@@ -37,7 +37,12 @@ OF_CALLS = (
     "daily", "daily_models", "monthly", "models", "users", "projects", "branches", "efforts", "asked_by",
 )  # fmt: skip
 OF_CAUSES = ("skills", "subagents", "mcp_servers", "mcp_tools", "plugins")
-CHOSEN = (Chosen(limit=1000), Chosen("usage", "ok", "alice", ".jsonl", 1000), Chosen(status="gone"), Chosen(text="%"))
+CHOSEN = (
+    SessionFilter(limit=1000),
+    SessionFilter("usage", "ok", "alice", ".jsonl", 1000),
+    SessionFilter(status="gone"),
+    SessionFilter(text="%"),
+)
 NOW = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
 
 
@@ -47,7 +52,7 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
     try:
         subject.catch_up()
         query = subject.open().query
-        keys = [one["session"] for one in session_status.whole(query, Chosen(limit=1000))["sessions"]]
+        keys = [one["session"] for one in session_status.whole(query, SessionFilter(limit=1000))["sessions"]]
         found: dict[str, Any] = {
             f"{name} {filters}": asdict(report(query, filters))
             for name, report in reports.REPORTS.items()
@@ -80,13 +85,13 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
         notes.audit("sessions_retry", "ann", "a.jsonl", {"session": ["a"]}, 200, 5)
         notes.audit("run_job:x", "bob", None, {}, 409, 5)
         for text, actor, status in (("", "", 0), ("retry", "", 0), ("a.js", "", 0), ("", "bob", 0), ("", "", 400)):
-            entries = job_log.audit(query, job_log.Chosen(text=text, actor=actor, status=status))
+            entries = job_log.audit(query, job_log.RunFilter(text=text, actor=actor, status=status))
             found[f"audit {text} {actor} {status}"] = sorted(one["action"] for one in entries)
         found["actors"] = job_log.actors(query)
         notes.finish(notes.begin("one", "asked"), "failed", {}, "why")
         notes.begin("two", "clock")
         for name, outcome in (("", ""), ("one", ""), ("", "failed"), ("two", "failed")):
-            wanted = job_log.Chosen(name=name, outcome=outcome)
+            wanted = job_log.RunFilter(name=name, outcome=outcome)
             found[f"runs {name} {outcome}"] = sorted(one["name"] for one in job_log.runs(query, wanted))
         return found
     finally:

@@ -16,7 +16,7 @@ from typing import Any
 from processors.verification.candidates import Candidate
 from processors.verification.carry import without_secrets
 from processors.verification.rules import Rules
-from processors.verification.turns import Reader, Turn
+from processors.verification.turns import Turn, TurnReader
 from tests.knowledge import found_in
 
 HERE = Path(__file__).parent
@@ -193,7 +193,7 @@ def dialogues(folder: Path) -> Score:
 
 def _judged_lines(folder: Path, labels: list[dict[str, str]]) -> Iterator[Judged]:
     for label in labels:
-        reader, before, found, words = Reader(), list[Turn](), None, ""
+        reader, before, found, words = TurnReader(), list[Turn](), None, ""
         lines = (folder / label["file"]).read_bytes().split(b"\n")[: int(label["line"])]
         for number, line in enumerate(lines, 1):
             turns, _ = reader.take(line, start=0 if number == 1 else None)

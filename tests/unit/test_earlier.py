@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from processors.llm.call_log import Call
+from processors.llm.call_log import ModelCall
 from tests.unit.test_door import SCHEMA, database_in
 from watcher.health import findings
 from watcher.pipeline import outdated
@@ -46,7 +46,7 @@ class Ground:
 
     def ask(self, key: str, tokens: int, **more: Any) -> None:
         given = {"call_id": f"{key}{tokens}", "processor": "stranger", "outcome": "ok", **more}
-        call = Call(at=1.0, until=2.0, purpose="p", model="m", session=key, input_tokens=tokens, **given)
+        call = ModelCall(at=1.0, until=2.0, purpose="p", model="m", session=key, input_tokens=tokens, **given)
         assert self.ledger.note_call(call)
 
     def reckon(self, node: str = "") -> Earlier | None:

@@ -16,7 +16,7 @@ import pytest
 
 from processors.contract import Backfill, Extraction, Once, ProcessorSettings, Schema, Statement, Table, Work
 from watcher.sandbox import protocol
-from watcher.sandbox.main import Visitor
+from watcher.sandbox.main import JobServer
 from watcher.sandbox.validation import LARGEST_CARRY, Nonsense, RowWriter
 
 SCHEMA = Schema(
@@ -262,7 +262,7 @@ def test_nonsense_fails_the_session_with_its_reason(tmp_path: Path, extraction: 
             return extraction
 
     (tmp_path / "s.jsonl").write_bytes(DATA)
-    visitor = Visitor(protocol.Hello("senseless", os.fsencode(tmp_path), {}, 10**9, 60.0), Senseless())
+    visitor = JobServer(protocol.Hello("senseless", os.fsencode(tmp_path), {}, 10**9, 60.0), Senseless())
     job = protocol.Job("s.jsonl", "ann", b"s.jsonl", 0, None, (None, None, None, None), False, False, None)
     replies = list(visitor.visit(job))
     assert [protocol.pack(reply) for reply in replies]

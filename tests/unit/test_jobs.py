@@ -34,7 +34,7 @@ class House:
 
     def runs(self, name: str = "") -> list[dict[str, Any]]:
         """What is noted of a job's runs, the latest first."""
-        return book.runs(self.connection.execute, book.Chosen(name=name))
+        return book.runs(self.connection.execute, book.RunFilter(name=name))
 
     def past(self, name: str, ago: timedelta, outcome: str = "ok") -> str:
         """A run that began so long ago; its identity."""
@@ -261,7 +261,7 @@ def test_a_ledger_that_cannot_be_written_stops_no_job_and_is_named(house: House)
     assert house.jobs.run("works", "asked") == {"n": 2}
     assert house.ledger.trouble is None
     assert [run["outcome"] for run in house.runs("works")] == ["ok"]
-    assert len(book.audit(house.connection.execute, book.Chosen())) == 1
+    assert len(book.audit(house.connection.execute, book.RunFilter())) == 1
 
 
 def test_what_ran_when_the_service_ended_is_called_interrupted(house: House) -> None:
@@ -304,10 +304,10 @@ def test_drop_keeps_the_last_run_of_each_job_and_what_runs(house: House) -> None
     house.ledger.drop(30 * DAY, 8 * DAY)
     left = {(run["name"], round(float(run["run_id"].rpartition("-")[2]) / DAY)) for run in house.runs()}
     assert left == {("often", 1), ("often", 20), ("often", 50), ("monthly", 60)}
-    assert [entry["action"] for entry in book.audit(house.connection.execute, book.Chosen())] == ["new"]
+    assert [entry["action"] for entry in book.audit(house.connection.execute, book.RunFilter())] == ["new"]
     house.ledger.drop(0.0, 0.0)
     assert {run["name"] for run in house.runs()} == {"often", "monthly"}
-    assert book.audit(house.connection.execute, book.Chosen()) == []
+    assert book.audit(house.connection.execute, book.RunFilter()) == []
 
 
 def test_the_first_run_after_a_start_is_where_it_would_have_been() -> None:

@@ -19,7 +19,7 @@ import pytest
 from tests.unit.test_door import SCHEMA, database_in
 from tests.unit.test_worker import Bench
 from watcher.pipeline.queue import ChangeQueue
-from watcher.pipeline.sweep import Found, Sweep
+from watcher.pipeline.sweep import Sweep, SweepResult
 from watcher.store.commits import Pass, PassStore
 from watcher.store.state import State
 from watcher.transcripts.sessions import Listing, Tree, path_of
@@ -55,7 +55,7 @@ class Ground:
         passes = PassStore(self.database, processor, SCHEMA)
         assert passes.commit(self.connection, [work], datetime.now(UTC)) == ["committed"]
 
-    def sweep(self, look: Callable[[], Listing] | None = None, now: float = 1000.0) -> Found:
+    def sweep(self, look: Callable[[], Listing] | None = None, now: float = 1000.0) -> SweepResult:
         return Sweep("stranger", VERSION, look or self.tree.list, self.queue, self.database, lambda: self.wall).run(now)
 
     def offered(self) -> set[str]:

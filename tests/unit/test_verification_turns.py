@@ -10,7 +10,7 @@ import pytest
 
 from processors.contract import Lines
 from processors.verification.sentences import LEFT_OUT, without_pastes
-from processors.verification.turns import LONGEST_TURN, OURS, Reader, Turn
+from processors.verification.turns import LONGEST_TURN, OURS, Turn, TurnReader
 from processors.verification.window import next_window
 from tests.transcript_lines import Object, image, result, text, thinking, tool
 
@@ -52,7 +52,7 @@ def asked(answers: Any, *labels: str, **more: Any) -> Object:
 
 
 def turns(*records: Object | bytes) -> list[Turn]:
-    reader, found = Reader(), list[Turn]()
+    reader, found = TurnReader(), list[Turn]()
     for record in records:
         found += reader.take(record if isinstance(record, bytes) else json.dumps(record).encode())[0]
     return found
@@ -263,7 +263,7 @@ def test_the_whole_end_of_a_damaged_line_gives_its_turns() -> None:
     """The next writer began on the line of one that was cut off, or behind a run of NUL; it is a bad line still."""
     whole = json.dumps(user("use cents", sessionId="s")).encode()
     for torn in (b'{"type":"user","message":{"content":"in Mar', b"\0" * 40):
-        (turn,), bad = Reader().take(torn + whole)
+        (turn,), bad = TurnReader().take(torn + whole)
         assert (turn.text, bad) == ("use cents", 1)
 
 
@@ -271,17 +271,17 @@ def test_a_byte_order_mark_is_nothing_where_the_file_begins() -> None:
     """And makes a line bad anywhere else."""
     line = BOM_UTF8 + json.dumps(user("use cents")).encode()
     for start, count in ((0, 1), (5, 0), (None, 0)):
-        found, bad = Reader().take(line, start=start)
+        found, bad = TurnReader().take(line, start=start)
         assert (len(found), bad) == (count, 1 - count)
     for start, count in ((0, 1), (5, 0)):
-        window = next_window(Lines(line + b"\n" + line + b"\n"), start, Reader(), 1000)
+        window = next_window(Lines(line + b"\n" + line + b"\n"), start, TurnReader(), 1000)
         assert (len(window.turns), window.bad_lines) == (count, 2 - count)
 
 
 def test_a_bad_line_is_bad_here_too() -> None:
     """What the shared reader refuses gives no turns, even where words could be found in it."""
     for line in (b'{"type":"user","message":5,"userFeedback":"x"}', b'{"type":"user"} x', b"[1]", b"\xff"):
-        assert Reader().take(line, utf8=False) == ([], 1)
+        assert TurnReader().take(line, utf8=False) == ([], 1)
     for odd in (5, "x", [1], {"answers": 5}, {"answers": {"a": 5}, "questions": 7}, {"answers": {"a": "b"}}):
         record = user("hi", toolUseResult=odd, userFeedback=odd, attachment=odd, operation=odd)
-        assert Reader().take(json.dumps(record).encode())[1] == 0
+        assert TurnReader().take(json.dumps(record).encode())[1] == 0

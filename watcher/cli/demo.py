@@ -21,7 +21,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from watcher.cli.demo_data import Writer
+from watcher.cli.demo_data import DemoWriter
 from watcher.cli.output import number, plain
 from watcher.cli.signals import Stop
 from watcher.errors import ServiceTrouble, SettingsError
@@ -93,7 +93,7 @@ class Story:
 
     def __init__(self, folder: Path, calm: float) -> None:
         self._folder, self._calm_for = folder, calm
-        self._writer = Writer(folder / "sessions", random.Random(7))
+        self._writer = DemoWriter(folder / "sessions", random.Random(7))
         self._bad = folder / "sessions" / "mallory" / "endless.jsonl"
         self._parts: Iterator[tuple[str, Callable[[Client], bool]]] = iter(
             (

@@ -12,7 +12,7 @@ MODELS = ("claude-opus-4-6", "claude-sonnet-4-5-20250929", "claude-haiku-4-5-202
 TOOLS = ("Bash", "Read", "Edit", "Grep", "mcp__tracker__search", "Task")
 
 
-class Writer:
+class DemoWriter:
     """Writes the sessions of a few people, some lines at a time."""
 
     people = ("ann", "bob", "carol", "dave")

@@ -35,7 +35,7 @@ def runs(
 ) -> None:
     """The latest runs of jobs, with what they did or why they failed."""
 
-    chosen = job_log.Chosen(name=name, limit=limit)
+    chosen = job_log.RunFilter(name=name, limit=limit)
     found = ask(
         in_force(settings, state),
         "/api/admin/scheduler-runs",

@@ -61,7 +61,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """What is known, what waits for review first."""
-    _list(queries.Wanted(status, domain, "", False, limit, offset), settings, state, as_json)
+    _list(queries.ItemFilter(status, domain, "", False, limit, offset), settings, state, as_json)
 
 
 @app.command(epilog=examples("knowledge search refunds tax", "knowledge search refunds --status approved --json"))
@@ -75,7 +75,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Items that speak of something."""
-    _list(queries.Wanted(status, domain, " ".join(text), False, limit), settings, state, as_json)
+    _list(queries.ItemFilter(status, domain, " ".join(text), False, limit), settings, state, as_json)
 
 
 @app.command("show", epilog=examples("knowledge show kv_0123456789ab"))
@@ -337,7 +337,7 @@ def import_(
     print_json(found) if as_json else print(f"{found['added']} items added, {found['known']} known already.")
 
 
-def _list(wanted: queries.Wanted, settings: Path | None, state: Path | None, as_json: bool) -> None:
+def _list(wanted: queries.ItemFilter, settings: Path | None, state: Path | None, as_json: bool) -> None:
     if wanted.status and wanted.status not in queries.STATUSES:
         raise SettingsError(f"--status {wanted.status}: {', '.join(queries.STATUSES)} are accepted")
     if wanted.domain and wanted.domain not in DOMAINS:

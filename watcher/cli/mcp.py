@@ -61,7 +61,7 @@ def server_of(asking: Asking) -> MCPServer:
         context: Context, text: Text, domain: Domain = "", limit: Annotated[int, Field(ge=1, le=50)] = 10
     ) -> dict[str, Any]:
         """Search what this organisation knows: approved and mandatory items whose words hold all of these."""
-        wanted = queries.Wanted("", domain, text, True, limit)
+        wanted = queries.ItemFilter("", domain, text, True, limit)
         found = told(
             context, "/api/knowledge/items", lambda query: queries.items(query, wanted),
             domain=domain, text=text, served="true", limit=limit,

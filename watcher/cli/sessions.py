@@ -56,7 +56,7 @@ def list_(
     found = ask(
         in_force(settings, state),
         "/api/sessions",
-        lambda query: session_status.listing(query, session_status.Chosen(processor, status, user, part, limit)),
+        lambda query: session_status.listing(query, session_status.SessionFilter(processor, status, user, part, limit)),
         processor=processor,
         status=status,
         user=user,

@@ -45,7 +45,7 @@ class Terms:
     managed_days: float | None = None
 
 
-class Visit(Walking):
+class HomeVisit(Walking):
     """One user's home; `run` copies, until it is through or told to stop."""
 
     def __init__(self, name: str, patterns: Sequence[Pattern], terms: Terms) -> None:

@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from watcher.collector.home import Terms, Visit
+from watcher.collector.home import HomeVisit, Terms
 from watcher.collector.listing import plain, users
 from watcher.collector.retention import MANAGED, managed_retention
-from watcher.collector.stats import Tally
-from watcher.collector.target import NoRoom, Root
+from watcher.collector.stats import CollectorTally
+from watcher.collector.target import Root, TargetFull
 from watcher.collector.timeouts import Late, Patience
-from watcher.collector.walk import Stopped
+from watcher.collector.walk import WalkStopped
 from watcher.errors import CollectionFailed
 from watcher.logs import Log
 from watcher.settings.tables import Settings
@@ -39,7 +39,7 @@ class Collector:
         self._patience = Patience()
         self._stopping = threading.Event()
         #: What the last run did that was no dry one.
-        self.last = Tally()
+        self.last = CollectorTally()
         #: The homes that it saw.
         self.seen: list[Home] = []
         #: The folders of homes that it could not list.
@@ -70,19 +70,19 @@ class Collector:
         managed, doubts = managed_retention(self._managed)
         stopping, now = self._stopping.is_set, self._wall_clock()
         terms = Terms(target, spare, settings.collector.largest, dry_run, verbose, stopping, now, managed)
-        total, seen, unlisted = Tally(), [], set[str]()
+        total, seen, unlisted = CollectorTally(), [], set[str]()
         for path, reason in doubts:
             total.warn("", plain(path), reason)
         try:
             Root(target).close()
             deadline = settings.collector.deadline
             for name, patterns in users(settings.collector.sources, self._patience, deadline, total, unlisted):
-                visit = Visit(name, patterns, terms)
+                visit = HomeVisit(name, patterns, terms)
                 if home := visit.seen(self._visit(visit, deadline, total)):
                     seen.append(home)
-        except Stopped:
+        except WalkStopped:
             raise CollectionFailed("it was stopped; the next run goes on") from None
-        except NoRoom as error:
+        except TargetFull as error:
             raise CollectionFailed(f"no more can be copied to {target}: {error}") from None
         except OSError as error:
             raise CollectionFailed(f"{target}: {error.strerror or error}; see to it, or set paths.sessions") from None
@@ -91,12 +91,12 @@ class Collector:
             self.last, self.seen, self._unlisted = total, seen, unlisted
         return (1 if total.errors else 0), stats
 
-    def _visit(self, visit: Visit, deadline: float, total: Tally) -> bool:
+    def _visit(self, visit: HomeVisit, deadline: float, total: CollectorTally) -> bool:
         """Visit one home; what it did is added up, whatever became of it. Whether it came through."""
         try:
             self._patience.within(visit.path, deadline, visit.run, visit.stop)
             return True
-        except (Stopped, NoRoom, OSError):
+        except (WalkStopped, TargetFull, OSError):
             raise
         except Exception as error:  # what nobody foresaw in one home hinders no other
             if not isinstance(error, Late):

@@ -17,7 +17,7 @@ FILE_MODE, FOLDER_MODE = 0o640, 0o750
 SPARE_FILES = 1000
 
 
-class NoRoom(Exception):
+class TargetFull(Exception):
     """Nothing more can be written, for whomever; the text says why."""
 
 
@@ -28,7 +28,7 @@ def writing() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise NoRoom(f"{error.strerror}; see to its disk") from None
+            raise TargetFull(f"{error.strerror}; see to its disk") from None
         raise
 
 
@@ -66,9 +66,9 @@ class Root:
         """
         disk = os.fstatvfs(self.descriptor)
         if disk.f_files and disk.f_favail < SPARE_FILES:
-            raise NoRoom(f"its disk has room for less than {SPARE_FILES} more files; remove some")
+            raise TargetFull(f"its disk has room for less than {SPARE_FILES} more files; remove some")
         if disk.f_bavail * disk.f_frsize - size < self._spare:
-            raise NoRoom(f"less than {self._spare / 1e9:.3g} GB would be left free; make room")
+            raise TargetFull(f"less than {self._spare / 1e9:.3g} GB would be left free; make room")
 
     def close(self) -> None:
         """Let it go."""

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 
 from watcher.collector.safe_open import LINK, Refused, open_folder
-from watcher.collector.stats import Tally
+from watcher.collector.stats import CollectorTally
 from watcher.settings.patterns import Pattern
 from watcher.transcripts.sessions import key_of
 
@@ -18,7 +18,7 @@ from watcher.transcripts.sessions import key_of
 DEEPEST, LONGEST_PATH = 32, 1024
 
 
-class Stopped(Exception):
+class WalkStopped(Exception):
     """The walk was told to end."""
 
 
@@ -60,7 +60,7 @@ class Walking(ABC):
 
     def __init__(self, name: str, patterns: Sequence[Pattern], stopping: Callable[[], bool]) -> None:
         """``stopping``: whether everything is to end."""
-        self.tally = Tally()
+        self.tally = CollectorTally()
         self.user = key_of(os.fsencode(name))
         self.path = f"{patterns[0].above.rstrip('/')}/{name}"
         self.name, self._patterns, self._stopping = name, patterns, stopping
@@ -90,7 +90,7 @@ class Walking(ABC):
             Stopped: no.
         """
         if self._told_to_stop.is_set() or self._stopping():
-            raise Stopped
+            raise WalkStopped
 
     def run(self) -> None:
         """Walk through all of it.

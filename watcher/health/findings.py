@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from watcher.collector.stats import Tally
+from watcher.collector.stats import CollectorTally
 from watcher.errors import ended
 from watcher.knowledge.notes.job import Read
 from watcher.pipeline.outdated import Earlier
@@ -231,7 +231,7 @@ def of_knowledge(trouble: str | None, died: bool, owed: tuple[int, str] | None) 
     return found
 
 
-def of_collector(last: Tally) -> list[Finding]:
+def of_collector(last: CollectorTally) -> list[Finding]:
     """Homes and files that the last run of the collector could not or did not copy."""
     failed, files = last.errors + last.users_refused, last.files_refused
     if not failed and not files:

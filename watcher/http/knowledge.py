@@ -116,7 +116,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         offset: Offset = 0,
     ) -> dict[str, Any]:
         """What is known, what waits for review first; `text` is words that all stand in it."""
-        wanted = queries.Wanted(status, domain, text, served or caller.role == "user", limit, offset)
+        wanted = queries.ItemFilter(status, domain, text, served or caller.role == "user", limit, offset)
         return queries.items(core.query, wanted, caller.username)
 
     @routes.get("/items/{item}", response_model=answers.KnowledgeItem, responses={**known, **problems(404)})

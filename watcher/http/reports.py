@@ -150,7 +150,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         offset: Offset = 0,
     ) -> dict[str, Any]:
         """Runs of jobs (by `name` and `outcome`) and audit entries (by how `action` begins, and `actor`)."""
-        chosen = job_log.Chosen(
+        chosen = job_log.RunFilter(
             name=name, outcome=outcome, action=action, actor=actor, since=since, until=until, limit=limit, offset=offset
         )
         return job_log.latest(core.query, chosen)

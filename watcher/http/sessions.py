@@ -25,7 +25,7 @@ _KEY = Field(max_length=20_000, pattern=PLAIN, examples=["0f4e7d2a"])
 Status = Literal["", "ok", "failed", "quarantined", "gone"]
 
 
-def ordered(request: Request, work: Callable[[], list[commands.Answer]]) -> list[commands.Answer]:
+def ordered(request: Request, work: Callable[[], list[commands.CommandResult]]) -> list[commands.CommandResult]:
     """What became of an order; the audit has the sessions that it was about."""
     given = answered(work)
     request.state.resource = ", ".join(sorted({answer.session for answer in given}))[:500]
@@ -61,7 +61,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         """Sessions and what became of them, the latest first; a user's token has its user's."""
         if only and user not in ("", only):
             raise HTTPException(403, NOT_THEIRS)
-        chosen = session_status.Chosen(processor, status, only or user, text, limit, offset)
+        chosen = session_status.SessionFilter(processor, status, only or user, text, limit, offset)
         return session_status.listing(core.query, chosen)
 
     @routes.get("/one", response_model=schemas.Session, responses={**refused, **problems(404)})

@@ -33,7 +33,7 @@ _SAID = "lower(title || ' ' || content || ' ' || entities)"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ItemFilter:
     """Which items are meant; what is empty means any."""
 
     status: str = ""
@@ -46,7 +46,7 @@ class Wanted:
     offset: int = 0
 
 
-def items(query: Query, wanted: Wanted, viewer: str | None = None) -> dict[str, Any]:
+def items(query: Query, wanted: ItemFilter, viewer: str | None = None) -> dict[str, Any]:
     """Items, what waits for review first, then by confidence; personal ones only for their owner, ``viewer``."""
     words = list(dict.fromkeys(wanted.text.split()))[:MOST_WORDS]
     # A condition for each word: a list of them would be looked through once for each item.

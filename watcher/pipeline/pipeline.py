@@ -19,7 +19,7 @@ from watcher.pipeline.histogram import Durations
 from watcher.pipeline.pace import Pace
 from watcher.pipeline.queue import ChangeQueue
 from watcher.pipeline.results import Tally
-from watcher.pipeline.sweep import Found, Sweep
+from watcher.pipeline.sweep import Sweep, SweepResult
 from watcher.pipeline.worker import Worker
 from watcher.sandbox.process import Child, ChildSettings, Stopped
 from watcher.store.commits import PassStore
@@ -143,7 +143,7 @@ class Pipeline:
         self._stopped = threading.Event()
         #: Why columns that follow from others could not be made anew, None if they could.
         self.backfill_trouble: str | None = None
-        self.last_sweep: Found | None = None
+        self.last_sweep: SweepResult | None = None
         self.last_sweep_at: float | None = None
         #: When one last saw all folders.
         self.whole_sweep_at: float | None = None
@@ -212,7 +212,7 @@ class Pipeline:
         for worker in self.workers:
             worker.start()
 
-    def sweep(self, reason: str, at_once: bool = False) -> Found:
+    def sweep(self, reason: str, at_once: bool = False) -> SweepResult:
         """Compare the tree with what was taken, and offer what differs; ``at_once``: without leaving it to rest.
 
         Raises:

@@ -16,7 +16,7 @@ from watcher.transcripts.sessions import TREE, Listing
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SweepResult:
     """What a sweep saw."""
 
     scanned: int
@@ -45,7 +45,7 @@ class Sweep:
         self.stands_from = stands_from
         self._queue, self._database, self._wall_clock = queue, database, wall_clock
 
-    def run(self, now: float, at_once: bool = False) -> Found:
+    def run(self, now: float, at_once: bool = False) -> SweepResult:
         """Offer every session that differs from its state row; ``now`` is on the queue's clock.
 
         A file that is still being written is offered with the age it has, so that it is
@@ -65,7 +65,7 @@ class Sweep:
                 vanished += 1
             offered.add(key)
             forgotten += not self._offer(key, changed, now, wall, at_once)
-        return Found(listing.count, frozenset(offered), listing.unreadable, vanished, forgotten)
+        return SweepResult(listing.count, frozenset(offered), listing.unreadable, vanished, forgotten)
 
     def _offer(self, key: str, changed: int | None, now: float, wall: float, at_once: bool) -> bool:
         if changed is None:

@@ -47,7 +47,7 @@ _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR}
 _PR_SET_PDEATHSIG = 1
 
 
-class Visitor:
+class JobServer:
     """Takes sessions on behalf of one processor."""
 
     def __init__(self, hello: protocol.Hello, processor: Processor) -> None:
@@ -229,7 +229,7 @@ def main(descriptor: int, parent: int) -> None:
     os.nice(5)  # the observer, the doors and the pages come first
     with closing(socket.socket(fileno=descriptor)) as channel:
         decoder = msgspec.msgpack.Decoder(protocol.Hello | protocol.Job | protocol.Fill)
-        visitor: Visitor | None = None
+        visitor: JobServer | None = None
         while True:
             head = protocol.receive_exactly(channel, protocol.HEAD.size)
             if head is None:
@@ -240,7 +240,7 @@ def main(descriptor: int, parent: int) -> None:
             message = decoder.decode(body)
             if isinstance(message, protocol.Hello):
                 processor = load(message.processor)
-                visitor = Visitor(message, processor)
+                visitor = JobServer(message, processor)
                 if sys.platform == "linux":
                     _limit_memory(message.memory_limit)
                 gc.freeze()  # what is loaded stays, and need not be looked through again

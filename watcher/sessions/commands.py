@@ -34,7 +34,7 @@ _ANEW, _GONE = "it is taken again from its start", "its file is gone, and its ro
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandResult:
     """What became of an order for one session and processor."""
 
     session: str
@@ -45,7 +45,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Selection:
     """For whom an order is."""
 
     #: Sessions as people name them.
@@ -78,7 +78,7 @@ class SessionCommands:
 
     def order(
         self, order: Order, texts: Sequence[str], status: str, processor: str, older: bool = False
-    ) -> list[Answer]:
+    ) -> list[CommandResult]:
         """Carry out an order for the sessions that people name, and for those with a status.
 
         ``older``: also for those that an earlier version of a processor has processed, with that processor alone.
@@ -88,7 +88,7 @@ class SessionCommands:
             OrderFailed: the database does not take it.
         """
         noted = [text for text in texts if order == "forget" and text.startswith(NOTES)]
-        wanted = Wanted(texts, status, processor, older, noted)
+        wanted = Selection(texts, status, processor, older, noted)
         answers = carry_out(order, self._pipelines(), self._tree, self._query, wanted)
         if order == "forget" and not processor:
             forgotten = {answer.session: True for answer in answers if answer.done}
@@ -97,36 +97,36 @@ class SessionCommands:
 
     def order_alone(
         self, order: Order, texts: Sequence[str], status: str, processor: str, older: bool = False
-    ) -> list[Answer]:
+    ) -> list[CommandResult]:
         """The same while no service runs: rows may be written, and no session is read."""
         for pipeline in self._pipelines().values():
             pipeline.door.start()
         return self.order(order, texts, status, processor, older)
 
-    def _forget(self, key: str) -> tuple[Answer, Erased]:
+    def _forget(self, key: str) -> tuple[CommandResult, Erased]:
         """Erase what a forgotten session said from the knowledge base too."""
         try:
             erased = self._knowledge.forget(key)
         except self._database.Error as error:
             raise OrderFailed(key, first_line(error)) from error
         message = f"{erased.evidence} pieces of evidence are erased, and {erased.items} items that nothing else proves"
-        return Answer(key, KNOWLEDGE, True, message), erased
+        return CommandResult(key, KNOWLEDGE, True, message), erased
 
-    def _forget_noted(self, key: str) -> Answer:
+    def _forget_noted(self, key: str) -> CommandResult:
         """Erase what a note said; it has no rows but in the knowledge base."""
         answer, erased = self._forget(key)
         if not erased.evidence and not erased.items:
-            return Answer(key, KNOWLEDGE, False, "nothing is known of it")
+            return CommandResult(key, KNOWLEDGE, False, "nothing is known of it")
         message = f"{answer.message}; if the note is still there, it is taken again when it changes"
-        return Answer(key, KNOWLEDGE, True, message)
+        return CommandResult(key, KNOWLEDGE, True, message)
 
     def _query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return read(self._database, sql, parameters)
 
 
 def carry_out(
-    order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, query: Query, wanted: Wanted
-) -> list[Answer]:
+    order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, query: Query, wanted: Selection
+) -> list[CommandResult]:
     """Carry an order out for all that are meant.
 
     Raises:
@@ -156,7 +156,7 @@ def carry_out(
     return answers
 
 
-def give(order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, keys: Sequence[str]) -> list[Answer]:
+def give(order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, keys: Sequence[str]) -> list[CommandResult]:
     """Carry an order out for these sessions and processors.
 
     ``retry`` takes up again what failed or was put aside, ``reprocess`` makes a session's rows anew from its file,
@@ -173,13 +173,13 @@ def give(order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, keys: Sequ
     return answers
 
 
-def reprocess_all(pipeline: Pipeline, tree: Tree, keys: Sequence[str]) -> list[Answer]:
+def reprocess_all(pipeline: Pipeline, tree: Tree, keys: Sequence[str]) -> list[CommandResult]:
     """The same as `give` for many sessions that one processor is to make anew, in few transactions.
 
     Raises:
         OrderFailed: the database does not take it; those of earlier transactions are taken again all the same.
     """
-    answers: list[Answer] = []
+    answers: list[CommandResult] = []
     for at in range(0, len(keys), TOGETHER):
         some = keys[at : at + TOGETHER]
         there = [key for key in some if tree.signature(path_of(key)) is not None]
@@ -187,30 +187,30 @@ def reprocess_all(pipeline: Pipeline, tree: Tree, keys: Sequence[str]) -> list[A
         for key in some:
             if key in there:
                 _offer(pipeline, key)
-            answers.append(Answer(key, pipeline.name, key in there, _ANEW if key in there else _GONE))
+            answers.append(CommandResult(key, pipeline.name, key in there, _ANEW if key in there else _GONE))
     return answers
 
 
-def _retry(pipeline: Pipeline, key: str, there: bool) -> Answer:
+def _retry(pipeline: Pipeline, key: str, there: bool) -> CommandResult:
     def again(state: State) -> State | None:
         if state.status not in ("failed", "quarantined"):
             return None
         return msgspec.structs.replace(state, status="failed", attempts=0, next_attempt_at=datetime.now(UTC))
 
     if _change(pipeline, key, again) is None:
-        return Answer(key, pipeline.name, False, "it has not failed")
+        return CommandResult(key, pipeline.name, False, "it has not failed")
     _offer(pipeline, key)
-    return Answer(key, pipeline.name, True, "it is tried again")
+    return CommandResult(key, pipeline.name, True, "it is tried again")
 
 
-def _reprocess(pipeline: Pipeline, key: str, there: bool) -> Answer:
+def _reprocess(pipeline: Pipeline, key: str, there: bool) -> CommandResult:
     if not there:
-        return Answer(key, pipeline.name, False, _GONE)
+        return CommandResult(key, pipeline.name, False, _GONE)
     if _change(pipeline, key, _anew) is None:
         _offer(pipeline, key)
-        return Answer(key, pipeline.name, True, "it was never taken, and is now")
+        return CommandResult(key, pipeline.name, True, "it was never taken, and is now")
     _offer(pipeline, key)
-    return Answer(key, pipeline.name, True, _ANEW)
+    return CommandResult(key, pipeline.name, True, _ANEW)
 
 
 def _anew(state: State) -> State:
@@ -227,15 +227,17 @@ def _anew(state: State) -> State:
     )
 
 
-def _forget(pipeline: Pipeline, key: str, there: bool) -> Answer:
+def _forget(pipeline: Pipeline, key: str, there: bool) -> CommandResult:
     if there:
-        return Answer(key, pipeline.name, False, "its file is still there and would be taken again; remove it first")
+        return CommandResult(
+            key, pipeline.name, False, "its file is still there and would be taken again; remove it first"
+        )
     if _change(pipeline, key, lambda state: state, forget=True) is None:
-        return Answer(key, pipeline.name, False, "nothing is known of it")
-    return Answer(key, pipeline.name, True, "its rows are erased")
+        return CommandResult(key, pipeline.name, False, "nothing is known of it")
+    return CommandResult(key, pipeline.name, True, "its rows are erased")
 
 
-_CARRIED_OUT_BY: dict[Order, Callable[[Pipeline, str, bool], Answer]] = {
+_CARRIED_OUT_BY: dict[Order, Callable[[Pipeline, str, bool], CommandResult]] = {
     "retry": _retry,
     "reprocess": _reprocess,
     "forget": _forget,

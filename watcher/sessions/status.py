@@ -21,7 +21,7 @@ _LISTED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SessionFilter:
     """Which sessions are meant; what is empty means any."""
 
     processor: str = ""
@@ -33,7 +33,7 @@ class Chosen:
     offset: int = 0
 
 
-def listing(query: Query, chosen: Chosen) -> dict[str, Any]:
+def listing(query: Query, chosen: SessionFilter) -> dict[str, Any]:
     """Sessions with what became of them, the latest first, and how many there are in all; ready for JSON."""
     filters = [chosen.processor, chosen.status, chosen.user, chosen.text]
     rows = query(QUERIES["sessions"], [*filters, chosen.limit, chosen.offset])
@@ -44,7 +44,7 @@ def listing(query: Query, chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def whole(query: Query, chosen: Chosen) -> dict[str, Any]:
+def whole(query: Query, chosen: SessionFilter) -> dict[str, Any]:
     """Sessions as wholes: each with what every processor has of it, the latest first, and how many there are."""
     filters = [chosen.processor, chosen.status, chosen.user, chosen.text]
     keys = [str(key) for key, _ in query(QUERIES["session_keys"], [*filters, chosen.limit])]

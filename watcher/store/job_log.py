@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeVar
 
-from processors.llm.call_log import Call
+from processors.llm.call_log import ModelCall
 from watcher.errors import first_line
 from watcher.logs import Log
 from watcher.store.database import Connection, Database
@@ -77,7 +77,7 @@ class Ledger:
         entry = [secrets.token_hex(8), datetime.now(UTC), action, actor, resource, told, status, duration_ms]
         self._write("note_audit", [*entry, unhandled_error[:2000] if unhandled_error else None])
 
-    def note_call(self, call: Call) -> bool:
+    def note_call(self, call: ModelCall) -> bool:
         """A model was asked, and this is what is known of it now; whether that could be noted."""
         values = [
             call.call_id,
@@ -140,7 +140,7 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class RunFilter:
     """Which runs and entries are meant; what is empty means any. Days are of UTC, whole and both included."""
 
     #: The job of a run, and how it ended.
@@ -162,7 +162,7 @@ class Chosen:
         return [datetime.combine(first, time.min, UTC), datetime.combine(last, time.max, UTC)]
 
 
-def latest(query: Query, chosen: Chosen) -> dict[str, Any]:
+def latest(query: Query, chosen: RunFilter) -> dict[str, Any]:
     """Runs, and who asked for what, the latest first, and how many there are; ready for JSON."""
     ((total_runs,),) = query(QUERIES["count_runs"], [chosen.name, chosen.outcome, *chosen.times()])
     ((total_audit,),) = query(QUERIES["count_audit"], [*_entries(chosen)])
@@ -174,13 +174,13 @@ def latest(query: Query, chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def runs(query: Query, chosen: Chosen) -> list[dict[str, Any]]:
+def runs(query: Query, chosen: RunFilter) -> list[dict[str, Any]]:
     """The runs alone."""
     values = [chosen.name, chosen.outcome, *chosen.times(), chosen.limit, chosen.offset]
     return [_plain(_RUN, row) for row in query(QUERIES["runs"], values)]
 
 
-def audit(query: Query, chosen: Chosen) -> list[dict[str, Any]]:
+def audit(query: Query, chosen: RunFilter) -> list[dict[str, Any]]:
     """The entries alone."""
     values = [*_entries(chosen), chosen.limit, chosen.offset]
     return [_plain(_ENTRY, row) for row in query(QUERIES["audit"], values)]
@@ -204,7 +204,7 @@ def jobs(
     return told
 
 
-def _entries(chosen: Chosen) -> list[Any]:
+def _entries(chosen: RunFilter) -> list[Any]:
     return [chosen.action, chosen.actor, *chosen.times(), chosen.text, chosen.status]
 
 

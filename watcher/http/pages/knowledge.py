@@ -40,7 +40,7 @@ def router(frame: Frame) -> APIRouter:
             if value not in ("", *accepted):
                 raise HTTPException(400, f"{name} = {value[:50]}: {', '.join(accepted)} are accepted.")
         served = visitor.only is not None
-        wanted = queries.Wanted(status, domain, text.strip(), served, MORE if more else FIRST)
+        wanted = queries.ItemFilter(status, domain, text.strip(), served, MORE if more else FIRST)
         found = queries.items(core.query, wanted, visitor.caller.username)
         words = {"status": status, "domain": domain, "text": text.strip()}
         return frame.show(

@@ -50,7 +50,7 @@ def router(frame: Frame) -> APIRouter:
         if outcome not in ("", *OUTCOMES):
             raise HTTPException(400, f"outcome = {outcome[:50]}: {', '.join(OUTCOMES)} are accepted.")
         most = MORE if more else FIRST
-        wanted = job_log.Chosen(
+        wanted = job_log.RunFilter(
             name=name,
             outcome=outcome,
             text=asked.strip(),

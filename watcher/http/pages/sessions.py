@@ -54,7 +54,7 @@ def router(frame: Frame) -> APIRouter:
             user = visitor.only
         if status not in ("", *session_status.STATUSES):
             raise HTTPException(400, f"status = {status[:50]}: {', '.join(session_status.STATUSES)} are accepted.")
-        chosen = session_status.Chosen(processor, status, user, text.strip(), MORE if more else FIRST)
+        chosen = session_status.SessionFilter(processor, status, user, text.strip(), MORE if more else FIRST)
         found = session_status.whole(core.query, chosen)
         keys = [one["session"] for one in found["sessions"]]
         words = {"text": chosen.text, "processor": processor, "status": status, "user": user}
@@ -138,7 +138,7 @@ def router(frame: Frame) -> APIRouter:
     return routes
 
 
-def _told(order: commands.Order, answers: list[commands.Answer]) -> str:
+def _told(order: commands.Order, answers: list[commands.CommandResult]) -> str:
     """What came of an order, in a sentence or two."""
     done = sorted({answer.session for answer in answers if answer.done})
     refused = [answer for answer in answers if not answer.done]

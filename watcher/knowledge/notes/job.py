@@ -12,9 +12,9 @@ from typing import Any
 from processors import llm
 from processors.contract import Transient, Unconfigured
 from watcher.collector.listing import plain, users
-from watcher.collector.stats import TOLD_OF_ALL, Tally
+from watcher.collector.stats import TOLD_OF_ALL, CollectorTally
 from watcher.collector.timeouts import Late, Patience
-from watcher.collector.walk import Stopped
+from watcher.collector.walk import WalkStopped
 from watcher.errors import NotesUnreadable
 from watcher.knowledge.notes.inbox import Inbox, Known
 from watcher.knowledge.notes.items import Extractor, Found, Rules, pieces
@@ -89,7 +89,7 @@ class CorporateMemory:
         settings = self._settings()
         extractor = _extractor(settings)
         deadline, sources = settings.collector.deadline, settings.corporate_memory.sources
-        read, total, known = Read(), Tally(), self._inbox.known()
+        read, total, known = Read(), CollectorTally(), self._inbox.known()
         hindered: str | None = None
         homes = list(users(sources, self._patience, deadline, total))
         listed = not total.errors
@@ -100,13 +100,13 @@ class CorporateMemory:
                     continue
                 for note in reader.notes.values():
                     if self._stopping.is_set():
-                        raise Stopped
+                        raise WalkStopped
                     hindered = self._take(note, extractor, known.get(note.key), hindered, read, total)
                 read.files_found += len(reader.notes)
                 self._drop(filter(reader.is_gone, known), read)
             if listed:
                 self._drop(self._without_home(known, homes, settings), read)
-        except Stopped:
+        except WalkStopped:
             raise NotesUnreadable("it was stopped; the next run goes on") from None
         read.users_scanned, read.errors = total.users_processed, read.errors + total.errors
         read.refused, read.details = total.files_refused + total.users_refused, total.details[:TOLD_OF_ALL]
@@ -136,15 +136,15 @@ class CorporateMemory:
 
         if not (gone := missing(homes)):
             return []
-        again = Tally()
+        again = CollectorTally()
         there = list(users(sources, self._patience, settings.collector.deadline, again))
         return [] if again.errors else [key for key in missing(there) if key in gone]
 
-    def _look(self, reader: Reader, deadline: float, total: Tally) -> bool:
+    def _look(self, reader: Reader, deadline: float, total: CollectorTally) -> bool:
         """Read a home; whether it came to an end."""
         try:
             self._patience.within(reader.path, deadline, reader.run, reader.stop)
-        except Stopped:
+        except WalkStopped:
             raise
         except Exception as error:  # what nobody foresaw in one home hinders no other
             if not isinstance(error, Late):
@@ -156,7 +156,13 @@ class CorporateMemory:
         return True
 
     def _take(
-        self, note: Note, extractor: Extractor, known: Known | None, hindered: str | None, read: Read, total: Tally
+        self,
+        note: Note,
+        extractor: Extractor,
+        known: Known | None,
+        hindered: str | None,
+        read: Read,
+        total: CollectorTally,
     ) -> str | None:
         """Take a note if it has changed; why no other can be taken at present, None if nothing hinders it."""
         now = datetime.now(UTC)
