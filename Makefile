@@ -24,11 +24,17 @@ run: $(VENV)/.runs ## Run the service (SESSIONS=folder of transcripts, STATE=fol
 demo: $(VENV)/.runs ## A living sample, for a minute: no transcripts needed.
 	@$(BIN)/session-watcher demo
 
-test: $(VENV)/.tests lint ## Everything that needs no root, in under ten minutes.
-	$(BIN)/python -m pytest tests/unit tests/contract tests/acceptance -n $(WORKERS) --dist worksteal --durations 8 $(PYTEST)
+ifdef F
+test: $(VENV)/.tests ## Everything that needs no root; F=path[::name] runs one file or test.
+	$(BIN)/python -m pytest $(F) $(PYTEST)
+else
+test: $(VENV)/.tests lint
+	$(BIN)/python -m pytest tests/house tests/unit tests/integration tests/contract tests/acceptance \
+		-n $(WORKERS) --dist worksteal --durations 8 $(PYTEST)
+endif
 
-test-unit: $(VENV)/.tests ## The unit tests only, in seconds.
-	$(BIN)/python -m pytest tests/unit -n $(WORKERS) --dist worksteal $(PYTEST)
+test-unit: $(VENV)/.tests ## The unit tests only, in seconds, on one core.
+	$(BIN)/python -m pytest tests/unit $(PYTEST)
 
 test-faults: $(VENV)/.tests ## Kills, full disks, kernel limits, unmounts, and the longest of the others: needs root.
 	@[ "$$(id -u)" = 0 ] || { echo "make test-faults mounts, fills and kills: run it as root." >&2; exit 2; }

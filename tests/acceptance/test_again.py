@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.listener import until
-from tests.processes import call
-from tests.served import TOKEN, Reply, Served, served
+from tests.support.listener import until
+from tests.support.processes import call
+from tests.support.served import TOKEN, Reply, Served, served
 from watcher.http import again
 from watcher.http.client import Client
 

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from processors.usage.reports import REPORTS
-from tests.harness import settings_for
-from tests.listener import until
-from tests.processes import Place, call, lines
-from tests.served import TOKEN, Reply, Served, served
+from tests.support.harness import settings_for
+from tests.support.listener import until
+from tests.support.processes import Place, call, lines
+from tests.support.served import TOKEN, Reply, Served, served
 from watcher.app import job_of
 from watcher.cli import usage
 from watcher.http import guard, serve

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.served import TOKEN, Reply, Served, served
+from tests.support.served import TOKEN, Reply, Served, served
 from watcher.http import guard
 from watcher.knowledge.ids import name_of
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import call
-from tests.served import TOKEN, served
+from tests.support.processes import call
+from tests.support.served import TOKEN, served
 
 #: Always the same requests; another number makes others.
 SEED = 20260301

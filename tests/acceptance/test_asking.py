@@ -19,7 +19,8 @@ import pytest
 from processors.contract import ModelAccess, Paused, Transient, Unconfigured
 from processors.llm import KEYS, PACKAGE, Unanswered, ask, unconfigured
 from processors.llm.call_log import DAY, Journal, ModelCall, read
-from tests.model_server import Asked, ModelServer, Says, serving
+from tests.support import ROOT
+from tests.support.model_server import Asked, ModelServer, Says, serving
 
 MODELS = {"anthropic": "anthropic:claude-haiku-4-5", "openai": "openai:gpt-4.1-mini"}
 KEY = "a-key-of-the-tests"
@@ -322,7 +323,7 @@ def test_a_call_that_cannot_be_noted_is_not_made(server: ModelServer, provider: 
 
 def test_what_is_to_be_installed_is_what_the_package_says() -> None:
     """The sentence for an operator names the requirement of the extra."""
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["optional-dependencies"]["llm"] == [PACKAGE]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.processes import Place, call, lines, wait_for
-from tests.transcript_lines import Talk, line, tool, usage
+from tests.support.processes import Place, call, lines, wait_for
+from tests.support.transcript_lines import Talk, line, tool, usage
 
 TABLES = ("usage_messages", "usage_events", "usage_sessions", "usage_daily", "error_results", "session_processor_state",
           "api_tokens")  # fmt: skip

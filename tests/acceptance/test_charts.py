@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from processors.usage.reports import REPORTS
-from tests.listener import until
+from tests.support.listener import until
 from watcher.charts import render, spec
 from watcher.charts.render import Easel
 from watcher.cli.plot import _BY, MOST, plot

@@ -17,8 +17,8 @@ import duckdb
 import pytest
 import typer
 
-from tests.processes import Place, call
-from tests.stranger import install
+from tests.support.processes import Place, call
+from tests.support.stranger import install
 from watcher import logs
 from watcher.cli.app import app, main
 from watcher.settings import load, rows

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.test_operator import Operated, in_force
-from tests.processes import call, lines, wait_for
+from tests.support.processes import call, lines, wait_for
 
 #: How large a file may be and still take no room: it has no content but its size.
 HUGE = 1 << 40

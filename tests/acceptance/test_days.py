@@ -10,9 +10,9 @@ import pytest
 
 from processors.usage import reports
 from processors.usage.reports import Filters
-from tests.corpus import plant
-from tests.harness import Subject
-from tests.processes import call
+from tests.support.corpus import plant
+from tests.support.harness import Subject
+from tests.support.processes import call
 
 OF_CALLS = ("daily", "daily_models", "monthly", "models", "users", "projects", "branches", "efforts")
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.processes import Place, wait_for
+from tests.support.processes import Place, wait_for
 from watcher.store.lock import holder
 
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import yaml
 
-from tests.processes import Place
+from tests.support import ROOT
+from tests.support.processes import Place
 from watcher.settings import load
 
-ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 #: The instructions that are understood here.
 KNOWN = {"FROM", "WORKDIR", "RUN", "COPY", "ARG", "ENV", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK"}

@@ -18,9 +18,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.harness import Subject
-from tests.processes import Place, call
-from tests.stranger import install
+from tests.support.harness import Subject
+from tests.support.processes import Place, call
+from tests.support.stranger import install
 from watcher.cli.doctor import examine
 from watcher.settings.follow import Sources
 from watcher.store.lock import Holder, StateLock

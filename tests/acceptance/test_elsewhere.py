@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.unit.test_rooms import LINUX_ONLY, PATHS, ROOT
+from tests.house.test_rooms import LINUX_ONLY, PATHS
+from tests.support import ROOT
 
 
 def test_every_module_can_be_imported_where_linux_is_not() -> None:

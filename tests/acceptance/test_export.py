@@ -16,9 +16,9 @@ import pytest
 from processors.errors import Errors
 from processors.usage import Usage
 from processors.verification import Verification
-from tests.corpus import plant
-from tests.harness import Subject
-from tests.processes import Place, call, wait_for
+from tests.support.corpus import plant
+from tests.support.harness import Subject
+from tests.support.processes import Place, call, wait_for
 from watcher.errors import JobFailed
 from watcher.plugins import Refused, discover
 

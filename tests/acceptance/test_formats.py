@@ -15,8 +15,8 @@ import duckdb
 import pytest
 
 from processors import known
-from tests.processes import Place, Running, wait_for
-from tests.transcript_lines import Object, Talk, line, text, usage
+from tests.support.processes import Place, Running, wait_for
+from tests.support.transcript_lines import Object, Talk, line, text, usage
 
 #: The list in processors/known.py that a name is taken off, by kind.
 LISTS = {

@@ -9,8 +9,8 @@ from random import Random
 
 import pytest
 
-from tests.histories import MOST_BYTES, MOST_FILES, History
-from tests.oracle import Oracle, session_key
+from tests.support.histories import MOST_BYTES, MOST_FILES, History
+from tests.support.oracle import Oracle, session_key
 
 STEPS = 300
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Subject, exact_price, failures
-from tests.oracle import Oracle, session_key
-from tests.processes import Place, call
-from tests.transcript_lines import Talk, embedded, line, message, result, text, tool, usage
+from tests.support.harness import Subject, exact_price, failures
+from tests.support.oracle import Oracle, session_key
+from tests.support.processes import Place, call
+from tests.support.transcript_lines import Talk, embedded, line, message, result, text, tool, usage
 
 TALK = Talk("session", "/home/ann/shop", branch="main", sidechain=True, agent_id="0a1b2c3d")
 AT = "2026-03-01T09:00:00.000Z"

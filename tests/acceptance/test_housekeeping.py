@@ -13,9 +13,9 @@ import duckdb
 import pytest
 
 from processors.contract import Once, Schema, Table
-from tests.harness import Subject
-from tests.transcript_lines import Talk, line, tool, usage
-from tests.unit.test_door import database_in
+from tests.integration.test_door import database_in
+from tests.support.harness import Subject
+from tests.support.transcript_lines import Talk, line, tool, usage
 from watcher.errors import ExportRefused
 from watcher.jobs import housekeeping
 from watcher.store.commits import PassStore

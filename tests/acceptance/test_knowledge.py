@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.processes import Place, wait_for
+from tests.support.processes import Place, wait_for
 
 RETENTION = "Our invoices are never kept longer than {} days, because of the auditors."
 QUARTER = "For reference, our fiscal quarter closes 5 days after its last month."

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.processes import PATIENCE, Place, Running, wait_for
+from tests.support import ROOT
+from tests.support.processes import PATIENCE, Place, Running, wait_for
 
-README = Path(__file__).parents[2] / "README.md"
+README = ROOT / "README.md"
 
 AGENT = "I will put 19% VAT on the books in the invoice, as on everything else. Is that right?"
 CORRECTION = "no, books are always taxed at the reduced rate of 7%, because our shop sells in Germany"

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.test_pages import Site, browser, entered, opened  # noqa: F401
-from tests.processes import Place, wait_for
+from tests.support.processes import Place, wait_for
 
 RETENTION = "Our invoices are never kept longer than {} days, because of the auditors."
 BACKUPS = "Our backups are always made every {} hours, because of the insurer."

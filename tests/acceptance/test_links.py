@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.test_operator import Operated
-from tests.processes import call, lines, wait_for
+from tests.support.processes import call, lines, wait_for
 
 
 @pytest.fixture

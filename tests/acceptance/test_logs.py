@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import Place, call, wait_for
+from tests.support.processes import Place, call, wait_for
 
 LEVELS = {"debug", "info", "warning", "error", "critical"}
 

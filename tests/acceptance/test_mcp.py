@@ -21,7 +21,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from tests.acceptance.test_knowledge_commands import AGENT, CORRECTION, DEFINITION, items, talk
-from tests.processes import PATIENCE, Place, call, wait_for
+from tests.support.processes import PATIENCE, Place, call, wait_for
 
 Asked = list[tuple[str, dict[str, Any]]]
 

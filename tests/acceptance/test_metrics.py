@@ -14,9 +14,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 
-from tests.processes import Place, Running, call, lines, wait_for
+from tests.support import ROOT
+from tests.support.processes import Place, Running, call, lines, wait_for
 
-ROOT = Path(__file__).parents[2]
 DASHBOARD = ROOT / "deploy" / "grafana" / "session-watcher.json"
 PROCESSORS = {"errors", "usage", "verification"}
 #: Every label there may be, with every value that it may have.

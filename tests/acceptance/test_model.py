@@ -17,9 +17,9 @@ import pytest
 from processors.verification import Verification
 from tests.acceptance.test_operator import Operated
 from tests.acceptance.test_verification_llm import everything
-from tests.model_server import Asked, ModelServer, Says, serving
-from tests.processes import call, wait_for
-from tests.unit.test_verification import agent, say
+from tests.integration.test_verification import agent, say
+from tests.support.model_server import Asked, ModelServer, Says, serving
+from tests.support.processes import call, wait_for
 
 LLM = {"extractor": "llm"}
 SENTENCE = 'verification is not configured: no model is set: write [model] model, such as "anthropic:claude-haiku-4-5"'

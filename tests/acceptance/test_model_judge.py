@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.knowledge import Base, candidate, made
-from tests.model_server import Asked, ModelServer, Says, serving
+from tests.support.knowledge import Base, candidate, made
+from tests.support.model_server import Asked, ModelServer, Says, serving
 from watcher.knowledge.model_judge import AsSet
 from watcher.settings import load
 from watcher.store.duck import DuckDatabase

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.acceptance.test_operator import Operated
-from tests.listener import until
-from tests.served import Served, served
+from tests.support.listener import until
+from tests.support.served import Served, served
 
 RUN = "/api/admin/run-corporate-memory"
 STATS = {

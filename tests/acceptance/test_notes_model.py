@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.model_server import Asked, ModelServer, Says, serving
-from tests.unit.test_notes import OURS, PERSONAL, Noted, noting
+from tests.integration.test_notes import OURS, PERSONAL, Noted, noting
+from tests.support.model_server import Asked, ModelServer, Says, serving
 from watcher.knowledge.notes.job import CorporateMemory
 
 

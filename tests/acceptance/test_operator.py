@@ -16,7 +16,7 @@ import pytest
 
 from tests.acceptance import test_cli
 from tests.acceptance.test_cli import LEAVES, Run
-from tests.processes import Place, Running, call, lines, wait_for
+from tests.support.processes import Place, Running, call, lines, wait_for
 from watcher.cli.options import GROUPS
 from watcher.knowledge.ids import name_of
 from watcher.sessions.commands import KNOWLEDGE

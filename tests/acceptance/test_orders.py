@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Subject, settings_for
-from tests.listener import until
-from tests.processes import call, lines
+from tests.support.harness import Subject, settings_for
+from tests.support.listener import until
+from tests.support.processes import call, lines
 from watcher.app import Core
 from watcher.errors import NoSuchSession, OrderRefused
 from watcher.sessions import commands

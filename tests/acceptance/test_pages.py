@@ -25,7 +25,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from playwright.sync_api import Response as PlaywrightResponse
 
-from tests.processes import Place, Running, wait_for
+from tests.support.processes import Place, Running, wait_for
 from watcher.charts.render import Easel
 from watcher.charts.spec import over_moments
 

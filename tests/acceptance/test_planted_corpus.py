@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus import FILES, TOTALS, plant
-from tests.harness import Subject, exact_price
-from tests.oracle import Oracle, session_key
+from tests.support.corpus import FILES, TOTALS, plant
+from tests.support.harness import Subject, exact_price
+from tests.support.oracle import Oracle, session_key
 
 
 @pytest.fixture

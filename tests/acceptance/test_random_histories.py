@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Subject, exact_price
-from tests.histories import History
-from tests.oracle import Oracle
+from tests.support.harness import Subject, exact_price
+from tests.support.histories import History
+from tests.support.oracle import Oracle
 
 #: Steps a history; its tables are compared about every thirtieth, and at the end.
 STEPS = 300
@@ -22,7 +22,9 @@ def live_through(root: Path, state: Path, seed: int, database: str = "") -> None
     rng = random.Random(seed)
     print(f"seed {seed}")
     oracle = Oracle(price=exact_price)
-    given = {"processors.verification.enabled": False}  # what people say is another model's: tests/knowledge_model.py
+    given = {
+        "processors.verification.enabled": False
+    }  # what people say is another model's: tests/support/knowledge_model.py
     subject = Subject(root, state, {**given, "database.url": database} if database else given)
     history = History(root, rng, oracle, before_loss=subject.catch_up_quietly)
     try:

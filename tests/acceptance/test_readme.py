@@ -11,9 +11,10 @@ import duckdb
 import pytest
 
 from tests.acceptance.test_knowledge_commands import AGENT, CORRECTION, talk
-from tests.processes import Place, lines
+from tests.support import ROOT
+from tests.support.processes import Place, lines
 
-README = Path(__file__).parents[2] / "README.md"
+README = ROOT / "README.md"
 
 
 def blocks(language: str) -> list[str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES
-from tests.harness import Subject
-from tests.oracle import Oracle, session_key
+from tests.support.harness import Subject
+from tests.support.oracle import Oracle, session_key
 
 pytestmark = pytest.mark.needs_samples
 

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, Locator, expect
 from processors.usage.reports.reconcile import BY, SIDES
 from tests.acceptance.test_pages import Site, browser, entered  # noqa: F401
 from tests.acceptance.test_usage_command import ORDERS_TO_THE_TERMINAL, on_a_terminal
-from tests.harness import settings_for
-from tests.planted_statements import (
+from tests.support.harness import settings_for
+from tests.support.planted_statements import (
     BRANCH,
     DAYS,
     FORK,
@@ -31,8 +31,8 @@ from tests.planted_statements import (
     USERS,
     plant_statements,
 )
-from tests.processes import Place, wait_for
-from tests.transcript_lines import HAIKU, SONNET
+from tests.support.processes import Place, wait_for
+from tests.support.transcript_lines import HAIKU, SONNET
 from watcher.cli.usage import usage as ask_usage
 
 #: Since, until, user and model.

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.listener import until
-from tests.processes import call
-from tests.served import served
+from tests.support.listener import until
+from tests.support.processes import call
+from tests.support.served import served
 from watcher import daemon
 from watcher.store import duck
 

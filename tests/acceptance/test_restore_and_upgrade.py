@@ -11,10 +11,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.processes import Place, Running, call, lines, wait_for
+from tests.support import ROOT
+from tests.support.processes import Place, Running, call, lines, wait_for
 from watcher.store import migrations
 
-ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 #: In the place of systemd's: it ends the service as that would, and the test starts it again.
 SYSTEMCTL = """#!/bin/sh

@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from tests.listener import until
-from tests.unit.test_worker import REFUSED, Bench
+from tests.integration.test_worker import REFUSED, Bench
+from tests.support.listener import until
 from watcher.pipeline.backoff import Retry
 
 FAILS = 'raise ValueError("no good")'

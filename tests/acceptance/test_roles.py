@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.processes import Place, call, wait_for
+from tests.support.processes import Place, call, wait_for
 
 READS = ("/api/health/detailed", "/api/status", "/api/jobs", "/api/settings", "/api/admin/scheduler-runs")  # fmt: skip
 OWN = ("/api/usage/users", "/api/usage/daily", "/api/sessions")

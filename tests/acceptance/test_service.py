@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import Place, call, lines, wait_for
-from tests.stranger import COUNTS, install
+from tests.support.processes import Place, call, lines, wait_for
+from tests.support.stranger import COUNTS, install
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from tests.bench.pages import signed_in
-from tests.listener import until
-from tests.served import served
-from tests.told import NEW, copied, said, spoke
-from tests.transcript_lines import Talk, line
+from tests.support.listener import until
+from tests.support.served import served
+from tests.support.told import NEW, copied, said, spoke
+from tests.support.transcript_lines import Talk, line
 
 ASIDE = Talk("s1", "/home/ann/shop", NEW.version, sidechain=True, agent_id="1")
 FILES = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.harness import Subject
-from tests.processes import lines
-from tests.transcript_lines import Talk, line, tool, usage
+from tests.support.harness import Subject
+from tests.support.processes import lines
+from tests.support.transcript_lines import Talk, line, tool, usage
 
 SESSIONS, CALLS, ROUNDS = 5, 100, 24
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Subject
-from tests.processes import call, lines
+from tests.support.harness import Subject
+from tests.support.processes import call, lines
 from watcher.errors import NoSuchSession
 from watcher.sessions import status as session_status
 from watcher.transcripts.sessions import NotASession, Tree, open_session

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import settings_for
-from tests.processes import Place, call, wait_for
+from tests.support.harness import settings_for
+from tests.support.processes import Place, call, wait_for
 from watcher.cli.systemd import Supervisor
 from watcher.daemon import LiveService
 from watcher.settings import Loaded

@@ -11,8 +11,8 @@ import pytest
 
 from processors.usage import reports
 from processors.usage.reports import Filters, Query, Report
-from tests.listener import until
-from tests.served import served
+from tests.support.listener import until
+from tests.support.served import served
 from watcher.http.auth import READING_AT_ONCE
 
 #: More than the threads that answer requests.

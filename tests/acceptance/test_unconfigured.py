@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from processors.contract import ModelAccess
-from tests.listener import until
-from tests.unit.test_pipeline import House, numbers
+from tests.integration.test_pipeline import House, numbers
+from tests.support.listener import until
 from watcher.errors import ProcessorUnconfigured
 from watcher.health.findings import of_pipeline
 from watcher.jobs.runner import Jobs

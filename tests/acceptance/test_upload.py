@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.listener import until
-from tests.processes import call, lines
-from tests.served import Reply, Served, served
+from tests.support import ROOT
+from tests.support.listener import until
+from tests.support.processes import call, lines
+from tests.support.served import Reply, Served, served
 
-HOOK = Path(__file__).parents[2] / "deploy" / "upload-transcript.py"
+HOOK = ROOT / "deploy" / "upload-transcript.py"
 LONGEST = 1_000_000
 
 

@@ -23,9 +23,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.harness import settings_for
-from tests.processes import PATIENCE, Place, wait_for
-from tests.transcript_lines import HAIKU, OPUS, Talk, line, tool, usage
+from tests.support.harness import settings_for
+from tests.support.processes import PATIENCE, Place, wait_for
+from tests.support.transcript_lines import HAIKU, OPUS, Talk, line, tool, usage
 from watcher.cli.usage import day_of
 from watcher.cli.usage import usage as ask_usage
 from watcher.settings import load

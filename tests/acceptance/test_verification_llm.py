@@ -17,8 +17,8 @@ from processors.redaction import REDACTED
 from processors.verification import InboxRow, Verification, VerificationSettings
 from processors.verification.llm import INSTRUCTIONS, MOST_NOTES
 from processors.verification.turns import OURS
-from tests.model_server import Asked, ModelServer, Says, serving
-from tests.unit.test_verification import SECRETS, agent, say
+from tests.integration.test_verification import SECRETS, agent, say
+from tests.support.model_server import Asked, ModelServer, Says, serving
 from watcher.pipeline.queue import ChangeQueue
 from watcher.sandbox.validation import RowWriter
 

@@ -9,7 +9,7 @@ import duckdb
 
 from tests.bench.generate import small_sessions
 from tests.bench.measures import Measure, Size, scratch, took, yardstick
-from tests.processes import Place
+from tests.support.processes import Place
 
 #: Commands that read.
 READING = (("status",), ("usage",), ("usage", "sessions"), ("sessions", "list"), ("jobs", "list"))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench.measures import Measure, Size, scratch
-from tests.knowledge import Base, candidate, made
+from tests.support.knowledge import Base, candidate, made
 from watcher.knowledge.queries import ItemFilter, items
 from watcher.knowledge.similarity import SAME_THINGS, alike, words_of
 from watcher.store.duck import DuckDatabase

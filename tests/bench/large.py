@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from processors.usage import Usage, UsageSettings
-from tests.processes import Place
+from tests.support.processes import Place
 from watcher.plugins import Refused, discover
 from watcher.store.sql import queries
 

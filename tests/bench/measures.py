@@ -20,9 +20,9 @@ import psutil
 import xxhash
 
 from tests.bench.generate import Writer, corpus, small_sessions
-from tests.harness import Subject, settings_for
-from tests.listener import until
-from tests.processes import Place, call
+from tests.support.harness import Subject, settings_for
+from tests.support.listener import until
+from tests.support.processes import Place, call
 from watcher.daemon import REST, LiveService
 from watcher.plugins import discover
 from watcher.settings import Loaded

@@ -14,8 +14,8 @@ from unittest.mock import patch
 from tests.bench.generate import corpus
 from tests.bench.large import LINES, large
 from tests.bench.measures import Measure, Size, scratch
-from tests.processes import Place
-from tests.served import TOKEN, Served, served
+from tests.support.processes import Place
+from tests.support.served import TOKEN, Served, served
 from watcher.plugins import discover
 from watcher.store.database import Database, read
 

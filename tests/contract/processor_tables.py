@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from processors.contract import Schema
-from tests.oracle import normal
+from tests.support.oracle import normal
 
 #: Table or view to rows.
 Rows = dict[str, list[tuple[Any, ...]]]

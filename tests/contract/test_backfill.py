@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Subject, settings_for
-from tests.transcript_lines import OPUS, Talk, line, text, usage
+from tests.support.harness import Subject, settings_for
+from tests.support.transcript_lines import OPUS, Talk, line, text, usage
 from watcher.app import Core
 
 TALK = Talk("s1", "/home/ann/shop")

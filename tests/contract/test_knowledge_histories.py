@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.contract.test_knowledge_review import ALLOWED
-from tests.knowledge import START, Base, candidate, listed, made
-from tests.knowledge_model import Model
+from tests.support.knowledge import START, Base, candidate, listed, made
+from tests.support.knowledge_model import Model
 from watcher.errors import ReviewRefused
 from watcher.knowledge.review import DECISIONS, Edit
 from watcher.store.database import Connection, Database

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.knowledge import FACTS, START, Base, Told, candidate, listed, made
-from tests.listener import until
+from tests.support.knowledge import FACTS, START, Base, Told, candidate, listed, made
+from tests.support.listener import until
 from watcher.knowledge import import_export
 from watcher.knowledge.index import Entry
 from watcher.knowledge.intake import MOST_CONTRADICTED

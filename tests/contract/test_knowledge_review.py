@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.knowledge import FACTS, START, Base, Told, candidate, made
+from tests.support.knowledge import FACTS, START, Base, Told, candidate, made
 from watcher.errors import ItemChanged, NoSuchContradiction, NoSuchItem, ReviewRefused, Unconfirmed
 from watcher.knowledge import confidence, import_export, queries
 from watcher.knowledge.judge import RESOLUTIONS

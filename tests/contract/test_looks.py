@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from tests.harness import Subject
+from tests.support.harness import Subject
 from watcher.health import lag
 
 

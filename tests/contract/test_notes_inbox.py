@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.knowledge import found_in, made
+from tests.support.knowledge import found_in, made
 from watcher.knowledge.notes.inbox import Inbox
 from watcher.knowledge.notes.items import Rules
 from watcher.knowledge.notes.reader import Note

@@ -17,11 +17,11 @@ import pytest
 
 from processors.contract import ColumnType, Extraction, Lines, Processor, Session, Work
 from tests.contract.processor_tables import Rows, shown
-from tests.corpus import FILES
-from tests.harness import PRICES, Subject
-from tests.oracle import session_key
-from tests.random_lines import Pool, session_lines
-from tests.transcript_lines import Talk
+from tests.support.corpus import FILES
+from tests.support.harness import PRICES, Subject
+from tests.support.oracle import session_key
+from tests.support.random_lines import Pool, session_lines
+from tests.support.transcript_lines import Talk
 from watcher.plugins import Refused, discover
 from watcher.sandbox.reader import is_utf8
 from watcher.sandbox.validation import RowWriter

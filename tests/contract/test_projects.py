@@ -10,10 +10,10 @@ import pytest
 from processors.usage import reports
 from processors.usage.reports import Filters, timeline
 from processors.usage.reports.projects import labels
-from tests.harness import PRICES, Subject, exact_price
-from tests.oracle import COLUMNS, Oracle, normal
-from tests.told import NEW, at, said, spoke
-from tests.transcript_lines import Talk, line
+from tests.support.harness import PRICES, Subject, exact_price
+from tests.support.oracle import COLUMNS, Oracle, normal
+from tests.support.told import NEW, at, said, spoke
+from tests.support.transcript_lines import Talk, line
 from watcher.settings import load, of_views
 
 #: Sessions by key, each with its folder and, where there is one, the remote of its pull request.

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from processors.usage.reports import Filters, Query, reconcile
-from tests.corpus import plant
-from tests.harness import Subject
-from tests.planted_statements import plant_statements
+from tests.support.corpus import plant
+from tests.support.harness import Subject
+from tests.support.planted_statements import plant_statements
 
 #: In which it is another day than in UTC when the last statements are made.
 ZONE = "Asia/Tokyo"

@@ -10,8 +10,8 @@ from typing import Any
 from processors.errors import reports as errors
 from processors.usage import reports
 from processors.usage.reports import Filters, formats, timeline
-from tests.corpus import plant
-from tests.harness import Subject
+from tests.support.corpus import plant
+from tests.support.harness import Subject
 from watcher.sessions import status as session_status
 from watcher.sessions.status import SessionFilter
 from watcher.store import job_log

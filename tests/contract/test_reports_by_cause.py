@@ -11,9 +11,9 @@ import pytest
 from processors.usage import reports
 from processors.usage.reports import Filters, timeline
 from processors.usage.reports.filters import Query
-from tests.harness import PRICES, Subject
-from tests.told import NEW, at, said
-from tests.transcript_lines import HAIKU, OPUS, Object, Talk, line, text, tool, usage
+from tests.support.harness import PRICES, Subject
+from tests.support.told import NEW, at, said
+from tests.support.transcript_lines import HAIKU, OPUS, Object, Talk, line, text, tool, usage
 
 MAIN, AGENT = "ann/s1.jsonl", "ann/s1/subagents/agent-1.jsonl"
 ASIDE = Talk("s1", "/home/ann/shop", NEW.version, sidechain=True, agent_id="1")

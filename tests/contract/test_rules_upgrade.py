@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Subject, settings_for
-from tests.transcript_lines import OPUS, Talk, line, text, usage
+from tests.support.harness import Subject, settings_for
+from tests.support.transcript_lines import OPUS, Talk, line, text, usage
 from watcher.store.database import Connection
 from watcher.store.migrations import migrate
 from watcher.store.open import open_database

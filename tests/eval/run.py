@@ -17,7 +17,7 @@ from processors.verification.candidates import Candidate
 from processors.verification.carry import without_secrets
 from processors.verification.rules import Rules
 from processors.verification.turns import Turn, TurnReader
-from tests.knowledge import found_in
+from tests.support.knowledge import found_in
 
 HERE = Path(__file__).parent
 #: Written beside the rules, before they were widened, and by another hand, whom the rules have not seen.

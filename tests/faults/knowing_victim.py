@@ -19,7 +19,7 @@ import structlog
 
 from tests.faults.victim import POINTS as OF_PASSES
 from tests.faults.victim import Point
-from tests.harness import Subject
+from tests.support.harness import Subject
 from watcher.app import Core
 from watcher.knowledge.index import Entry
 from watcher.knowledge.intake import Intake

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.listener import until
-from tests.processes import Place, call
-from tests.stranger import COUNTS, install
+from tests.support.listener import until
+from tests.support.processes import Place, call
+from tests.support.stranger import COUNTS, install
 
 pytestmark = pytest.mark.faults
 

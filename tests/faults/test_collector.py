@@ -24,8 +24,8 @@ from typing import Any
 import pytest
 
 from tests.faults.kernel import mount, mounted, unmount
-from tests.listener import until
-from tests.unit.test_collector import Homes, done, reasons
+from tests.integration.test_collector import Homes, done, reasons
+from tests.support.listener import until
 from watcher.collector import timeouts
 from watcher.collector.copy import TEMPORARY
 from watcher.collector.target import SPARE_FILES

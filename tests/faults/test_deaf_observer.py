@@ -22,7 +22,7 @@ import pytest
 
 from tests.faults.elsewhere import served
 from tests.faults.kernel import kernel, lowered, mount, mounted, unmount, watches_in_use
-from tests.listener import Listener, listening, until
+from tests.support.listener import Listener, listening, until
 
 pytestmark = [
     pytest.mark.faults,
@@ -312,7 +312,7 @@ def test_warnings_that_are_errors(root: Path) -> None:
     script = """
         import os, shutil, sys
         from pathlib import Path
-        from tests.listener import listening
+        from tests.support.listener import listening
         root = Path(sys.argv[1])
         with listening(root) as heard:
             for number in range(100):

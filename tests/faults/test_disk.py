@@ -17,13 +17,13 @@ import pytest
 from tests.faults.kernel import mount, unmount
 from tests.faults.test_kill import Place as Killed
 from tests.faults.test_kill import end_of
-from tests.harness import PRICES, Subject, exact_price
-from tests.listener import until
-from tests.oracle import COLUMNS, Oracle
-from tests.processes import Place, call, lines
-from tests.random_lines import Pool, session_lines
-from tests.served import served
-from tests.transcript_lines import Talk
+from tests.support.harness import PRICES, Subject, exact_price
+from tests.support.listener import until
+from tests.support.oracle import COLUMNS, Oracle
+from tests.support.processes import Place, call, lines
+from tests.support.random_lines import Pool, session_lines
+from tests.support.served import served
+from tests.support.transcript_lines import Talk
 
 pytestmark = pytest.mark.faults
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.faults.elsewhere import KIND, served
 from tests.faults.kernel import lowered
-from tests.harness import Subject
-from tests.processes import call
+from tests.support.harness import Subject
+from tests.support.processes import call
 from watcher.cli.doctor import examine
 from watcher.settings.follow import Sources
 from watcher.watch.inotify import MAX_WATCHES

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from tests.faults.victim import POINTS
-from tests.harness import Subject, exact_price
-from tests.histories import History
-from tests.listener import until
-from tests.oracle import Oracle
+from tests.support.harness import Subject, exact_price
+from tests.support.histories import History
+from tests.support.listener import until
+from tests.support.oracle import Oracle
 
 pytestmark = pytest.mark.faults
 

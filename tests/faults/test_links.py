@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.harness import Subject
-from tests.processes import call
-from tests.unit.test_links import keys
+from tests.support.harness import Subject
+from tests.support.processes import call
+from tests.unit.transcripts.test_links import keys
 from watcher.transcripts.sessions import NotASession, Tree, open_session
 
 pytestmark = pytest.mark.faults

@@ -17,9 +17,9 @@ from tests.faults.test_collector import (
     to_link,
     to_pipe,
 )
-from tests.knowledge import made
-from tests.listener import until
-from tests.unit.test_notes import OURS, Noted
+from tests.integration.test_notes import OURS, Noted
+from tests.support.knowledge import made
+from tests.support.listener import until
 from watcher.collector import timeouts
 from watcher.store.duck import DuckDatabase
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import ROOT
+
 pytestmark = pytest.mark.faults
 
-UNIT = Path(__file__).parents[2] / "deploy" / "session-watcher.service"
+UNIT = ROOT / "deploy" / "session-watcher.service"
 #: systemd's own measure, from 0 (shut in) to 10 (open to everything); up to 2 it calls the best grade but one.
 EXPOSED_AT_MOST = 2.0
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import structlog
 
-from tests.harness import Subject
+from tests.support.harness import Subject
 from watcher.sandbox.process import Child
 from watcher.store import migrations
 from watcher.store.commits import Outcome, Pass, PassStore

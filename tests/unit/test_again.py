@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from tests.clock import Clock
+from tests.support.clock import Clock
 from watcher.http.again import LARGEST, MOST, TIMES, Again
 
 Reply = tuple[int, bytes, str | None]

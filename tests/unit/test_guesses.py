@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.clock import Clock
+from tests.support.clock import Clock
 from watcher.http.guesses import FREE, LONGEST_WAIT, MOST, STEP, Guesses
 
 
