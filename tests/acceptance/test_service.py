@@ -177,7 +177,8 @@ def test_once_says_what_failed_and_exits_1(place: Place, running: bool) -> None:
     # The service leaves it alone by itself, so that it is the command that fails.
     place.environment |= {"WATCHER_PROCESSORS__USAGE__QUIET": "1h", "WATCHER_PROCESSORS__USAGE__MAX_WAIT": "2h"}
     service = place.start() if running else None
-    (place.sessions / "alice" / "a.jsonl").write_bytes(call("m1"))
+    # More than lies free in the child when its limit is set.
+    (place.sessions / "alice" / "a.jsonl").write_bytes(lines([f"m{number}" for number in range(5000)]))
     done = place.run("once", "--processor", "usage")
     assert service is None or service.stop() == 0
     assert done.returncode == 1, done.stderr
