@@ -415,19 +415,16 @@ def test_who_is_slow_does_not_hold_a_connection(service: Served, monkeypatch: py
     assert time.monotonic() - began < 20
 
 
-def test_guessing_is_slowed_and_who_is_known_goes_on(service: Served, tokens: dict[str, str]) -> None:
-    """Wrong tokens wait, then are turned away; a known one from the same address is answered; nothing is noted."""
-    assert service.ask("GET", "/api/status", tokens["reader"]).status == 200
+def test_wrong_tokens_are_refused_and_counted(service: Served, tokens: dict[str, str]) -> None:
+    """However many: each is 401, none is audited, and a known one from the same address is answered."""
+    before = service.ask("GET", "/api/health/detailed").json["sign_ins"]
     with noted(service):
-        with ThreadPoolExecutor(32) as pool:
-            asked = [pool.submit(service.ask, "GET", "/api/status", f"wrong-{n}") for n in range(32)]
-            assert service.ask("GET", "/api/status", tokens["reader"]).status == 200
-            replies = [one.result(60) for one in asked]
-        assert {reply.status for reply in replies} == {401, 429}
-        assert {reply.headers["retry-after"] for reply in replies if reply.status == 429} == {"5"}
-        assert service.ask("GET", "/api/status", None).status == 401  # nothing was guessed
+        for n in range(40):
+            assert service.ask("GET", "/api/status", f"wrong-{n}").status == 401
+        assert service.ask("GET", "/api/status", tokens["reader"]).status == 200
+        assert service.ask("GET", "/api/status", None).status == 401
     counts = service.ask("GET", "/api/health/detailed").json["sign_ins"]
-    assert counts["wrong"] >= 10 and counts["slowed"] >= 1 and counts["turned_away"] >= 1 and counts["missing"] >= 1
+    assert counts == {"missing": before["missing"] + 1, "wrong": before["wrong"] + 40}
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])

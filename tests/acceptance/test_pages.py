@@ -46,7 +46,6 @@ sessions = {sessions}
 state = {state}
 [http]
 port = 0
-answers_stand = "0s"
 [health]
 min_free_disk = "1KB"
 [retry]

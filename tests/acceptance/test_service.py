@@ -142,6 +142,21 @@ def test_the_api_asks_for_its_token(service: Place) -> None:
         assert refused.value.code == code
     token = service.state / "token"
     assert token.stat().st_mode & 0o777 == 0o600
+    log = (service.state.parent / "service.log").read_text()
+    assert log.count("a token was refused") == 1 and "127.0.0.1" in log and "wrong" not in log
+
+
+def test_a_weak_token_in_the_state_folder_ends_the_start(place: Place) -> None:
+    """One sentence with the file and what is accepted, exit code 2, and nothing is left locked."""
+    place.state.mkdir()
+    (place.state / "token").write_text("sesame\n")
+    for words in (("run",), ("run",)):
+        refused = place.run(*words)
+        assert refused.returncode == 2, refused.stderr
+        assert f"{place.state / 'token'}: the token is weak: accepted is 32 ASCII" in refused.stderr
+        assert "Traceback" not in refused.stderr and "sesame" not in refused.stderr
+    (place.state / "token").unlink()
+    assert place.start().stop() == 0
 
 
 def test_a_model_without_a_price_is_named(service: Place) -> None:
@@ -162,7 +177,8 @@ def test_once_says_what_failed_and_exits_1(place: Place, running: bool) -> None:
     # The service leaves it alone by itself, so that it is the command that fails.
     place.environment |= {"WATCHER_PROCESSORS__USAGE__QUIET": "1h", "WATCHER_PROCESSORS__USAGE__MAX_WAIT": "2h"}
     service = place.start() if running else None
-    (place.sessions / "alice" / "a.jsonl").write_bytes(call("m1"))
+    # More than lies free in the child when its limit is set.
+    (place.sessions / "alice" / "a.jsonl").write_bytes(lines([f"m{number}" for number in range(5000)]))
     done = place.run("once", "--processor", "usage")
     assert service is None or service.stop() == 0
     assert done.returncode == 1, done.stderr
@@ -185,6 +201,8 @@ def test_once_says_what_failed_and_exits_1(place: Place, running: bool) -> None:
         ({}, ("once", "--settings", "nowhere.toml"), "no such file"),
         ({"WATCHER_HTTP__HOST": "0.0.0.0"}, ("run",), "set http.token"),
         ({"WATCHER_HTTP__HOST": "::"}, ("run",), "set http.token"),
+        ({"WATCHER_HTTP__TOKEN": "sesame"}, ("run",), "WATCHER_HTTP__TOKEN: http.token = (not shown): accepted is 32"),
+        ({"WATCHER_HTTP__ANSWERS_STAND": "1m"}, ("run",), "http.answers_stand is not a setting"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_2(

@@ -13,7 +13,7 @@ from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.bench.pages import A_PAGE_IN, PAGES, POLLED, RATE
+from tests.bench.pages import IN_TURN, RATE
 
 #: So many may wait for their answers at once: a slow one holds the next up no more than other people's would.
 AT_ONCE = 100
@@ -31,7 +31,7 @@ class Asker:
         connection.request("POST", "/sign-in", f"token={token}", form)
         cookie = connection.getresponse().headers["set-cookie"].partition(";")[0]
         connection.close()
-        self._headers = {"authorization": f"Bearer {token}", "cookie": cookie}
+        self._headers = {"cookie": cookie}
         self.answers: Counter[int] = Counter()
         self.slowest = 0.0
 
@@ -62,13 +62,13 @@ def main(state: str) -> int:
     asker = Asker(Path(state))
     over = threading.Event()
     threading.Thread(target=until_its_end, args=(over,), daemon=True).start()
-    pages, polled = cycle([path for path in PAGES.values() if "{" not in path]), cycle(POLLED.values())
+    pages = cycle(IN_TURN)
     print("asking", flush=True)
     began = time.monotonic()
     with ThreadPoolExecutor(AT_ONCE) as threads:
         count = 0
         while not over.wait(max(0.0, began + count / RATE - time.monotonic())):
-            threads.submit(asker.ask, next(polled if count % A_PAGE_IN else pages))
+            threads.submit(asker.ask, next(pages))
             count += 1
         threads.shutdown(cancel_futures=True)
     seconds = time.monotonic() - began

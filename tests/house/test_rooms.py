@@ -254,6 +254,28 @@ def test_rooms_have_names_of_their_own_and_stay_small() -> None:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, module
 
 
+#: What a unit test does without: a database, another process, an observer, a server, threads.
+IMPURE = {"duckdb", "psycopg", "subprocess", "multiprocessing", "threading", "socket", "psutil", "playwright", "httpx2"}
+IMPURE_ROOMS = ("watcher.app", "watcher.daemon", "watcher.store.duck", "watcher.store.open", "watcher.sandbox.process")
+IMPURE_SUPPORT = ("harness", "listener", "model_server", "processes", "served")
+
+
+def test_unit_tests_are_pure_and_stand_where_their_room_does() -> None:
+    """A folder for each room; nothing in it starts anything."""
+    rooms = {path.parent.name for path in (ROOT / "watcher").glob("*/__init__.py")} | {"processors", "support"}
+    impure = {*IMPURE, *IMPURE_ROOMS, *(f"tests.support.{name}" for name in IMPURE_SUPPORT)}
+    seen = 0
+    for path in (ROOT / "tests" / "unit").rglob("test_*.py"):
+        seen += 1
+        assert path.parent.name in rooms, path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = [one.name for one in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            met = {module, module.partition(".")[0], *named, *(f"{module}.{name}" for name in named)} & impure
+            assert not met, (path, met)
+    assert seen > 20
+
+
 def _guarded(module: str) -> Iterator[tuple[ast.Attribute, bool]]:
     """Every attribute that is looked up, and whether it is first asked if this system has it."""
 

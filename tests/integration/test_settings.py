@@ -280,8 +280,9 @@ def test_the_home_of_nobody_is_a_mistake() -> None:
 
 def test_secrets_are_not_shown() -> None:
     """Neither token nor database address is in what the command or the page would print."""
-    loaded = given("[http]\ntoken = 'sesame'", {"WATCHER_DATABASE__URL": "postgresql://u:sesame@h/x"})
-    assert loaded.settings.http.token == "sesame"
+    token = "sesame-0123456789abcdef0123456789"
+    loaded = given(f"[http]\ntoken = '{token}'", {"WATCHER_DATABASE__URL": "postgresql://u:sesame@h/x"})
+    assert loaded.settings.http.token == token
     assert not [row for row in rows(loaded) if "sesame" in repr(row)]
     assert {"database.url", "http.token"} == {name for name, row in listed(loaded).items() if "(set)" in row.value}
 

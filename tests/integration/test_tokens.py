@@ -10,12 +10,23 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_door import database_in
-from watcher.errors import TokenRefused
+from watcher.errors import SettingsError, TokenRefused
 from watcher.http.local_token import token_of
+from watcher.settings import load
+from watcher.settings.tables import strong
 from watcher.store import tokens
 from watcher.store.database import Connection
 from watcher.store.duck import DuckDatabase
 from watcher.store.tokens import Caller
+
+#: Short, of few characters, with a space, not ASCII.
+WEAK = [
+    "sesame",
+    "0123456789abcdef0123456789abcde",
+    "0123456" * 9,
+    "0123456789 0123456789 0123456789",
+    "ä" + "0123456789" * 4,
+]
 
 
 @pytest.fixture
@@ -121,8 +132,37 @@ def test_the_services_own_token_is_private_and_stays(tmp_path: Path) -> None:
     """Mode 0600 from its first byte, the same at every start, made anew where the file is empty; settings win."""
     first = token_of(tmp_path)
     assert len(first) > 30 and (tmp_path / "token").stat().st_mode & 0o777 == 0o600
-    assert token_of(tmp_path) == first and token_of(tmp_path, "sesame") == "sesame"
+    assert (
+        token_of(tmp_path) == first and token_of(tmp_path, "the one from the settings") == "the one from the settings"
+    )
     (tmp_path / "token").write_text("")
     second = token_of(tmp_path)
     assert second != first and token_of(tmp_path) == second
     assert [path.name for path in tmp_path.iterdir()] == ["token"]
+
+
+def test_what_the_program_and_openssl_make_is_strong(connection: Connection) -> None:
+    """Random tokens are never refused, in whatever alphabet; the shortest is 32 hexadecimal digits."""
+    rng = random.Random(5)
+    for n in range(50):
+        assert strong(tokens.make(connection.execute, f"t{n}", "reader", None)["token"])
+    for _ in range(10_000):
+        assert strong(f"{rng.getrandbits(128):032x}")
+
+
+@pytest.mark.parametrize("token", WEAK)
+def test_a_weak_token_in_the_state_folder_is_refused(tmp_path: Path, token: str) -> None:
+    """With the file and what is accepted, without the token; the file stays as it is."""
+    (tmp_path / "token").write_text(token + "\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="32 ASCII characters or more") as refused:
+        token_of(tmp_path)
+    assert str(tmp_path / "token") in str(refused.value) and token not in str(refused.value)
+    assert (tmp_path / "token").read_text(encoding="utf-8") == token + "\n"
+
+
+@pytest.mark.parametrize("token", WEAK)
+def test_a_weak_token_in_the_settings_is_refused(token: str) -> None:
+    """With the file or variable and what is accepted, without the token."""
+    with pytest.raises(SettingsError, match=r"WATCHER_HTTP__TOKEN: http\.token = \(not shown\).* 32 ASCII") as refused:
+        load(None, {"WATCHER_HTTP__TOKEN": token})
+    assert token not in str(refused.value)

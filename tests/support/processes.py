@@ -38,7 +38,6 @@ class Place:
             "WATCHER_PATHS__SESSIONS": str(self.sessions),
             "WATCHER_PATHS__STATE": str(self.state),
             "WATCHER_HTTP__PORT": "0",
-            "WATCHER_HTTP__ANSWERS_STAND": "0s",  # what is asked for is as it is now
             "WATCHER_PROCESSORS__USAGE__QUIET": "200ms",
             "WATCHER_PROCESSORS__ERRORS__QUIET": "200ms",
             "WATCHER_PROCESSORS__VERIFICATION__QUIET": "200ms",
@@ -80,7 +79,7 @@ class Place:
         """What the running service's API answers; nothing while it cannot."""
         try:
             token = (self.state / "token").read_text().strip()
-            headers = {"Authorization": f"Bearer {token}", "Cache-Control": "no-cache"}
+            headers = {"Authorization": f"Bearer {token}"}
             request = urllib.request.Request(f"{self._url()}{path}", headers=headers)
             with urllib.request.urlopen(request, timeout=10) as answer:
                 found: dict[str, Any] = json.load(answer)

@@ -19,7 +19,7 @@ from watcher.http.facts import tell
 from watcher.http.serve import Server, bind, url_of
 from watcher.settings import load
 
-TOKEN = "the-operators-token"
+TOKEN = "a-token-that-the-operator-chose-themselves"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,6 @@ def served(folder: Path, **overrides: Any) -> Iterator[Served]:
         "paths.sessions": sessions,
         "paths.state": state,
         "http.port": 0,
-        "http.answers_stand": "0s",  # what is asked for is as it is now
         "health.min_free_disk": "1KB",
         "collector.sources": [f"{folder}/home/*/.claude/projects/**/*.jsonl"],
         **{f"processors.{name}.quiet": "50ms" for name in ("usage", "errors", "verification")},

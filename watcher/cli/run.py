@@ -35,12 +35,12 @@ def run(loaded: Loaded, file: SettingsFile) -> int:
     url = None
     if settings.http.enabled:
         try:
+            token = token_of(settings.paths.state, settings.http.token)
             listener = bind(settings.http.host, settings.http.port)
         except SettingsError:
             service.core.stop()
             raise
         url = url_of(listener)
-        token = token_of(settings.paths.state, settings.http.token)
         server = Server(build(service, token), listener)
     if not settings.paths.sessions.is_dir():
         log.warning("there is no such folder yet; name another with --sessions", sessions=str(settings.paths.sessions))

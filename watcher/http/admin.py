@@ -25,7 +25,7 @@ from watcher.store import legacy, tokens
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
     routes = APIRouter(prefix="/api/admin", tags=["admin"])
-    refused = problems(400, 401, 403, 429)
+    refused = problems(400, 401, 403)
     core = service.core
 
     def run(request: Request, name: str, work: Work | None = None) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from starlette.routing import Match
 
 from watcher.daemon import LiveService
 from watcher.http import admin, knowledge, metrics, pages, reports, sessions, uploads
-from watcher.http.again import Again
 from watcher.http.audit import Audited
 from watcher.http.auth import Doorkeeper
 from watcher.http.guard import Gate
@@ -41,7 +40,7 @@ def build(service: LiveService, token: str) -> FastAPI:
     for part in (reports, sessions, knowledge, admin, uploads, metrics):
         app.include_router(part.router(service, keeper))
 
-    @app.get("/api/openapi.json", tags=["reports"], responses=problems(400, 401, 429))
+    @app.get("/api/openapi.json", tags=["reports"], responses=problems(400, 401))
     def openapi(caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
         """This description."""
         return described(app)
@@ -54,9 +53,7 @@ def build(service: LiveService, token: str) -> FastAPI:
 
     host = service.core.settings.http
     app.add_middleware(Audited, ledger=service.core.ledger)
-    if host.answers_stand:
-        app.add_middleware(Again, longest=float(host.answers_stand))
-    app.add_middleware(Gate, names=[host.host, *host.names], guesses=keeper.guesses)
+    app.add_middleware(Gate, names=[host.host, *host.names])
     pages.install(app, service, keeper)  # last: what its middleware says is said of every answer
     return app
 

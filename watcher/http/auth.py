@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
-import time
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 
 from fastapi import HTTPException, Request
-from starlette.requests import HTTPConnection
 
-from watcher.http.guesses import Guesses
+from watcher.logs import Log
 from watcher.store import tokens
 from watcher.store.sql import Query
 from watcher.store.tokens import Caller, Role
+
+log = Log()
 
 #: What reads much of the database is answered so many at a time: the other cores are for those who write it.
 READING_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)
@@ -27,25 +29,28 @@ def bearer(headers: Mapping[str, str]) -> str | None:
     return given.strip() or None if scheme.lower() == "bearer" else None
 
 
-def address_of(request: HTTPConnection) -> str:
-    """Where a request comes from."""
-    return request.client.host if request.client else ""
+@dataclass(slots=True)
+class Refused:
+    """Requests without a known token, since the start."""
+
+    #: Without any token.
+    missing: int = 0
+    wrong: int = 0
 
 
 class Doorkeeper:
     """Knows the service's own token and those that were made by command."""
 
     def __init__(self, token: str, query: Query) -> None:
-        self.guesses = Guesses()
+        self.refused = Refused()
+        self._lock = threading.Lock()
         self._token = token.encode()
         self._query = query
         self._reading = asyncio.Semaphore(READING_AT_ONCE)
 
-    async def in_turn(self, request: Request) -> AsyncIterator[None]:
+    async def in_turn(self) -> AsyncIterator[None]:
         """Wait until fewer others read much; who waits holds no thread, so that all else is answered meanwhile."""
-        began = time.monotonic()
         async with self._reading:
-            request.state.waited = time.monotonic() - began
             yield
 
     def known(self, request: Request) -> Caller:
@@ -57,11 +62,19 @@ class Doorkeeper:
         given = bearer(request.headers)
         found = self.who(given) if given is not None else None
         if given is None or found is None:
-            self.guesses.wrong(address_of(request), given)
+            self.refuse(request, missing=given is None)
             raise HTTPException(401, "a bearer token is needed: see state/token", {"WWW-Authenticate": "Bearer"})
-        self.guesses.right(address_of(request), given)
         request.state.caller = found
         return found
+
+    def refuse(self, request: Request, missing: bool) -> None:
+        """Count a request without a known token; a wrong one is logged with the address that it came from."""
+        with self._lock:
+            if missing:
+                self.refused.missing += 1
+                return
+            self.refused.wrong += 1
+        log.warning("a token was refused", client=request.client.host if request.client else "", path=request.url.path)
 
     def reader(self, request: Request) -> Caller:
         """Somebody who may see everything.

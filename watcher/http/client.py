@@ -49,7 +49,6 @@ class Client:
                 "Content-Type": "application/json",
                 "Authorization": f"Bearer {self._token}",
                 "Accept": "application/json",
-                "Cache-Control": "no-cache",  # whoever types a command wants to know what is now
             },
         )
         try:

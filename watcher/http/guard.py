@@ -20,15 +20,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from watcher.http.auth import address_of, bearer
-from watcher.http.guesses import Guesses
-
 #: The longest path with its query, and the longest headers together, in bytes.
 LONGEST_TARGET, LONGEST_HEADERS = 48_000, 32_000
 #: The longest body, in bytes, where an endpoint takes no more.
 LONGEST_BODY = 1_000_000
-#: Where nobody looks at tokens.
-OPEN = "/api/health"
 #: Where bodies are bounded by their own endpoint.
 UPLOADS = "/api/upload/"
 #: Where a body is a whole knowledge base, and may be this long.
@@ -57,8 +52,8 @@ class Refusal(Exception):
 class Gate:
     """The application, for requests that are meant for it."""
 
-    def __init__(self, app: ASGIApp, names: Sequence[str], guesses: Guesses) -> None:
-        self._app, self._guesses = app, guesses
+    def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
+        self._app = app
         self._names = frozenset(name.lower() for name in ("localhost", *names))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +83,6 @@ class Gate:
         try:
             self._must_be_meant(request)
             _must_be_small(request, body.longest)
-            await self._must_wait(request)
         except Refusal as refusal:
             await refusal.answer(scope, receive, guarded)
             return
@@ -119,16 +113,6 @@ class Gate:
             known = page.scheme in ("http", "https") and bool(page.netloc)
             return known and (page.netloc.lower() == host.lower() or _name(page.netloc) in self._names - {"localhost"})
         return False
-
-    async def _must_wait(self, request: HTTPConnection) -> None:
-        token = bearer(request.headers)
-        if token is None or request.scope["path"] == OPEN:
-            return
-        seconds = self._guesses.wait(address_of(request), token)
-        if seconds is None:
-            raise Refusal(429, "too many wrong tokens from your address; try again later", {"Retry-After": "5"})
-        if seconds:
-            await asyncio.sleep(seconds)
 
 
 class _Body:

@@ -92,7 +92,7 @@ def _edit(
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
     routes = APIRouter(prefix="/api/knowledge", tags=["knowledge"])
-    known, refused = problems(400, 401, 429), problems(400, 401, 403, 429)
+    known, refused = problems(400, 401), problems(400, 401, 403)
     served = {**refused, 400: {**refused[400], "model": answers.KnowledgeProblem}}
     reader = [Depends(keeper.reader)]
     core = service.core

@@ -6,16 +6,28 @@ import os
 import secrets
 from pathlib import Path
 
+from watcher.errors import SettingsError
+from watcher.settings.tables import strong
+
 
 def token_of(state: Path, configured: str = "") -> str:
-    """The token in force: the configured one, else the one in ``state/token``, made if need be (mode 0600)."""
+    """The token in force: the configured one, else the one in ``state/token``, made if need be (mode 0600).
+
+    Raises:
+        SettingsError: the file holds one that could be guessed.
+    """
     if configured:
         return configured
     path = state / "token"
     try:
-        return path.read_text(encoding="ascii").strip() or _make(path)
+        found = path.read_text(encoding="utf-8", errors="replace").strip()
+        return strong(found) if found else _make(path)
     except FileNotFoundError:
         return _make(path)
+    except ValueError as error:
+        raise SettingsError(
+            f"{path}: the token is weak: accepted is {error}; remove the file to have one made"
+        ) from None
 
 
 def _make(path: Path) -> str:

@@ -55,7 +55,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         "/metrics",
         dependencies=[Depends(keeper.reader)],
         response_class=Response,
-        responses={200: _TEXT, **problems(400, 401, 403, 429)},
+        responses={200: _TEXT, **problems(400, 401, 403)},
     )
     def metrics(request: Request) -> Response:
         """What Prometheus scrapes: in its own text format, or as OpenMetrics where `Accept` asks for that."""
@@ -93,8 +93,7 @@ class Live(Collector):
             ("job_name",),
             [((name,), running.get(name, 0.0)) for name in core.jobs.names()],
         )
-        signs = self._keeper.guesses.counts
-        refused = signs.missing + signs.wrong + signs.turned_away
+        refused = self._keeper.refused.missing + self._keeper.refused.wrong
         yield _counter("failed_sign_ins", "Requests without a known token.", (), [((), refused)])
         yield from _health(self._service)
 

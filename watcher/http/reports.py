@@ -44,7 +44,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["reports"])
     reader = [Depends(keeper.reader)]
     in_turn = [Depends(keeper.known), Depends(keeper.in_turn, scope="function")]
-    refused = problems(400, 401, 403, 429)
+    refused = problems(400, 401, 403)
     refused_or_none = {**refused, **problems(404)}
     core = service.core
 
@@ -57,14 +57,14 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         return only or user
 
     def told() -> dict[str, Any]:
-        return {**standing(service), "sign_ins": asdict(keeper.guesses.counts)}
+        return {**standing(service), "sign_ins": asdict(keeper.refused)}
 
     @routes.get("/health", response_model=schemas.Health, responses=problems(400))
     def health() -> dict[str, str]:
         """Whether the service is well; open to everybody."""
         return {"status": str(service.health()["status"])}
 
-    @routes.get("/whoami", response_model=schemas.Whoami, responses=problems(400, 401, 429))
+    @routes.get("/whoami", response_model=schemas.Whoami, responses=problems(400, 401))
     def whoami(caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
         """Whose token this is, and what it may do."""
         return {"name": caller.name, "role": caller.role, "username": caller.username}

@@ -39,7 +39,6 @@ _MEANT = {
     409: "It is under way already.",
     413: "More than is taken.",
     415: "An encoding that is not taken.",
-    429: "Too many wrong tokens from this address; later again.",
     500: "It failed; the audit has the same sentence.",
     503: "The sessions folder is not there, or no transcripts are taken into it.",
     507: "The disk is full; nothing was changed.",
@@ -96,8 +95,6 @@ class SignIns(Answer):
 
     missing: int
     wrong: int
-    slowed: int
-    turned_away: int
 
 
 class Standing(Answer):

@@ -45,7 +45,7 @@ def _not_older() -> bool:
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
     routes = APIRouter(prefix="/api/sessions", tags=["sessions"])
-    refused = problems(400, 401, 403, 429)
+    refused = problems(400, 401, 403)
     core = service.core
 
     @routes.get("", response_model=schemas.Sessions, responses=refused)

@@ -89,7 +89,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         responses={
             201: {"model": Uploaded, "description": "It was not there before."},
             409: {"model": OffsetProblem, "description": "It does not go on from what is there."},
-            **problems(400, 401, 403, 408, 413, 415, 422, 429, 503, 507),
+            **problems(400, 401, 403, 408, 413, 415, 422, 503, 507),
         },
         openapi_extra=_BODY,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +28,20 @@ def _name_users(sources: list[str]) -> list[str]:
 
 #: Patterns of files in people's homes.
 Sources = Annotated[list[str], AfterValidator(_name_users)]
+
+
+def strong(token: str) -> str:
+    """A bearer token that an operator chose, as it is.
+
+    Raises:
+        ValueError: it could be guessed; what is accepted.
+    """
+    # 32 hexadecimal digits are 128 bits, and of 10 million random ones not one has fewer than 8 different digits.
+    if not re.fullmatch("[!-~]{32,}", token) or len(set(token)) < 8:
+        raise ValueError(
+            "32 ASCII characters or more without spaces, 8 of them different, such as openssl rand -hex 32 prints"
+        )
+    return token
 
 
 class _Table(BaseModel):
@@ -210,15 +225,11 @@ class Http(_Table):
     enabled: bool = Field(True, description="Whether the service answers; other commands need it while it runs.")
     host: str = Field("127.0.0.1", description="The address it listens on.")
     port: int = Field(8750, ge=0, le=65535, description="The port; 0 takes a free one.")
-    token: str = Field("", description="The bearer token; empty: one is made in the state folder.")
+    token: Annotated[str, AfterValidator(lambda token: token and strong(token))] = Field(
+        "", description="The bearer token, at least 32 characters; empty: one is made in the state folder."
+    )
     names: list[str] = Field(
         [], description="Names it is asked for by, beside localhost and addresses; behind a proxy the public one."
-    )
-    answers_stand: Seconds = Field(
-        Seconds(60),
-        ge=0,
-        description="An answer is given again to who asks the same, for 100 times as long as it took to make and at "
-        "most for so long, unless somebody changes something. 0s: each is made anew.",
     )
     max_upload: Bytes = Field(Bytes(500_000_000), gt=0, description="How large a transcript that is sent may be.")
 

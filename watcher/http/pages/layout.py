@@ -147,8 +147,6 @@ class Frame:
         notes: list[str] = []
         if visitor is not None and REFRESHING not in request.headers:
             notes, visitor.visit.notes = visitor.visit.notes, []
-        if notes:
-            request.state.once = True
         path = request.url.path
         here = max((p.address for p in places if path == p.address or path.startswith(f"{p.address}/")), default="")
         text = self._pages.get_template(template).render(

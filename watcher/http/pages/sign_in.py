@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from watcher.http.auth import address_of
 from watcher.http.login_sessions import COOKIE, LASTS
 from watcher.http.pages.forms import SignInNeeded, fields, must_be_from_here, must_be_of
 from watcher.http.pages.layout import Frame, inside
-from watcher.logs import Log
 
-log = Log()
-
-TOO_MANY = "Too many wrong tokens came from your address. Try again in a while."
 UNKNOWN = "This token is not known, or was revoked."
 
 
@@ -37,17 +30,10 @@ def router(frame: Frame) -> APIRouter:
     def _sign_in(request: Request, given: dict[str, str] = Depends(fields)) -> Response:
         must_be_from_here(request)
         wanted = inside(given.get("next", "/"))
-        address, token, guesses = address_of(request), given.get("token", "").strip(), frame.keeper.guesses
-        seconds = guesses.wait(address, token)
-        if seconds is None:
-            return ask(request, wanted, TOO_MANY, 429)
-        time.sleep(seconds)
-        value = frame.visits.begin(token)
+        value = frame.visits.begin(given.get("token", "").strip())
         if value is None:
-            guesses.wrong(address, token)
-            log.warning("a token was refused at the sign-in page", client=address)
+            frame.keeper.refuse(request, missing=False)
             return ask(request, wanted, UNKNOWN, 401)
-        guesses.right(address, token)
         # Whoever was signed in here before is not any more.
         frame.visits.end(request.cookies.get(COOKIE))
         response = RedirectResponse(wanted, 303)
