@@ -24,7 +24,7 @@ from processors.redaction import redact
 from processors.text_features import folded
 from processors.transcript import clean
 from processors.verification.candidates import Candidate, Extractor, stands
-from processors.verification.carry import Memory, without_secrets
+from processors.verification.carry import Carry, without_secrets
 from processors.verification.turns import Turn, TurnReader
 from processors.verification.window import next_window
 
@@ -127,7 +127,7 @@ class Verification:
         """See `processors.contract.Processor.extract`."""
         if not work.settings.mines(work.session.username):
             return Extraction()
-        memory = Memory(work.carry)
+        memory = Carry(work.carry)
         reader = TurnReader(memory.queued, memory.version)
         window = next_window(work.lines, work.start, reader, work.settings.window_chars)
         extractor = self._extractor or _chosen(work)

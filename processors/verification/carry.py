@@ -20,7 +20,7 @@ LONGEST_VERSION = 40
 MOST_TAKEN = 400
 
 
-class Memory:
+class Carry:
     """The carry of a session, unpacked."""
 
     def __init__(self, carry: Mapping[str, Any]) -> None:

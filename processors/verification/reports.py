@@ -18,7 +18,7 @@ _LONGEST = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ShownTurn:
     """A turn, cut and without secrets."""
 
     human: bool
@@ -27,7 +27,7 @@ class Said:
     meant: bool
 
 
-def around(lines: Iterable[bytes], turn_id: str) -> list[Said]:
+def around(lines: Iterable[bytes], turn_id: str) -> list[ShownTurn]:
     """The turns around the one of that name, it among them; none where no line has it."""
     name = turn_id.encode()
     near: deque[bytes] = deque(maxlen=_NEAR)
@@ -51,8 +51,8 @@ def _turns(lines: Iterable[bytes]) -> list[Turn]:
     return [turn for line in lines for turn in reader.take(line, utf8=False)[0]]
 
 
-def _after(lines: Iterable[bytes]) -> list[Said]:
-    found: list[Said] = []
+def _after(lines: Iterable[bytes]) -> list[ShownTurn]:
+    found: list[ShownTurn] = []
     for _, line in zip(range(_NEAR), lines, strict=False):
         if len(line) <= _LONGEST:
             found += [_said(turn) for turn in _turns([line])]
@@ -61,5 +61,5 @@ def _after(lines: Iterable[bytes]) -> list[Said]:
     return found[:AFTER]
 
 
-def _said(turn: Turn, meant: bool = False) -> Said:
-    return Said(turn.human, as_context(turn).text, meant)
+def _said(turn: Turn, meant: bool = False) -> ShownTurn:
+    return ShownTurn(turn.human, as_context(turn).text, meant)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from watcher.errors import NoFolder, NoRoom, OffsetMismatch, PathRefused, TooLong
-from watcher.http.upload_store import DEEPEST, LONGEST_NAME, LONGEST_PATH, Taken, Uploads, parts_of
+from watcher.http.upload_store import DEEPEST, LONGEST_NAME, LONGEST_PATH, ReceivedUpload, Uploads, parts_of
 from watcher.transcripts.sessions import Tree
 
 
@@ -29,7 +29,7 @@ def uploads(root: Path) -> Uploads:
     return Uploads(Tree(root, "users"), 1000)
 
 
-def take(uploads: Uploads, path: str, body: bytes, offset: int | None = None) -> Taken:
+def take(uploads: Uploads, path: str, body: bytes, offset: int | None = None) -> ReceivedUpload:
     return uploads.take(parts_of(path.encode()), io.BytesIO(body), len(body), offset)
 
 
@@ -129,16 +129,16 @@ def test_a_path_that_is_too_long_is_refused(path: str) -> None:
 
 def test_whole_appended_and_the_same_again(uploads: Uploads, root: Path) -> None:
     """Each is what the file then holds; to repeat any of it changes nothing."""
-    assert take(uploads, "ann/p/a.jsonl", b"one\n") == Taken(4, made=True, changed=True)
+    assert take(uploads, "ann/p/a.jsonl", b"one\n") == ReceivedUpload(4, made=True, changed=True)
     before = (root / "ann/p/a.jsonl").stat()
-    assert take(uploads, "ann/p/a.jsonl", b"one\n") == Taken(4, made=False, changed=False)
-    assert take(uploads, "ann/p/a.jsonl", b"one\n", 0) == Taken(4, made=False, changed=False)
+    assert take(uploads, "ann/p/a.jsonl", b"one\n") == ReceivedUpload(4, made=False, changed=False)
+    assert take(uploads, "ann/p/a.jsonl", b"one\n", 0) == ReceivedUpload(4, made=False, changed=False)
     assert (root / "ann/p/a.jsonl").stat() == before
-    assert take(uploads, "ann/p/a.jsonl", b"two\n", 4) == Taken(8, made=False, changed=True)
-    assert take(uploads, "ann/p/a.jsonl", b"two\n", 4) == Taken(8, made=False, changed=False)
-    assert take(uploads, "ann/p/a.jsonl", b"two\nthree\n", 4) == Taken(14, made=False, changed=True)
+    assert take(uploads, "ann/p/a.jsonl", b"two\n", 4) == ReceivedUpload(8, made=False, changed=True)
+    assert take(uploads, "ann/p/a.jsonl", b"two\n", 4) == ReceivedUpload(8, made=False, changed=False)
+    assert take(uploads, "ann/p/a.jsonl", b"two\nthree\n", 4) == ReceivedUpload(14, made=False, changed=True)
     assert (root / "ann/p/a.jsonl").stat().st_ino == before.st_ino
-    assert take(uploads, "ann/p/a.jsonl", b"anew\n") == Taken(5, made=False, changed=True)
+    assert take(uploads, "ann/p/a.jsonl", b"anew\n") == ReceivedUpload(5, made=False, changed=True)
     assert below(root) == {"ann/p/a.jsonl": b"anew\n"}
     assert stat.S_IMODE((root / "ann/p").stat().st_mode) & 0o027 == 0
     held = uploads.held(("ann", "p", "a.jsonl"))

@@ -16,7 +16,7 @@ from watcher.http.auth import Doorkeeper
 from watcher.http.client import SENTENCE
 from watcher.http.params import PLAIN, Name, OptionalName
 from watcher.http.schemas import problems
-from watcher.http.schemas_collector import CollectorRun
+from watcher.http.schemas_collector import CollectorRunOut
 from watcher.jobs import housekeeping
 from watcher.jobs.runner import Work
 from watcher.store import legacy, tokens
@@ -45,7 +45,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/run-session-processor",
         dependencies=[Depends(keeper.admin("run_session_processor"))],
-        response_model=schemas.ProcessorRun,
+        response_model=schemas.ProcessorRunOut,
         responses={**refused, **problems(409, 500)},
     )
     def run_session_processor(
@@ -62,7 +62,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/run-session-collector",
         dependencies=[Depends(keeper.admin("run_session_collector"))],
-        response_model=CollectorRun,
+        response_model=CollectorRunOut,
         responses={**refused, **problems(409, 500)},
     )
     def run_session_collector(
@@ -77,7 +77,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/run-corporate-memory",
         dependencies=[Depends(keeper.admin("run_corporate_memory"))],
-        response_model=schemas.NotesRun,
+        response_model=schemas.NotesRunOut,
         responses={**refused, **problems(409, 500)},
     )
     def run_corporate_memory(request: Request) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/run-job",
         dependencies=[Depends(keeper.admin("run_job"))],
-        response_model=schemas.JobRun,
+        response_model=schemas.JobRunOut,
         responses={**refused, **problems(409, 500)},
     )
     def run_job(request: Request, name: Name) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/backup",
         dependencies=[Depends(keeper.admin("backup"))],
-        response_model=schemas.Backup,
+        response_model=schemas.BackupOut,
         responses={**refused, **problems(500)},
     )
     def backup(request: Request) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/import-legacy",
         dependencies=[Depends(keeper.admin("import_legacy"))],
-        response_model=schemas.TakenIn,
+        response_model=schemas.TakenInOut,
         responses={**refused, **problems(500)},
     )
     def import_legacy(
@@ -130,7 +130,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.get(
         "/tokens",
         dependencies=[Depends(keeper.admin("tokens_list"))],
-        response_model=schemas.Tokens,
+        response_model=schemas.TokensOut,
         responses=refused,
     )
     def tokens_list() -> dict[str, Any]:
@@ -140,7 +140,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/tokens",
         dependencies=[Depends(keeper.admin("tokens_make"))],
-        response_model=schemas.NewToken,
+        response_model=schemas.NewTokenOut,
         responses=refused,
     )
     def tokens_make(
@@ -159,7 +159,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/tokens/revoke",
         dependencies=[Depends(keeper.admin("tokens_revoke"))],
-        response_model=schemas.Token,
+        response_model=schemas.TokenOut,
         responses={**refused, **problems(404)},
     )
     def tokens_revoke(request: Request, which: Name) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from watcher.daemon import LiveService
-from watcher.http import admin, knowledge, metrics, pages, reports, sessions, uploads
+from watcher.http import admin, knowledge_routes, metrics, pages, reports, session_routes, uploads
 from watcher.http.audit import Audited
 from watcher.http.auth import Doorkeeper
-from watcher.http.guard import Gate
+from watcher.http.guard import RequestGate
 from watcher.http.schemas import problems
 from watcher.store.tokens import Caller
 
@@ -37,7 +37,7 @@ def build(service: LiveService, token: str) -> FastAPI:
         separate_input_output_schemas=False,
     )
     keeper = Doorkeeper(token, service.core.query)
-    for part in (reports, sessions, knowledge, admin, uploads, metrics):
+    for part in (reports, session_routes, knowledge_routes, admin, uploads, metrics):
         app.include_router(part.router(service, keeper))
 
     @app.get("/api/openapi.json", tags=["reports"], responses=problems(400, 401))
@@ -53,7 +53,7 @@ def build(service: LiveService, token: str) -> FastAPI:
 
     host = service.core.settings.http
     app.add_middleware(Audited, ledger=service.core.ledger)
-    app.add_middleware(Gate, names=[host.host, *host.names])
+    app.add_middleware(RequestGate, names=[host.host, *host.names])
     pages.install(app, service, keeper)  # last: what its middleware says is said of every answer
     return app
 

@@ -49,7 +49,7 @@ class Refusal(Exception):
         self.answer = JSONResponse({"detail": detail}, status, headers)
 
 
-class Gate:
+class RequestGate:
     """The application, for requests that are meant for it."""
 
     def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:

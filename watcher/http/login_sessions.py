@@ -19,7 +19,7 @@ MOST = 1000
 
 
 @dataclass(slots=True)
-class Visit:
+class LoginSession:
     """Somebody who has signed in. Kept in memory only."""
 
     token: str
@@ -39,14 +39,14 @@ class Visits:
         self._clock = clock
         self._lock = threading.Lock()
         #: By the digest of the cookie's value: what is compared tells nothing about it.
-        self._visits: dict[str, Visit] = {}
+        self._visits: dict[str, LoginSession] = {}
 
     def begin(self, token: str) -> str | None:
         """The value of the cookie for a new visit; None if the token is nobody's."""
         if self._who(token) is None:
             return None
         value, now = secrets.token_urlsafe(32), self._clock()
-        visit = Visit(token, secrets.token_urlsafe(32), now + LASTS)
+        visit = LoginSession(token, secrets.token_urlsafe(32), now + LASTS)
         with self._lock:
             self._visits = {key: one for key, one in self._visits.items() if one.ends > now}
             if len(self._visits) >= MOST:
@@ -54,7 +54,7 @@ class Visits:
             self._visits[_digest(value)] = visit
         return value
 
-    def find(self, value: str | None) -> tuple[Visit, Caller] | None:
+    def find(self, value: str | None) -> tuple[LoginSession, Caller] | None:
         """The visit that a cookie stands for, and who it is; None if it has ended."""
         if value is None:
             return None

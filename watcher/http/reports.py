@@ -16,7 +16,7 @@ from watcher.http import schemas, schemas_usage
 from watcher.http.auth import NOT_THEIRS, Doorkeeper
 from watcher.http.params import Limit, Offset, OptionalName, Since, Until, Word
 from watcher.http.schemas import problems
-from watcher.http.schemas_formats import Formats
+from watcher.http.schemas_formats import FormatsOut
 from watcher.settings import rows
 from watcher.store import job_log
 from watcher.store.model_calls import spent_today
@@ -59,28 +59,28 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     def told() -> dict[str, Any]:
         return {**standing(service), "sign_ins": asdict(keeper.refused)}
 
-    @routes.get("/health", response_model=schemas.Health, responses=problems(400))
+    @routes.get("/health", response_model=schemas.HealthOut, responses=problems(400))
     def health() -> dict[str, str]:
         """Whether the service is well; open to everybody."""
         return {"status": str(service.health()["status"])}
 
-    @routes.get("/whoami", response_model=schemas.Whoami, responses=problems(400, 401))
+    @routes.get("/whoami", response_model=schemas.WhoamiOut, responses=problems(400, 401))
     def whoami(caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
         """Whose token this is, and what it may do."""
         return {"name": caller.name, "role": caller.role, "username": caller.username}
 
-    @routes.get("/health/detailed", dependencies=reader, response_model=schemas.Standing, responses=refused)
+    @routes.get("/health/detailed", dependencies=reader, response_model=schemas.StandingOut, responses=refused)
     def health_detailed() -> dict[str, Any]:
         """What is not as it should be, each with what to do about it."""
         return told()
 
-    @routes.get("/status", dependencies=reader, response_model=schemas.Status, responses=refused)
+    @routes.get("/status", dependencies=reader, response_model=schemas.StatusOut, responses=refused)
     def status() -> dict[str, Any]:
         """How every processor stands, and what failed."""
         asked = spent_today(core.settings)
         return {**gather(core.query, list(core.pipelines)), "models": asked, "service": told()}
 
-    @routes.get("/usage/formats", dependencies=in_turn, response_model=Formats, responses=refused_or_none)
+    @routes.get("/usage/formats", dependencies=in_turn, response_model=FormatsOut, responses=refused_or_none)
     def unknown_formats(
         only: str = Depends(keeper.only),
         since: Since = None,
@@ -94,7 +94,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.get(  # before the other reports, whose address has a place for any name
         "/usage/reconcile",
         dependencies=in_turn,
-        response_model=schemas_usage.Reconciliation,
+        response_model=schemas_usage.ReconciliationOut,
         responses=refused_or_none,
     )
     def usage_reconciled(
@@ -114,7 +114,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.get(
         "/usage/{report}",
         dependencies=in_turn,
-        response_model=schemas.UsageReport,
+        response_model=schemas.UsageReportOut,
         responses=refused_or_none,
     )
     def usage_report(
@@ -133,12 +133,14 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         filters = usage.Filters(since, until, theirs(only, user), model)
         return usage.as_json(usage.part(core.query, report, filters, limit, offset))
 
-    @routes.get("/jobs", dependencies=reader, response_model=schemas.Jobs, responses=refused)
+    @routes.get("/jobs", dependencies=reader, response_model=schemas.JobsOut, responses=refused)
     def jobs() -> dict[str, Any]:
         """What runs by the clock, how it last went, and when it runs next."""
         return {"jobs": service.jobs()}
 
-    @routes.get("/admin/scheduler-runs", dependencies=reader, response_model=schemas.SchedulerRuns, responses=refused)
+    @routes.get(
+        "/admin/scheduler-runs", dependencies=reader, response_model=schemas.SchedulerRunsOut, responses=refused
+    )
     def scheduler_runs(
         name: Word = "",
         outcome: Outcome = "",
@@ -155,7 +157,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         )
         return job_log.latest(core.query, chosen)
 
-    @routes.get("/settings", dependencies=reader, response_model=schemas.SettingsInForce, responses=refused)
+    @routes.get("/settings", dependencies=reader, response_model=schemas.SettingsInForceOut, responses=refused)
     def settings() -> dict[str, Any]:
         """Every setting in force; secrets are not shown."""
         return {"settings": [asdict(row) for row in rows(service.loaded)], "waiting": service.waiting_settings}

@@ -18,13 +18,13 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
 
 
-class Problem(Answer):
+class ProblemOut(Answer):
     """What was refused or failed."""
 
     detail: str = Field(description="What happened, and what to do.", examples=["a sweep or run of usage is under way"])
 
 
-class OffsetProblem(Problem):
+class OffsetProblemOut(ProblemOut):
     """An upload that does not go on from what is there."""
 
     size: int = Field(description="How many bytes are there.", examples=[4096])
@@ -47,16 +47,16 @@ _MEANT = {
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     """Refusals, for an endpoint's description; 422 is described by itself."""
-    return {code: {"model": Problem, "description": _MEANT[code]} for code in codes if code != 422}
+    return {code: {"model": ProblemOut, "description": _MEANT[code]} for code in codes if code != 422}
 
 
-class Health(Answer):
+class HealthOut(Answer):
     """How the service is, without details."""
 
     status: Literal["ok", "degraded", "unhealthy"]
 
 
-class Finding(Answer):
+class FindingOut(Answer):
     """Something that is not as it should be."""
 
     level: Literal["info", "warning", "unhealthy"]
@@ -65,7 +65,7 @@ class Finding(Answer):
     details: dict[str, Any] = Field(description="The figures in it.")
 
 
-class Tally(Answer):
+class TallyOut(Answer):
     """What became of a processor's sessions since the start."""
 
     processed: int
@@ -78,39 +78,39 @@ class Tally(Answer):
     bad_lines: int
 
 
-class Pipeline(Answer):
+class PipelineOut(Answer):
     """A processor's queue."""
 
     processor: Processor
     waiting: Number
     running: Number
     oldest_seconds: float | None = Field(description="How long the first of them has waited.")
-    since_start: Tally
+    since_start: TallyOut
     last_sweep_at: float | None = Field(description="Seconds since 1970.")
     scanned: int | None = Field(description="How many sessions that sweep saw.")
 
 
-class SignIns(Answer):
+class SignInsOut(Answer):
     """Requests that were not known, since the start."""
 
     missing: int
     wrong: int
 
 
-class Standing(Answer):
+class StandingOut(Answer):
     """How the service is, with everything that is known of it."""
 
     status: Literal["ok", "degraded", "unhealthy"]
     at: float = Field(description="Seconds since 1970.")
-    findings: list[Finding]
+    findings: list[FindingOut]
     uptime_seconds: float
     sessions: str = Field(description="The sessions folder.")
     observer: str
-    processors: list[Pipeline]
-    sign_ins: SignIns
+    processors: list[PipelineOut]
+    sign_ins: SignInsOut
 
 
-class ProcessorTotals(Answer):
+class ProcessorTotalsOut(Answer):
     """A processor's sessions by their status."""
 
     processor: Processor
@@ -124,7 +124,7 @@ class ProcessorTotals(Answer):
     last_processed_at: Instant | None
 
 
-class Troubled(Answer):
+class TroubledOut(Answer):
     """A session that failed, or has lines that cannot be read."""
 
     processor: Processor
@@ -136,7 +136,7 @@ class Troubled(Answer):
     bad_lines: Number
 
 
-class KnowledgeCounts(Answer):
+class KnowledgeCountsOut(Answer):
     """How much is known, and what waits."""
 
     items: dict[str, int] = Field(description="By status.", examples=[{"pending": 3, "approved": 12}])
@@ -146,7 +146,7 @@ class KnowledgeCounts(Answer):
     check_error: str | None = Field(description="Why not, where it was tried.")
 
 
-class ModelsToday(Answer):
+class ModelsTodayOut(Answer):
     """What was asked of models in this UTC day."""
 
     model: str = Field(examples=["anthropic:claude-haiku-4-5"])
@@ -156,17 +156,17 @@ class ModelsToday(Answer):
     max_tokens_a_day: int
 
 
-class Status(Answer):
+class StatusOut(Answer):
     """The standing of every processor."""
 
-    processors: list[ProcessorTotals]
-    troubled: list[Troubled]
-    knowledge: KnowledgeCounts
-    models: ModelsToday
-    service: Standing
+    processors: list[ProcessorTotalsOut]
+    troubled: list[TroubledOut]
+    knowledge: KnowledgeCountsOut
+    models: ModelsTodayOut
+    service: StandingOut
 
 
-class UsageReport(Answer):
+class UsageReportOut(Answer):
     """A table with its totals."""
 
     report: str = Field(examples=["daily"])
@@ -179,7 +179,7 @@ class UsageReport(Answer):
     unknown_models: list[str] = Field(description="Models without a price: their cost is missing.")
 
 
-class Run(Answer):
+class RunOut(Answer):
     """A job's run."""
 
     run_id: str
@@ -192,21 +192,21 @@ class Run(Answer):
     error: str | None
 
 
-class Job(Answer):
+class JobOut(Answer):
     """What runs by the clock or because somebody asks."""
 
     name: str = Field(examples=["health-check"])
     next_run_at: Instant | None
-    last: Run | None
+    last: RunOut | None
 
 
-class Jobs(Answer):
+class JobsOut(Answer):
     """Every job."""
 
-    jobs: list[Job]
+    jobs: list[JobOut]
 
 
-class AuditEntry(Answer):
+class AuditEntryOut(Answer):
     """Who asked for what, and what came of it."""
 
     entry_id: str
@@ -220,16 +220,16 @@ class AuditEntry(Answer):
     unhandled_error: str | None
 
 
-class SchedulerRuns(Answer):
+class SchedulerRunsOut(Answer):
     """Runs and audit entries, the latest first."""
 
-    runs: list[Run]
-    audit: list[AuditEntry]
+    runs: list[RunOut]
+    audit: list[AuditEntryOut]
     total_runs: int
     total_audit: int
 
 
-class Setting(Answer):
+class SettingOut(Answer):
     """One setting."""
 
     table: str = Field(examples=["processors.usage"])
@@ -240,14 +240,14 @@ class Setting(Answer):
     source: str = Field(examples=["default"])
 
 
-class SettingsInForce(Answer):
+class SettingsInForceOut(Answer):
     """Every setting."""
 
-    settings: list[Setting]
+    settings: list[SettingOut]
     waiting: list[str] = Field(description="Changed, and in force from the next start.")
 
 
-class SessionState(Answer):
+class SessionStateOut(Answer):
     """What a processor has of a session."""
 
     processor: Processor
@@ -264,14 +264,14 @@ class SessionState(Answer):
     next_attempt_at: Instant | None
 
 
-class Sessions(Answer):
+class SessionsOut(Answer):
     """Sessions, the latest first."""
 
     total: int = Field(description="How many there are in all.")
-    sessions: list[SessionState]
+    sessions: list[SessionStateOut]
 
 
-class Session(Answer):
+class SessionOut(Answer):
     """Everything that is known of one session."""
 
     session: SessionKey
@@ -280,7 +280,7 @@ class Session(Answer):
     processors: list[dict[str, Any]] = Field(description="The state row, and a sentence on what it means.")
 
 
-class OrderAnswer(Answer):
+class OrderAnswerOut(Answer):
     """What became of an order for one session and processor."""
 
     session: SessionKey
@@ -289,20 +289,20 @@ class OrderAnswer(Answer):
     message: str
 
 
-class OrderAnswers(Answer):
+class OrderAnswersOut(Answer):
     """What became of an order."""
 
-    answers: list[OrderAnswer]
+    answers: list[OrderAnswerOut]
 
 
-class SessionError(Answer):
+class SessionErrorOut(Answer):
     """A session that failed."""
 
     session: SessionKey
     error: str
 
 
-class RunDetails(Answer):
+class RunDetailsOut(Answer):
     """What a run did."""
 
     processor: Processor
@@ -312,31 +312,31 @@ class RunDetails(Answer):
     capped: int = Field(description="Sessions that were left for later because the time was up.", examples=[0])
     errors: int = Field(examples=[0])
     items_extracted: Number
-    errors_detail: list[SessionError] = Field(examples=[[]])
+    errors_detail: list[SessionErrorOut] = Field(examples=[[]])
 
 
-class ProcessorRun(Answer):
+class ProcessorRunOut(Answer):
     """A run that somebody asked for."""
 
     ok: bool = Field(description="Whether no session failed.")
-    details: RunDetails
+    details: RunDetailsOut
 
 
-class JobRun(Answer):
+class JobRunOut(Answer):
     """A job that somebody asked for."""
 
     name: str
     stats: dict[str, Any]
 
 
-class NotesRun(Answer):
+class NotesRunOut(Answer):
     """What was taken in of people's notes."""
 
     ok: bool = Field(description="Whether everything could be read.")
     details: dict[str, Any] = Field(examples=[{"users_scanned": 3, "files_found": 4, "items_new": 2, "errors": 0}])
 
 
-class Whoami(Answer):
+class WhoamiOut(Answer):
     """Whose token it is."""
 
     name: str = Field(examples=["anns-laptop"])
@@ -344,14 +344,14 @@ class Whoami(Answer):
     username: str | None = Field(description="Whose own it is; null: nobody's.", examples=["ann"])
 
 
-class Backup(Answer):
+class BackupOut(Answer):
     """A copy of the database."""
 
     backup: str = Field(examples=["/data/state/backups/backup-20260301T100000.duckdb"])
     bytes: int
 
 
-class TakenIn(Answer):
+class TakenInOut(Answer):
     """What came of taking in another database's rows."""
 
     found: int
@@ -359,7 +359,7 @@ class TakenIn(Answer):
     known: int
 
 
-class Token(Answer):
+class TokenOut(Answer):
     """A token, without its text."""
 
     token_id: str
@@ -370,13 +370,13 @@ class Token(Answer):
     revoked_at: Instant | None
 
 
-class Tokens(Answer):
+class TokensOut(Answer):
     """Every token that was made."""
 
-    tokens: list[Token]
+    tokens: list[TokenOut]
 
 
-class NewToken(Answer):
+class NewTokenOut(Answer):
     """A token; its text is shown now and never again."""
 
     token_id: str
@@ -386,7 +386,7 @@ class NewToken(Answer):
     token: str = Field(examples=["sw_…"])
 
 
-class Uploaded(Answer):
+class UploadedOut(Answer):
     """A transcript that was taken."""
 
     session: SessionKey

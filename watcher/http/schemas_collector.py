@@ -7,7 +7,7 @@ from pydantic import Field
 from watcher.http.schemas import Answer, Number
 
 
-class NotCollected(Answer):
+class NotCollectedOut(Answer):
     """A home or file that was refused, or could not be read or written."""
 
     user: str = Field(examples=["ann"])
@@ -15,7 +15,7 @@ class NotCollected(Answer):
     reason: str
 
 
-class CollectorDetails(Answer):
+class CollectorDetailsOut(Answer):
     """What the collector did, in all homes together."""
 
     dry_run: bool = Field(description="Whether it only told what it would do.")
@@ -28,15 +28,15 @@ class CollectorDetails(Answer):
     files_refused: int = Field(examples=[0])
     bytes_copied: Number
     errors: int = Field(description="Homes and files that could not be read or written.", examples=[0])
-    details: list[NotCollected] = Field(description="The first refusals and errors.", examples=[[]])
-    warnings: list[NotCollected] = Field(
+    details: list[NotCollectedOut] = Field(description="The first refusals and errors.", examples=[[]])
+    warnings: list[NotCollectedOut] = Field(
         description="The first settings of Claude Code that could not be used: how long it keeps transcripts there.",
         examples=[[]],
     )
 
 
-class CollectorRun(Answer):
+class CollectorRunOut(Answer):
     """What the collector copied."""
 
     ok: bool = Field(description="Whether everything could be read and written.")
-    details: CollectorDetails
+    details: CollectorDetailsOut

@@ -9,7 +9,7 @@ from pydantic import Field
 from watcher.http.schemas import Answer, Instant, Number
 
 
-class UnknownFormat(Answer):
+class UnknownFormatOut(Answer):
     """A name of the transcripts' format that this version does not know, or a model without a price."""
 
     kind: Literal["iteration", "usage_field", "type", "model", "several_requests", "subtype", "attachment", "origin"]
@@ -21,8 +21,8 @@ class UnknownFormat(Answer):
     means: str = Field(description="What may not be counted.")
 
 
-class Formats(Answer):
+class FormatsOut(Answer):
     """What is not known of the transcripts' format."""
 
-    formats: list[UnknownFormat]
+    formats: list[UnknownFormatOut]
     total: Number

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from watcher.http.schemas import Answer, Instant, Number, Problem
+from watcher.http.schemas import Answer, Instant, Number, ProblemOut
 
 Item = Annotated[str, Field(examples=["kv_0f4e7d2a8a4c"])]
 ItemStatus = Literal["pending", "approved", "mandatory", "rejected", "revoked", "expired", "superseded"]
 
 
-class KnowledgeColumns(Answer):
+class KnowledgeColumnsOut(Answer):
     """What an item says, and how it stands."""
 
     item_id: Item
@@ -39,20 +39,20 @@ class KnowledgeColumns(Answer):
     confidence: float = Field(description="From 0 to 1.", examples=[0.9])
 
 
-class ListedItem(KnowledgeColumns):
+class ListedItemOut(KnowledgeColumnsOut):
     """An item, as lists have it."""
 
     votes: int = Field(description="Votes for it less those against.")
 
 
-class KnowledgeItems(Answer):
+class KnowledgeItemsOut(Answer):
     """Items of this page, what waits for review first."""
 
-    items: list[ListedItem]
+    items: list[ListedItemOut]
     total: int = Field(description="How many there are in all; 0 beyond the last page.")
 
 
-class Evidence(Answer):
+class EvidenceOut(Answer):
     """What was said once, and proves an item."""
 
     evidence_id: str = Field(examples=["ev_0f4e7d2a8a4c4a57"])
@@ -68,7 +68,7 @@ class Evidence(Answer):
     source_gone: bool = Field(description="Whether no file holds these words any more.")
 
 
-class Decided(Answer):
+class DecidedOut(Answer):
     """An entry of an item's history."""
 
     happened_at: Instant
@@ -80,7 +80,7 @@ class Decided(Answer):
     details: str | None = Field(description="What else is to be known of it, as JSON.")
 
 
-class Related(Answer):
+class RelatedOut(Answer):
     """Another item that an item is much like, or was made from."""
 
     item_id: Item
@@ -89,7 +89,7 @@ class Related(Answer):
     title: str
 
 
-class Contradiction(Answer):
+class ContradictionOut(Answer):
     """Two items that cannot both hold; `a` is the newer one."""
 
     contradiction_id: str = Field(examples=["kc_0f4e7d2a8a4c"])
@@ -117,13 +117,13 @@ class Contradiction(Answer):
     b_status: ItemStatus
 
 
-class Contradictions(Answer):
+class ContradictionsOut(Answer):
     """Contradictions, open ones first."""
 
-    contradictions: list[Contradiction]
+    contradictions: list[ContradictionOut]
 
 
-class Vote(Answer):
+class VoteOut(Answer):
     """Whether somebody says that an item is right."""
 
     username: str = Field(examples=["ann"])
@@ -131,20 +131,20 @@ class Vote(Answer):
     voted_at: Instant
 
 
-class KnowledgeItem(KnowledgeColumns):
+class KnowledgeItemOut(KnowledgeColumnsOut):
     """Everything about one item."""
 
     text: str = Field(description="What agents read.")
     digest: str = Field(description="Of that text: `seen`, for a decision about it.")
     warnings: list[str] = Field(description="What in it reads like an instruction to an agent.", examples=[[]])
-    evidence: list[Evidence]
-    history: list[Decided]
-    relations: list[Related]
-    contradictions: list[Contradiction]
-    votes: list[Vote]
+    evidence: list[EvidenceOut]
+    history: list[DecidedOut]
+    relations: list[RelatedOut]
+    contradictions: list[ContradictionOut]
+    votes: list[VoteOut]
 
 
-class BundledItem(Answer):
+class BundledItemOut(Answer):
     """An item as agents are given it."""
 
     item_id: Item
@@ -155,15 +155,15 @@ class BundledItem(Answer):
     confidence: float = Field(examples=[0.9])
 
 
-class Bundle(Answer):
+class BundleOut(Answer):
     """What agents are given."""
 
-    items: list[BundledItem]
+    items: list[BundledItemOut]
     tokens: int = Field(description="How many it takes of an agent's context, about.", examples=[120])
     left_out: int = Field(description="Approved items for which there was no room.", examples=[0])
 
 
-class ExportedEvidence(Answer):
+class ExportedEvidenceOut(Answer):
     """What was said once, in an export."""
 
     username: str = Field(examples=["ann"])
@@ -175,7 +175,7 @@ class ExportedEvidence(Answer):
     user_quote: str
 
 
-class ExportedItem(Answer):
+class ExportedItemOut(Answer):
     """An item, in an export."""
 
     title: str = Field(examples=["VAT on books"])
@@ -187,14 +187,14 @@ class ExportedItem(Answer):
     valid_from: Instant | None
     valid_until: Instant | None
     created_at: Instant
-    evidence: list[ExportedEvidence]
+    evidence: list[ExportedEvidenceOut]
 
 
-class Exported(Answer):
+class ExportedOut(Answer):
     """The knowledge base, to keep or to bring elsewhere."""
 
     format: Literal["session-watcher-knowledge/1"]
-    items: list[ExportedItem]
+    items: list[ExportedItemOut]
 
 
 #: What an import has to have; what else an export holds may be missing.
@@ -214,20 +214,20 @@ IMPORTED_FILE: dict[str, Any] = {
 }
 
 
-class Unread(Answer):
+class UnreadOut(Answer):
     """A text that should be looked at twice before agents are given it."""
 
     text: str = Field(description="What agents would read.")
     warnings: list[str] = Field(description="What it looks like.", examples=[["it holds a link"]])
 
 
-class KnowledgeProblem(Problem):
+class KnowledgeProblemOut(ProblemOut):
     """What was refused; with `unread`, until that is `confirmed`."""
 
-    unread: list[Unread] | SkipJsonSchema[None] = Field(None, description="What nobody has confirmed to have read.")
+    unread: list[UnreadOut] | SkipJsonSchema[None] = Field(None, description="What nobody has confirmed to have read.")
 
 
-class Imported(Answer):
+class ImportedOut(Answer):
     """What became of an export's items."""
 
     added: int

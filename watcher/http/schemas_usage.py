@@ -11,7 +11,7 @@ from watcher.http.schemas import Answer
 By = Literal["sessions", "users", "days", "models"]
 
 
-class Reconciled(Answer):
+class ReconciledOut(Answer):
     """Sums over the sessions in which it is known what the client spent."""
 
     sessions: int = Field(description="How many they are.", examples=[12])
@@ -39,7 +39,7 @@ class Reconciled(Answer):
     unexplained_cost_usd: float
 
 
-class Apart(Answer):
+class ApartOut(Answer):
     """Sessions that are in no sum, since it is not known what the client spent in them."""
 
     reason: Literal["no statement", "parent unknown", "parent not stated"]
@@ -47,7 +47,7 @@ class Apart(Answer):
     cost_usd: float = Field(description="What is counted in them.")
 
 
-class Reconciliation(Answer):
+class ReconciliationOut(Answer):
     """What is counted beside what clients state, with totals."""
 
     report: Literal["reconcile"]
@@ -57,9 +57,9 @@ class Reconciliation(Answer):
         description="Of this page; a value a column. Days in their order, all else with what is explained least first.",
         examples=[[["ann", 4, 3.2, 0.4]]],
     )
-    totals: Reconciled = Field(description="Over all rows, not those of the page alone, but those with a reason.")
+    totals: ReconciledOut = Field(description="Over all rows, not those of the page alone, but those with a reason.")
     total_rows: int = Field(description="How many rows there are.", examples=[31])
-    apart: list[Apart] = Field(
+    apart: list[ApartOut] = Field(
         description="What is in no sum; sessions without a statement by the days of their calls."
     )
     unknown_models: list[str] = Field(description="Models without a price: their cost is missing in what is counted.")

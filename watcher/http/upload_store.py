@@ -64,7 +64,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ReceivedUpload:
     """What became of an upload."""
 
     #: The transcript's size now, in bytes.
@@ -100,7 +100,7 @@ class Uploads:
         except FileNotFoundError:
             return None
 
-    def take(self, parts: Sequence[str], body: BinaryIO, length: int, offset: int | None) -> Taken:
+    def take(self, parts: Sequence[str], body: BinaryIO, length: int, offset: int | None) -> ReceivedUpload:
         """Put a transcript in its place whole (``offset`` None), or what follows its first ``offset`` bytes.
 
         What is there already is not written again: to send the same once more changes nothing.
@@ -181,13 +181,13 @@ def _opened(folder: int, name: str, flags: int) -> Iterator[int]:
         os.close(file)
 
 
-def _append(file: int, body: BinaryIO, length: int, offset: int, longest: int) -> Taken:
+def _append(file: int, body: BinaryIO, length: int, offset: int, longest: int) -> ReceivedUpload:
     size = os.fstat(file).st_size
     known = min(size - offset, length)
     if known < 0 or not _same(file, offset, body, known):
         raise OffsetMismatch(size)
     if known == length:
-        return Taken(size, made=False, changed=False)
+        return ReceivedUpload(size, made=False, changed=False)
     if offset + length > longest:
         raise TooLong(longest)
     body.seek(known)
@@ -197,13 +197,13 @@ def _append(file: int, body: BinaryIO, length: int, offset: int, longest: int) -
     except OSError:
         os.ftruncate(file, size)  # not half of it
         raise
-    return Taken(offset + length, made=False, changed=True)
+    return ReceivedUpload(offset + length, made=False, changed=True)
 
 
-def _replace(folder: int, name: str, body: BinaryIO, length: int, there: int | None = None) -> Taken:
+def _replace(folder: int, name: str, body: BinaryIO, length: int, there: int | None = None) -> ReceivedUpload:
     """A whole transcript takes its place at once, under a name that is nobody's session until then."""
     if there is not None and os.fstat(there).st_size == length and _same(there, 0, body, length):
-        return Taken(length, made=False, changed=False)
+        return ReceivedUpload(length, made=False, changed=False)
     # Always the same one: what a crash leaves behind goes with the next upload.
     part = f".{hashlib.sha256(name.encode()).hexdigest()[:24]}.part"
     with suppress(FileNotFoundError):
@@ -222,7 +222,7 @@ def _replace(folder: int, name: str, body: BinaryIO, length: int, there: int | N
             os.unlink(part, dir_fd=folder)
         raise
     os.fsync(folder)
-    return Taken(length, made=there is None, changed=True)
+    return ReceivedUpload(length, made=there is None, changed=True)
 
 
 def _digest(file: int, size: int) -> bytes:

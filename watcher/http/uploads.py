@@ -17,7 +17,7 @@ from watcher.errors import NoFolder, NoRoom, OffsetMismatch, PathRefused, TooLon
 from watcher.http.auth import NOT_THEIRS, Doorkeeper
 from watcher.http.body import receive
 from watcher.http.guard import UPLOADS
-from watcher.http.schemas import OffsetProblem, Uploaded, problems
+from watcher.http.schemas import OffsetProblemOut, UploadedOut, problems
 from watcher.http.upload_store import Uploads, parts_of
 from watcher.store.tokens import Caller
 from watcher.transcripts.sessions import key_of
@@ -85,10 +85,10 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
 
     @routes.put(
         "/upload/{path:path}",
-        response_model=Uploaded,
+        response_model=UploadedOut,
         responses={
-            201: {"model": Uploaded, "description": "It was not there before."},
-            409: {"model": OffsetProblem, "description": "It does not go on from what is there."},
+            201: {"model": UploadedOut, "description": "It was not there before."},
+            409: {"model": OffsetProblemOut, "description": "It does not go on from what is there."},
             **problems(400, 401, 403, 408, 413, 415, 422, 503, 507),
         },
         openapi_extra=_BODY,

@@ -12,7 +12,7 @@ from typing import Any
 from watcher.errors import ExportRefused, first_line
 from watcher.logs import Log
 from watcher.pipeline.pipeline import Pipeline
-from watcher.settings.tables import Housekeeping
+from watcher.settings.tables import HousekeepingTable
 from watcher.store.database import Connection, Database
 from watcher.store.job_log import Ledger
 from watcher.store.parquet_export import DayFiles
@@ -29,7 +29,7 @@ NO_FILE = "the database is on a server, whose own tools copy it (pg_dump)"
 
 
 def run(
-    settings: Housekeeping, database: Database, ledger: Ledger, pipelines: Mapping[str, Pipeline], backups: Path
+    settings: HousekeepingTable, database: Database, ledger: Ledger, pipelines: Mapping[str, Pipeline], backups: Path
 ) -> dict[str, Any]:
     """Do all of it; what was done.
 

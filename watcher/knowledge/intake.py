@@ -45,7 +45,7 @@ _TURNED: dict[Resolution | None, Resolution] = {"kept_a": "kept_b", "kept_b": "k
 
 
 @dataclass(slots=True)
-class Candidate:
+class InboxCandidate:
     """A row of the inbox."""
 
     session_file: str
@@ -95,7 +95,7 @@ class _Plan:
     now: datetime
     evidence: dict[str, list[Any]] = field(default_factory=dict)
     intake: list[list[Any]] = field(default_factory=list)
-    new: dict[str, tuple[Entry, Candidate]] = field(default_factory=dict)
+    new: dict[str, tuple[Entry, InboxCandidate]] = field(default_factory=dict)
     relations: list[tuple[str, str, float]] = field(default_factory=list)
 
 
@@ -148,7 +148,7 @@ class Intake:
         def take(connection: Connection) -> Taken:
             self._shelf.bring_up_to_date(connection, self._writer.generation)
             self._shelf.outlast(self._writer.generation)
-            waiting = [Candidate(*row) for row in connection.execute(QUERIES["waiting"], [limit])]
+            waiting = [InboxCandidate(*row) for row in connection.execute(QUERIES["waiting"], [limit])]
             plan, taken = _Plan(self._clock()), Taken(candidates=len(waiting))
             for one in waiting:
                 self._place(one, plan, taken)
@@ -161,7 +161,7 @@ class Intake:
             self._shelf = Shelf()  # it may hold what was not written
             raise
 
-    def _place(self, one: Candidate, plan: _Plan, taken: Taken) -> None:
+    def _place(self, one: InboxCandidate, plan: _Plan, taken: Taken) -> None:
         item = self._shelf.named(one.title, one.content, one.username)
         if item is None:
             new = entry("", one.title, one.content, one.domain, json.loads(one.entities), "pending", None)
@@ -186,7 +186,7 @@ class Intake:
         )  # fmt: skip
         plan.intake.append([one.session_file, one.candidate_id, one.digest, item, evidence, plan.now])
 
-    def _near(self, one: Candidate, new: Entry, likes: list[tuple[str, float]]) -> str | None:
+    def _near(self, one: InboxCandidate, new: Entry, likes: list[tuple[str, float]]) -> str | None:
         """The item that this is another wording of; a correction never is."""
         if one.detection_type == "correction":
             return None
@@ -200,7 +200,7 @@ class Intake:
         ]
         return min(near)[2] if near else None
 
-    def _new(self, one: Candidate, new: Entry, likes: list[tuple[str, float]], plan: _Plan) -> str:
+    def _new(self, one: InboxCandidate, new: Entry, likes: list[tuple[str, float]], plan: _Plan) -> str:
         name = name_of(one.title, one.content)
         if name in self._shelf.entries:  # somebody keeps the same for themselves
             name = name_of(one.title, f"{one.content}\0{one.username}")

@@ -48,7 +48,7 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Paths(_Table):
+class PathsTable(_Table):
     """Where things are."""
 
     sessions: Path = Field(Path("/data/user_sessions"), description="The folder that holds the transcripts.")
@@ -58,13 +58,13 @@ class Paths(_Table):
     )
 
 
-class Node(_Table):
+class NodeTable(_Table):
     """Which machine this is."""
 
     name: str = Field("", description="Put before every session key, where several machines share one database.")
 
 
-class Service(_Table):
+class ServiceTable(_Table):
     """How the service runs."""
 
     stop_timeout: Seconds = Field(Seconds(30), description="How long a stop waits for what runs.")
@@ -204,7 +204,7 @@ class HealthTable(_Table):
     min_free_disk: Bytes = Field(Bytes(1_000_000_000), description="Less free disk than this is a warning.")
 
 
-class Housekeeping(_Table):
+class HousekeepingTable(_Table):
     """What is kept, and for how long."""
 
     every: Seconds = Field(Seconds(86400), gt=0, description="How often the house is kept.")
@@ -219,7 +219,7 @@ class Housekeeping(_Table):
     )
 
 
-class Http(_Table):
+class HttpTable(_Table):
     """The local API."""
 
     enabled: bool = Field(True, description="Whether the service answers; other commands need it while it runs.")
@@ -234,7 +234,7 @@ class Http(_Table):
     max_upload: Bytes = Field(Bytes(500_000_000), gt=0, description="How large a transcript that is sent may be.")
 
 
-class Log(_Table):
+class LogTable(_Table):
     """What is logged, and how."""
 
     format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
@@ -246,9 +246,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
-    paths: Paths = Paths()
-    node: Node = Node()
-    service: Service = Service()
+    paths: PathsTable = PathsTable()
+    node: NodeTable = NodeTable()
+    service: ServiceTable = ServiceTable()
     database: DatabaseTable = DatabaseTable()
     observer: ObserverTable = ObserverTable()
     queue: QueueTable = QueueTable()
@@ -261,9 +261,9 @@ class Settings(BaseSettings):
     knowledge: KnowledgeTable = KnowledgeTable()
     model: ModelTable = ModelTable()
     health: HealthTable = HealthTable()
-    housekeeping: Housekeeping = Housekeeping()
-    http: Http = Http()
-    log: Log = Log()
+    housekeeping: HousekeepingTable = HousekeepingTable()
+    http: HttpTable = HttpTable()
+    log: LogTable = LogTable()
 
     def processor(self, name: str) -> ProcessorSettings:
         """The settings of one processor."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from processors.verification.reports import AFTER, BEFORE, Said, around
+from processors.verification.reports import AFTER, BEFORE, ShownTurn, around
 from watcher.transcripts.sessions import Tree
 
 SECRET = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
@@ -29,7 +29,7 @@ def test_the_turns_around_one_are_shown_and_no_tools() -> None:
     ]
     lines = b"".join(told).splitlines(keepends=True)
     found = around(lines, "u5")
-    at = found.index(Said(True, "person 5", True))
+    at = found.index(ShownTurn(True, "person 5", True))
     assert [one.text for one in found] == [
         "agent 3", "person 3", "agent 4", "person 4", "agent 5", "person 5", "agent 6", "person 6"
     ][-(BEFORE + 1 + AFTER) :]  # fmt: skip
@@ -47,7 +47,7 @@ def test_secrets_and_what_nobody_says_are_left_out() -> None:
         line("user", "u", "no, it is another"),
     ]
     before, meant = around(lines, "u")
-    assert meant == Said(True, "no, it is another", True)
+    assert meant == ShownTurn(True, "no, it is another", True)
     assert len(before.text) <= 1200 and "[redacted]" in before.text and SECRET not in before.text
 
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Request
 
-from watcher.http.login_sessions import Visit
+from watcher.http.login_sessions import LoginSession
 
 #: A form is longer than this only if somebody means harm, in bytes.
 LONGEST = 64_000
@@ -72,7 +72,7 @@ def must_be_from_here(request: Request) -> None:
         raise HTTPException(403, "This form was not sent from a page of this service; nothing was done.")
 
 
-def must_be_of(visit: Visit, given: Mapping[str, str]) -> None:
+def must_be_of(visit: LoginSession, given: Mapping[str, str]) -> None:
     """Refuse a form that was not made for this visit.
 
     Raises:

@@ -17,7 +17,7 @@ from watcher.charts.render import Easel
 from watcher.daemon import LiveService
 from watcher.errors import Unconfirmed
 from watcher.http.auth import Doorkeeper
-from watcher.http.login_sessions import COOKIE, Visit, Visits
+from watcher.http.login_sessions import COOKIE, LoginSession, Visits
 from watcher.http.pages import filters
 from watcher.http.pages.forms import SignInNeeded, fields, must_be_from_here, must_be_of
 from watcher.store.tokens import Caller
@@ -54,7 +54,7 @@ NAVIGATION = (
 class Visitor:
     """Who looks at a page."""
 
-    visit: Visit
+    visit: LoginSession
     caller: Caller
 
     @property

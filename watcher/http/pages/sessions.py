@@ -15,7 +15,7 @@ from processors.usage.reports.timeline import Moment
 from watcher.errors import NoSuchSession
 from watcher.http.pages import charts
 from watcher.http.pages.layout import Frame, Visitor
-from watcher.http.sessions import ordered
+from watcher.http.session_routes import ordered
 from watcher.sessions import commands
 from watcher.sessions import status as session_status
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from processors.redaction import redact
 from processors.text_features import LONGEST_QUOTE, content_of, domain_of, entities_of, title_of
-from watcher.knowledge.notes.markdown import Block, blocks
+from watcher.knowledge.notes.markdown import MarkdownBlock, blocks
 from watcher.knowledge.notes.privacy import holds_secret, is_personal
 from watcher.knowledge.notes.work_filter import is_of_work
 
@@ -72,11 +72,11 @@ class Extractor(Protocol):
     #: Whether it may leave out the next time what it found before and what still stands there.
     forgets: bool
 
-    def parts(self, told: Sequence[Block]) -> Sequence[Sequence[Block]]:
+    def parts(self, told: Sequence[MarkdownBlock]) -> Sequence[Sequence[MarkdownBlock]]:
         """What is looked at, and remembered, at a time; at least one."""
         ...
 
-    def find(self, key: str, part: Sequence[Block]) -> Found:
+    def find(self, key: str, part: Sequence[MarkdownBlock]) -> Found:
         """The items in these blocks of a note, of which none is personal."""
         ...
 
@@ -86,11 +86,11 @@ class Rules:
 
     name, version, forgets = "rules", 3, False
 
-    def parts(self, told: Sequence[Block]) -> Sequence[Sequence[Block]]:
+    def parts(self, told: Sequence[MarkdownBlock]) -> Sequence[Sequence[MarkdownBlock]]:
         """See `Extractor`: all at once, since it costs nothing."""
         return [told]
 
-    def find(self, key: str, part: Sequence[Block]) -> Found:
+    def find(self, key: str, part: Sequence[MarkdownBlock]) -> Found:
         """See `Extractor`."""
         found = Found()
         for block in part:
@@ -133,7 +133,7 @@ def identity(item: Item, extractor: Extractor) -> str:
     return hashlib.sha256("\0".join(told).encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def _ours(all_of_them: Iterable[Block]) -> tuple[list[Block], int]:
+def _ours(all_of_them: Iterable[MarkdownBlock]) -> tuple[list[MarkdownBlock], int]:
     """The blocks that may be told, and how many may not: what does not speak of work could be anybody's own."""
     ours, personal = [], 0
     for block in all_of_them:

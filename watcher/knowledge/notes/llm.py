@@ -21,7 +21,7 @@ from processors.text_features import (
 )
 from processors.transcript import clean
 from watcher.knowledge.notes.items import Found, Item
-from watcher.knowledge.notes.markdown import Block
+from watcher.knowledge.notes.markdown import MarkdownBlock
 
 #: Characters of a note that a model is shown at once.
 WINDOW = 12_000
@@ -68,11 +68,11 @@ class Llm:
     def __init__(self, access: ModelAccess) -> None:
         self._access = access
 
-    def parts(self, told: Sequence[Block]) -> Sequence[Sequence[Block]]:
+    def parts(self, told: Sequence[MarkdownBlock]) -> Sequence[Sequence[MarkdownBlock]]:
         """See `items.Extractor`: what was answered about one is paid, and not asked again."""
         return list(_windows(told)) or [[]]
 
-    def find(self, key: str, part: Sequence[Block]) -> Found:
+    def find(self, key: str, part: Sequence[MarkdownBlock]) -> Found:
         """See `items.Extractor`.
 
         Raises:
@@ -91,7 +91,7 @@ class Llm:
                 found.filtered += 1
         return found
 
-    def _ask(self, key: str, window: Sequence[Block]) -> list[Picked]:
+    def _ask(self, key: str, window: Sequence[MarkdownBlock]) -> list[Picked]:
         text = wrap("note", "\n".join(" / ".join([*block.headings, block.text]) for block in window))
         try:
             return ask(self._access, Picks, INSTRUCTIONS, text, purpose="corporate-memory", session=key).items
@@ -102,8 +102,8 @@ class Llm:
         return self._ask(key, window[:middle]) + self._ask(key, window[middle:])
 
 
-def _windows(told: Sequence[Block]) -> Iterator[list[Block]]:
-    window: list[Block] = []
+def _windows(told: Sequence[MarkdownBlock]) -> Iterator[list[MarkdownBlock]]:
+    window: list[MarkdownBlock] = []
     size = 0
     for block in told:
         length = len(block.text) + sum(map(len, block.headings))

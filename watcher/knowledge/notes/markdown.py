@@ -21,7 +21,7 @@ LONGEST = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MarkdownBlock:
     """A bullet or paragraph."""
 
     #: As it stands there, white space folded.
@@ -36,7 +36,7 @@ def text_of(content: bytes) -> str:
     return _UNSEEN.sub("", text)
 
 
-def blocks(text: str) -> Iterator[Block]:
+def blocks(text: str) -> Iterator[MarkdownBlock]:
     """The bullets and paragraphs of a text in Markdown, without code, tables and quotes; the first `MOST` of them."""
     found = 0
     headings: list[tuple[int, str]] = []
@@ -51,7 +51,7 @@ def blocks(text: str) -> Iterator[Block]:
             found += 1
             if found > MOST:
                 return
-            yield Block(told, tuple(one for _, one in headings))
+            yield MarkdownBlock(told, tuple(one for _, one in headings))
 
 
 def _grouped(text: str) -> Iterator[list[str]]:

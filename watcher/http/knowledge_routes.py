@@ -17,7 +17,7 @@ from watcher.http.auth import Doorkeeper
 from watcher.http.errors import answered
 from watcher.http.guard import IMPORT
 from watcher.http.params import PLAIN, Identity, Limit, Offset, OptionalText, Word
-from watcher.http.schemas import KnowledgeCounts, problems
+from watcher.http.schemas import KnowledgeCountsOut, problems
 from watcher.knowledge import import_export, queries
 from watcher.knowledge.bundle import bundle
 from watcher.knowledge.edits import DOMAINS, LONGEST_CONTENT, LONGEST_TITLE
@@ -93,7 +93,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     """The endpoints for one service."""
     routes = APIRouter(prefix="/api/knowledge", tags=["knowledge"])
     known, refused = problems(400, 401), problems(400, 401, 403)
-    served = {**refused, 400: {**refused[400], "model": answers.KnowledgeProblem}}
+    served = {**refused, 400: {**refused[400], "model": answers.KnowledgeProblemOut}}
     reader = [Depends(keeper.reader)]
     core = service.core
     review = core.knowledge.review
@@ -105,7 +105,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             raise HTTPException(403, "a user's own token is needed: an item is made personal by whose it is")
         return caller
 
-    @routes.get("/items", response_model=answers.KnowledgeItems, responses=known)
+    @routes.get("/items", response_model=answers.KnowledgeItemsOut, responses=known)
     def knowledge_list(
         caller: Caller = Depends(keeper.known),
         status: Status = "",
@@ -119,7 +119,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         wanted = queries.ItemFilter(status, domain, text, served or caller.role == "user", limit, offset)
         return queries.items(core.query, wanted, caller.username)
 
-    @routes.get("/items/{item}", response_model=answers.KnowledgeItem, responses={**known, **problems(404)})
+    @routes.get("/items/{item}", response_model=answers.KnowledgeItemOut, responses={**known, **problems(404)})
     def knowledge_show(
         item: Identity, served: Served = False, caller: Caller = Depends(keeper.known)
     ) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/items",
         dependencies=[Depends(keeper.admin("knowledge_add"))],
-        response_model=answers.KnowledgeItem,
+        response_model=answers.KnowledgeItemOut,
         responses=served,
     )
     def knowledge_add(
@@ -153,7 +153,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             dependencies=[Depends(allowed)],
             name=f"knowledge_{decision}",
             description=does,
-            response_model=answers.KnowledgeItem,
+            response_model=answers.KnowledgeItemOut,
             responses={**served, **problems(404, 409)},
         )
         def _decide(
@@ -170,7 +170,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/items/{item}/edit",
         dependencies=[Depends(keeper.admin("knowledge_edit"))],
-        response_model=answers.KnowledgeItem,
+        response_model=answers.KnowledgeItemOut,
         responses={**served, **problems(404, 409)},
     )
     def knowledge_edit(
@@ -185,13 +185,13 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         request.state.resource = item
         return answered(lambda: review.edit(item, _actor(request), edit, reason, None, seen, confirmed))
 
-    @routes.post("/items/{item}/own", response_model=answers.KnowledgeItem, responses={**refused, **problems(404)})
+    @routes.post("/items/{item}/own", response_model=answers.KnowledgeItemOut, responses={**refused, **problems(404)})
     def knowledge_own(item: Identity, personal: bool, caller: Caller = Depends(person)) -> dict[str, Any]:
         """Make what only you have said your own, or everybody's again; it needs a token of your own."""
         edit = Edit(owner=caller.username if personal else "")
         return answered(lambda: review.edit(item, caller.name, edit, None, caller.username))
 
-    @routes.post("/items/{item}/vote", response_model=answers.KnowledgeItem, responses={**known, **problems(404)})
+    @routes.post("/items/{item}/vote", response_model=answers.KnowledgeItemOut, responses={**known, **problems(404)})
     def knowledge_vote(
         item: Identity,
         vote: Annotated[int, Query(ge=-1, le=1, description="Right (1), wrong (-1), or taken back (0).", examples=[1])],
@@ -200,7 +200,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         """Say whether an item is right: reviewers see it, and decide."""
         return answered(lambda: review.vote(item, caller.username or caller.name, vote))
 
-    @routes.get("/contradictions", dependencies=reader, response_model=answers.Contradictions, responses=refused)
+    @routes.get("/contradictions", dependencies=reader, response_model=answers.ContradictionsOut, responses=refused)
     def knowledge_contradictions(
         resolved: Annotated[bool, Query(description="Also those that were settled.")] = False,
     ) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         "/contradictions/{which}/resolve",
         dependencies=[Depends(keeper.admin("knowledge_resolve"))],
-        response_model=answers.Contradiction,
+        response_model=answers.ContradictionOut,
         responses={**served, **problems(404)},
     )
     def knowledge_resolve(
@@ -226,17 +226,17 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         request.state.resource = which
         return answered(lambda: review.resolve(which, resolution, _actor(request), title, content, reason, confirmed))
 
-    @routes.get("/bundle", dependencies=[Depends(keeper.known)], response_model=answers.Bundle, responses=known)
+    @routes.get("/bundle", dependencies=[Depends(keeper.known)], response_model=answers.BundleOut, responses=known)
     def knowledge_bundle(group: Groups = None) -> dict[str, Any]:
         """What agents are given: mandatory items always, then approved ones as far as there is room."""
         return bundle(core.query, group or [])
 
-    @routes.get("/counts", dependencies=reader, response_model=KnowledgeCounts, responses=refused)
+    @routes.get("/counts", dependencies=reader, response_model=KnowledgeCountsOut, responses=refused)
     def knowledge_counts() -> dict[str, Any]:
         """How much is known, and what waits."""
         return queries.counts(core.query)
 
-    @routes.get("/export", dependencies=reader, response_model=answers.Exported, responses=refused)
+    @routes.get("/export", dependencies=reader, response_model=answers.ExportedOut, responses=refused)
     def knowledge_export() -> dict[str, Any]:
         """Every item that is nobody's own, with its proof."""
         return import_export.export(core.query)
@@ -244,7 +244,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     @routes.post(
         IMPORT.removeprefix(routes.prefix),
         dependencies=[Depends(keeper.admin("knowledge_import"))],
-        response_model=answers.Imported,
+        response_model=answers.ImportedOut,
         responses={**served, **problems(408, 413)},
         openapi_extra=_FILE,
     )

@@ -48,7 +48,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     refused = problems(400, 401, 403)
     core = service.core
 
-    @routes.get("", response_model=schemas.Sessions, responses=refused)
+    @routes.get("", response_model=schemas.SessionsOut, responses=refused)
     def sessions(
         only: str = Depends(keeper.only),
         processor: Word = "",
@@ -64,7 +64,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         chosen = session_status.SessionFilter(processor, status, only or user, text, limit, offset)
         return session_status.listing(core.query, chosen)
 
-    @routes.get("/one", response_model=schemas.Session, responses={**refused, **problems(404)})
+    @routes.get("/one", response_model=schemas.SessionOut, responses={**refused, **problems(404)})
     def session(
         session: Annotated[str, _KEY, Query(description="Any part of its key that means one session.")],
         only: str = Depends(keeper.only),
@@ -84,7 +84,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             dependencies=[Depends(allowed)],
             name=f"sessions_{order}",
             description=does,
-            response_model=schemas.OrderAnswers,
+            response_model=schemas.OrderAnswersOut,
             responses={**refused, **problems(404, 500)},
         )
         def _order(
