@@ -286,7 +286,8 @@ JOIN (
     GROUP BY session_id, model
 ) w ON w.session_id = h.session_id;
 
--- By session and model as the client would name it, what is counted: what its statement covers, and what it does not.
+-- Of sessions with a statement, by model as the client would name it, what is counted: what the statement covers, and
+-- what it does not.
 CREATE OR REPLACE VIEW usage_reckoned AS
 SELECT session_id, model,
        CAST(sum(CASE WHEN is_stated THEN input_tokens ELSE 0 END) AS BIGINT) AS counted_input_tokens,
@@ -305,12 +306,13 @@ FROM (
     SELECT x.session_id,
            CASE WHEN c.iteration = -1 AND a.model IS NOT NULL THEN a.model ELSE c.model END AS model,
            c.input_tokens, c.output_tokens, c.cache_creation_tokens, c.cache_read_tokens, c.cost_usd,
-           h.session_id IS NOT NULL
-               AND CASE WHEN c.session_file = h.session_file THEN c.position < h.position
-                        ELSE COALESCE(c.occurred_at <= h.stated_at, FALSE) END AS is_stated
+           CASE WHEN c.session_file = h.session_file THEN c.position < h.position
+                ELSE COALESCE(c.occurred_at <= h.stated_at, FALSE) END AS is_stated
     FROM usage_calls c
-    JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
-    LEFT JOIN usage_heritage h ON h.session_id = x.session_id
+    JOIN (SELECT session_file, context, session_id, requested_model FROM usage_contexts
+          WHERE session_id IN (SELECT session_id FROM usage_statements)) x
+        ON x.session_file = c.session_file AND x.context = c.context
+    JOIN usage_heritage h ON h.session_id = x.session_id
     LEFT JOIN (SELECT DISTINCT session_id, model FROM usage_statements) a
         ON a.session_id = x.session_id AND a.model = x.requested_model
     WHERE c.counted AND c.precedence IN (0, 2)
@@ -318,7 +320,8 @@ FROM (
 GROUP BY session_id, model;
 
 -- By session and model: what is counted of what the client stated, what it says, what it has not stated yet, and what
--- no line explains. Both sides are added up, not joined: so each is read once.
+-- no line explains. Both sides are added up, not joined: so each is read once. Sessions without a statement, which are
+-- most of all, stand apart: a query that leaves them out does not read their calls.
 CREATE OR REPLACE VIEW usage_reconciled AS
 SELECT a.session_id, o.username, h.stated_at, a.model,
        a.counted_input_tokens,
@@ -326,27 +329,27 @@ SELECT a.session_id, o.username, h.stated_at, a.model,
        a.counted_cache_creation_tokens,
        a.counted_cache_read_tokens,
        a.counted_cost_usd,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_input_tokens END AS client_input_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_output_tokens END AS client_output_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_cache_creation_tokens END AS client_cache_creation_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_cache_read_tokens END AS client_cache_read_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL THEN a.client_cost_usd END AS client_cost_usd,
+       CASE WHEN h.reason IS NULL THEN a.client_input_tokens END AS client_input_tokens,
+       CASE WHEN h.reason IS NULL THEN a.client_output_tokens END AS client_output_tokens,
+       CASE WHEN h.reason IS NULL THEN a.client_cache_creation_tokens END AS client_cache_creation_tokens,
+       CASE WHEN h.reason IS NULL THEN a.client_cache_read_tokens END AS client_cache_read_tokens,
+       CASE WHEN h.reason IS NULL THEN a.client_cost_usd END AS client_cost_usd,
        a.not_yet_stated_input_tokens,
        a.not_yet_stated_output_tokens,
        a.not_yet_stated_cache_creation_tokens,
        a.not_yet_stated_cache_read_tokens,
        a.not_yet_stated_cost_usd,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+       CASE WHEN h.reason IS NULL
             THEN a.client_input_tokens - a.counted_input_tokens END AS unexplained_input_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+       CASE WHEN h.reason IS NULL
             THEN a.client_output_tokens - a.counted_output_tokens END AS unexplained_output_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+       CASE WHEN h.reason IS NULL
             THEN a.client_cache_creation_tokens - a.counted_cache_creation_tokens END AS unexplained_cache_creation_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+       CASE WHEN h.reason IS NULL
             THEN a.client_cache_read_tokens - a.counted_cache_read_tokens END AS unexplained_cache_read_tokens,
-       CASE WHEN h.session_id IS NOT NULL AND h.reason IS NULL
+       CASE WHEN h.reason IS NULL
             THEN CAST(CAST(a.client_cost_usd - a.counted_cost_usd AS DECIMAL(38, 9)) AS DOUBLE PRECISION) END AS unexplained_cost_usd,
-       CASE WHEN h.session_id IS NULL THEN 'no statement' ELSE h.reason END AS reason
+       h.reason
 FROM (
     SELECT session_id, model,
            CAST(sum(counted_input_tokens) AS BIGINT) AS counted_input_tokens,
@@ -370,7 +373,7 @@ FROM (
                0 AS client_cache_creation_tokens, 0 AS client_cache_read_tokens, 0 AS client_cost_usd,
                not_yet_stated_input_tokens, not_yet_stated_output_tokens, not_yet_stated_cache_creation_tokens,
                not_yet_stated_cache_read_tokens, not_yet_stated_cost_usd
-        FROM usage_reckoned WHERE session_id IS NOT NULL
+        FROM usage_reckoned
         UNION ALL
         SELECT session_id, model, 0, 0, 0, 0, 0, input_tokens, output_tokens, cache_creation_tokens,
                cache_read_tokens, cost_usd, 0, 0, 0, 0, 0
@@ -378,7 +381,29 @@ FROM (
     ) both_sides
     GROUP BY session_id, model
 ) a
-LEFT JOIN usage_heritage h ON h.session_id = a.session_id
+JOIN usage_heritage h ON h.session_id = a.session_id
+LEFT JOIN usage_owners o ON o.session_id = a.session_id
+UNION ALL
+SELECT a.session_id, o.username, CAST(NULL AS TIMESTAMPTZ), a.model,
+       CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS DOUBLE PRECISION),
+       CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
+       CAST(NULL AS DOUBLE PRECISION),
+       a.input_tokens, a.output_tokens, a.cache_creation_tokens, a.cache_read_tokens, a.cost_usd,
+       CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
+       CAST(NULL AS DOUBLE PRECISION), 'no statement'
+FROM (
+    SELECT x.session_id, c.model,
+           CAST(sum(c.input_tokens) AS BIGINT) AS input_tokens,
+           CAST(sum(c.output_tokens) AS BIGINT) AS output_tokens,
+           CAST(sum(c.cache_creation_tokens) AS BIGINT) AS cache_creation_tokens,
+           CAST(sum(c.cache_read_tokens) AS BIGINT) AS cache_read_tokens,
+           CAST(CAST(COALESCE(sum(c.cost_usd), 0) AS DECIMAL(38, 9)) AS DOUBLE PRECISION) AS cost_usd
+    FROM usage_calls c
+    JOIN usage_contexts x ON x.session_file = c.session_file AND x.context = c.context
+    WHERE c.counted AND c.precedence IN (0, 2) AND x.session_id IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM usage_statements s WHERE s.session_id = x.session_id)
+    GROUP BY x.session_id, c.model
+) a
 LEFT JOIN usage_owners o ON o.session_id = a.session_id;
 
 -- What this version does not know of the format, by session file: unknown names, models without a price, and message
