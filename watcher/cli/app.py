@@ -80,7 +80,7 @@ def once(
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print progress.")] = False,
 ) -> None:
-    """Process everything new and exit: 0 on success, 1 if a session failed."""
+    """Process everything new and exit. Exit code 0: success; 1: a session failed."""
     # Loaded when used, like every command's own module: the others start faster.
     from watcher.app import COLLECTOR, CORPORATE_MEMORY
     from watcher.cli import once as command
@@ -107,7 +107,7 @@ def collect(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every copied file.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Copy new transcripts from people's homes to the sessions folder: 0 on success, 1 if some failed."""
+    """Copy new transcripts from people's homes. Exit code 0: success; 1: some could not be copied."""
     # Loaded when used, see above.
     from watcher.app import COLLECTOR
     from watcher.cli import collect as command
@@ -120,7 +120,7 @@ def collect(
 
 @app.command(epilog=examples("status", "status --json", "status --state /data/state"))
 def status(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
-    """Show each processor's state, the failures and their reasons."""
+    """Show processors, failures and their reasons."""
     # Loaded when used, see above.
     from watcher.cli import output
     from watcher.cli import status as command
@@ -144,7 +144,7 @@ def mcp(
     url: Annotated[str, typer.Option(help="URL of a remote service; requires --token-file, except with --port.")] = "",
     token_file: Annotated[Path | None, typer.Option(help="File with a token for --url.")] = None,
 ) -> None:
-    """Serve the knowledge and the usage reports to agents (MCP): over stdio, or over HTTP with --port."""
+    """Serve knowledge and reports to agents (MCP). Over stdio, or over HTTP with --port."""
     try:
         # Loaded when used: an extra that most installations do without, and slow to load.
         from watcher.cli import mcp as command
@@ -189,7 +189,7 @@ def usage(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Report tokens, cost and tools by day, session, model, user and more, or against the client's own figures."""
+    """Report tokens, cost and tools. By day, session, model, user and more, or beside the client's own figures."""
     # Loaded when used, see above.
     from watcher.cli import usage as command
     from watcher.cli import usage_table as shown
@@ -225,7 +225,7 @@ def formats(
     since: Annotated[str | None, typer.Option(help="First day of writing: YYYY-MM-DD, today or yesterday.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List names of the transcript format unknown to this version, and what may go uncounted."""
+    """List unknown names of the transcript format. Shows what may not be counted because of each."""
     # Loaded when used, see above.
     from watcher.cli import formats as command
     from watcher.cli import output_formats as shown
@@ -259,7 +259,7 @@ def settings(
 def doctor(
     settings: SettingsPath = None, sessions: Sessions = None, state: State = None, as_json: AsJson = False
 ) -> None:
-    """Check the service and what it depends on: 0 if all is well, 1 if something needs attention."""
+    """Check the service and its environment. Exit code 0: ok; 1: something needs attention."""
     # Loaded when used, see above.
     from watcher.cli import doctor as command
     from watcher.cli import output
@@ -276,7 +276,7 @@ def backup(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Back up the database in its current state, also while the service runs."""
+    """Back up the database. The service may be running."""
     # Loaded when used, see above.
     from watcher.cli import backup as command
 
@@ -291,7 +291,7 @@ def import_legacy(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import the processing state of an earlier generation, so that nothing is paid for twice."""
+    """Import an earlier generation's state. Sessions that it processed are not paid for twice."""
     # Loaded when used, see above.
     from watcher.cli import import_legacy as command
 
@@ -308,7 +308,7 @@ def demo(
     keep: Annotated[Path | None, typer.Option(help="Create this folder and keep it.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Save the last screen as an .svg file.")] = None,
 ) -> None:
-    """Show the service at work on sample sessions; a bad one is quarantined and recovered."""
+    """Show the service at work on sample sessions. A bad one is quarantined and recovered."""
     # Loaded when used, see above.
     from watcher.cli import demo as command
 

@@ -33,7 +33,7 @@ def runs(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the latest job runs with their results or errors."""
+    """List job runs with their results or errors."""
 
     chosen = job_log.Chosen(name=name, limit=limit)
     found = ask(

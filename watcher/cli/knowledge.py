@@ -46,9 +46,7 @@ Domain = Annotated[str, typer.Option(help=f"Only this domain: {', '.join(DOMAINS
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of items.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation, even for text with warnings.")]
 Groups = Annotated[list[str] | None, typer.Option("--group", help="Include items for this group; may be repeated.")]
-Url = Annotated[
-    str, typer.Option(help="URL of a remote service, such as https://watcher.example.org; requires --token-file.")
-]
+Url = Annotated[str, typer.Option(help="Remote service, such as https://watcher.example.org; requires --token-file.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with a token for --url.")]
 
 
@@ -82,7 +80,7 @@ def search(
 
 @app.command("show", epilog=examples("knowledge show kv_0123456789ab"))
 def show_(item: Item, settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
-    """Show one item: the text for agents, the evidence, the decisions."""
+    """Show one item. Text for agents, evidence, decisions."""
     chosen = in_force(settings, state)
     found = ask(chosen, f"/api/knowledge/items/{item}", lambda query: queries.item(query, item))
     print_json(found) if as_json else output_knowledge.item(found)
@@ -102,7 +100,7 @@ def mandate(
     item: Item, reason: Reason = None, yes: Yes = False, settings: SettingsPath = None, state: State = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Make an item mandatory: every agent gets it, before all approved items."""
+    """Make an item mandatory. Every agent gets it, before all approved items."""
     _decide("mandate", item, reason, yes, settings, state, as_json)
 
 
@@ -110,7 +108,7 @@ def mandate(
 def reject(
     item: Item, reason: Reason = None, settings: SettingsPath = None, state: State = None, as_json: AsJson = False
 ) -> None:
-    """Reject an item; the same statement does not come back for review."""
+    """Reject an item. The same statement does not come back for review."""
     _decide("reject", item, reason, True, settings, state, as_json)
 
 
@@ -118,7 +116,7 @@ def reject(
 def revoke(
     item: Item, reason: Reason = None, settings: SettingsPath = None, state: State = None, as_json: AsJson = False
 ) -> None:
-    """Revoke an approval: agents no longer get the item."""
+    """Revoke an approval. Agents no longer get the item."""
     _decide("revoke", item, reason, True, settings, state, as_json)
 
 
@@ -165,15 +163,15 @@ def edit(
     content: Annotated[str | None, typer.Option(help="At most 500 characters.")] = None,
     domain: Annotated[str | None, typer.Option(help=", ".join(DOMAINS))] = None,
     audience: Annotated[str | None, typer.Option(help="all, or group:<name>.")] = None,
-    valid_from: Annotated[str | None, typer.Option(help="First day or time; empty: no limit.")] = None,
-    valid_until: Annotated[str | None, typer.Option(help="Last day or time; empty: no limit.")] = None,
+    valid_from: Annotated[str | None, typer.Option(help="Start of validity, a day or a time; empty: none.")] = None,
+    valid_until: Annotated[str | None, typer.Option(help="End of validity, a day or a time; empty: none.")] = None,
     reason: Reason = None,
     yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change an item's words, audience or validity. Text with warnings that agents would get needs confirmation."""
+    """Change words, audience or validity. Text with warnings that agents would get needs confirmation."""
     wanted = Edit(title, content, domain, None, audience, None, valid_from, valid_until)
     if wanted == Edit():
         raise SettingsError("say what is to be different: see knowledge edit --help")
@@ -220,9 +218,7 @@ def contradictions(
     epilog=examples("knowledge resolve kc_0123456789ab kept_a", "knowledge resolve kc_0123456789ab both_valid")
 )
 def resolve(
-    which: Annotated[
-        str, typer.Argument(help="Id of the contradiction, from knowledge contradictions.", callback=_contradiction)
-    ],
+    which: Annotated[str, typer.Argument(help="Id, from knowledge contradictions.", callback=_contradiction)],
     resolution: Annotated[str, typer.Argument(help="kept_a, kept_b, merge or both_valid; a is the newer item.")],
     title: Annotated[str | None, typer.Option(help="With merge: title of the merged item.")] = None,
     content: Annotated[str | None, typer.Option(help="With merge: content of the merged item.")] = None,
@@ -232,7 +228,7 @@ def resolve(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Resolve a contradiction: an item that is not kept is superseded at once."""
+    """Resolve a contradiction. An item that is not kept is superseded at once."""
     found = order_for_agents(
         in_force(settings, state),
         yes,
@@ -256,7 +252,7 @@ def bundle(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the bundle: the items that agents are given."""
+    """Print the bundle that agents are given."""
     found = _bundle(groups, url, token_file, settings, state)
     print_json(found) if as_json else output_knowledge.bundle(found)
 
@@ -277,7 +273,7 @@ def pull(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the bundle into a project's .claude/rules, or update it there."""
+    """Write the bundle into a project. Creates or updates its rules in .claude/rules."""
     if not project.is_dir():
         raise SettingsError(f"{project}: there is no such folder")
     try:
@@ -317,7 +313,7 @@ def import_(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import the items of a file that do not exist yet."""
+    """Import items that do not exist yet."""
     try:
         given = json.loads(file.read_bytes())
     except OSError as error:

@@ -25,8 +25,8 @@ Processor = Annotated[str, typer.Option("--processor", help="Only this processor
 
 #: Groups of commands, each in the module of its name.
 GROUPS = {
-    "sessions": "List sessions and their status; retry, reprocess or forget them.",
-    "knowledge": "Review what people corrected, confirmed and defined, and give it to agents.",
+    "sessions": "List, retry, reprocess or forget sessions.",
+    "knowledge": "Review knowledge and give it to agents.",
     "jobs": "List scheduled jobs and their runs; run one now.",
     "tokens": "Create, list and revoke access tokens.",
 }

@@ -77,7 +77,7 @@ def show_(
     sessions: Sessions = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one session: status and offset per processor, and the reason of a failure."""
+    """Show one session. Status and offset per processor, and the reason of a failure."""
     chosen = in_force(settings, state, sessions)
     text = _text(session)
     found = ask(chosen, "/api/sessions/one", lambda query: _one(query, chosen, text), session=text)
@@ -115,7 +115,7 @@ def reprocess(
     sessions: Sessions = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recompute the rows of sessions from their files, after a change of prices for example."""
+    """Recompute rows from the files. After a change of prices, for example."""
     _order("reprocess", session, status, processor, settings, state, sessions, as_json, older)
 
 
@@ -128,7 +128,7 @@ def forget(
     sessions: Sessions = None,
     as_json: AsJson = False,
 ) -> None:
-    """Erase rows and state of sessions whose files are gone."""
+    """Erase sessions whose files are gone."""
     _order("forget", session, "", processor, settings, state, sessions, as_json)
 
 
