@@ -42,7 +42,9 @@ class VerificationSettings(ProcessorSettings):
     deadline: Seconds = setting(
         Seconds(900), "Time limit of one extraction; a longer one is killed and counts as failed."
     )
-    extractor: Literal["rules", "llm"] = setting("rules", "Finder of candidates. rules: offline; llm: [model] model.")
+    extractor: Literal["rules", "llm"] = setting(
+        "rules", "How candidates are found. rules: offline; llm: [model] model."
+    )
     include_users: list[str] = setting([], "Users whose sessions are searched for knowledge; empty: all.")
     exclude_users: list[str] = setting([], "Users whose sessions are not searched; overrides include_users.")
     window_chars: int = setting(24_000, "Maximum characters of new turns in one window.")

@@ -222,7 +222,9 @@ def formats(
     ] = None,
     settings: SettingsPath = None,
     state: State = None,
-    since: Annotated[str | None, typer.Option(help="First day of writing: YYYY-MM-DD, today or yesterday.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only names written since this day: YYYY-MM-DD, today or yesterday.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List unknown names of the transcript format. Shows what may not be counted because of each."""

@@ -148,7 +148,7 @@ class KnowledgeTable(_Table):
     """How the knowledge base is kept."""
 
     judge: Literal["rules", "llm"] = Field(
-        "rules", description="Finder of contradictions. rules: offline; llm: [model] model, one call per new item."
+        "rules", description="How contradictions are found. rules: offline; llm: [model] model, one call per new item."
     )
 
 
