@@ -144,7 +144,7 @@ def mcp(
     url: Annotated[str, typer.Option(help="URL of a remote service; requires --token-file, except with --port.")] = "",
     token_file: Annotated[Path | None, typer.Option(help="File with a token for --url.")] = None,
 ) -> None:
-    """Serve knowledge and reports to agents (MCP). Over stdio, or over HTTP with --port."""
+    """Serve knowledge and reports to agents (MCP). Uses stdio, or HTTP with --port."""
     try:
         # Loaded when used: an extra that most installations do without, and slow to load.
         from watcher.cli import mcp as command
@@ -189,7 +189,7 @@ def usage(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Report tokens, cost and tools. By day, session, model, user and more, or beside the client's own figures."""
+    """Report tokens, cost and tools. Groups by day, session, model, user and more, or compares with the client's figures."""
     # Loaded when used, see above.
     from watcher.cli import usage as command
     from watcher.cli import usage_table as shown

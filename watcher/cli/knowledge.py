@@ -80,7 +80,7 @@ def search(
 
 @app.command("show", epilog=examples("knowledge show kv_0123456789ab"))
 def show_(item: Item, settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
-    """Show one item. Text for agents, evidence, decisions."""
+    """Show one item. Prints the text for agents, the evidence and the decisions."""
     chosen = in_force(settings, state)
     found = ask(chosen, f"/api/knowledge/items/{item}", lambda query: queries.item(query, item))
     print_json(found) if as_json else output_knowledge.item(found)

@@ -77,7 +77,7 @@ def show_(
     sessions: Sessions = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one session. Status and offset per processor, and the reason of a failure."""
+    """Show one session. Prints status, offset and failure per processor."""
     chosen = in_force(settings, state, sessions)
     text = _text(session)
     found = ask(chosen, "/api/sessions/one", lambda query: _one(query, chosen, text), session=text)

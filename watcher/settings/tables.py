@@ -36,11 +36,11 @@ class _Table(BaseModel):
 class Paths(_Table):
     """Where things are."""
 
-    sessions: Path = Field(Path("/data/user_sessions"), description="The sessions folder: the transcripts.")
-    state: Path = Field(Path("/data/state"), description="The state folder: database, token, backups.")
+    sessions: Path = Field(Path("/data/user_sessions"), description="Sessions folder, which contains the transcripts.")
+    state: Path = Field(Path("/data/state"), description="State folder: database, token, backups.")
     layout: Literal["auto", "users", "projects"] = Field(
         "auto",
-        description="users: one folder per user; projects: one person's ~/.claude/projects; auto: by its name.",
+        description="users: a folder per user; projects: one person's ~/.claude/projects; auto: by the path.",
     )
 
 
@@ -137,10 +137,11 @@ class CorporateMemoryTable(_Table):
             "/home/*/.claude/CLAUDE.local.md",
             "/home/*/projects/*/CLAUDE.local.md",
         ],
-        description="Which notes; the first part with a wildcard is the folder of a user.",
+        description="Patterns of notes; the first part with a wildcard is a user's folder.",
     )
     extractor: Literal["rules", "llm"] = Field(
-        "rules", description="rules: offline; llm: sends notes, without secrets and personal lines, to [model] model."
+        "rules",
+        description="How notes are read. rules: offline; llm: by [model] model, without secrets and personal lines.",
     )
 
 
@@ -163,11 +164,13 @@ class ModelTable(_Table):
         "", description="A server compatible with that provider, such as Ollama at http://localhost:11434/v1."
     )
     timeout: Seconds = Field(Seconds(60), gt=0, description="Time limit of one call.")
-    requests_per_minute: int = Field(60, ge=1, description="Calls per minute of all processes together; more wait.")
+    requests_per_minute: int = Field(
+        60, ge=1, description="Calls per minute of all processes together; further calls wait."
+    )
     max_tokens_a_day: int = Field(
         1_000_000,
         ge=0,
-        description="Input and output tokens per UTC day of all processes together; more wait. 0: no limit.",
+        description="Input and output tokens per UTC day of all processes together; further calls wait. 0: no limit.",
     )
 
     @field_validator("model")
