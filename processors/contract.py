@@ -163,13 +163,15 @@ class ProcessorSettings:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
-    enabled: bool = setting(True, "Whether this processor runs at all.")
-    quiet: Seconds = setting(Seconds(2), "How long a session must be left alone before it is read.")
-    max_wait: Seconds = setting(Seconds(30), "A session that never rests is read this long after its first change.")
-    sweep_every: Seconds = setting(Seconds(600), "How often the whole tree is compared with what was processed.")
-    concurrency: int = setting(1, "How many sessions are read at once, each in a child process of its own.")
-    deadline: Seconds = setting(Seconds(300), "A single extraction that takes longer is ended and counts as failed.")
-    memory_limit: Bytes = setting(Bytes(1_000_000_000), "What a child process may allocate before it is refused.")
+    enabled: bool = setting(True, "Run this processor.")
+    quiet: Seconds = setting(Seconds(2), "Debounce: how long a session must be unchanged before it is read.")
+    max_wait: Seconds = setting(Seconds(30), "A session that keeps changing is read this long after its first change.")
+    sweep_every: Seconds = setting(Seconds(600), "How often the tree is compared with the processed offsets.")
+    concurrency: int = setting(1, "Sessions processed in parallel, each in its own child process.")
+    deadline: Seconds = setting(
+        Seconds(300), "Time limit of one extraction; a longer one is killed and counts as failed."
+    )
+    memory_limit: Bytes = setting(Bytes(1_000_000_000), "Memory limit of a child process.")
 
     @property
     def asks_model(self) -> bool:

@@ -23,9 +23,9 @@ SHOWN = 200
 class ErrorsSettings(ProcessorSettings):
     """``[processors.errors]``."""
 
-    quiet: Seconds = setting(Seconds(5), "How long a session must be left alone before it is read.")
-    sweep_every: Seconds = setting(Seconds(900), "How often the whole tree is compared with what was processed.")
-    timezone: str = setting("UTC", "Whose days the reports go by, such as Europe/Berlin.")
+    quiet: Seconds = setting(Seconds(5), "Debounce: how long a session must be unchanged before it is read.")
+    sweep_every: Seconds = setting(Seconds(900), "How often the tree is compared with the processed offsets.")
+    timezone: str = setting("UTC", "Time zone of the days in reports, such as Europe/Berlin.")
 
     def __post_init__(self) -> None:
         """Refuse a zone that there is not."""

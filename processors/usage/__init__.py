@@ -19,13 +19,13 @@ from processors.usage.schema import SCHEMA
 class UsageSettings(ProcessorSettings):
     """``[processors.usage]``."""
 
-    timezone: str = setting("UTC", "Whose days the reports go by, such as Europe/Berlin.")
+    timezone: str = setting("UTC", "Time zone of the days in reports, such as Europe/Berlin.")
     prices: dict[str, dict[str, float]] = setting(
-        {}, 'Prices by model that win over the known ones: {"my-model" = {input = 3.0, output = 15.0}}.'
+        {}, 'Prices by model; they override the known ones: {"my-model" = {input = 3.0, output = 15.0}}.'
     )
     price_factors: list[dict[str, Any]] = setting(
         FACTORS,
-        "What multiplies a model's token prices for a speed, inference_geo or service_tier, or always; "
+        "Factors of a model's token prices, for one speed, inference_geo or service_tier, or for every call; "
         'from (optional) is the first day: {model = "claude-*", inference_geo = "us", factor = 1.1}.',
     )
 

@@ -36,17 +36,19 @@ MOST_CONTEXT = 8
 class VerificationSettings(ProcessorSettings):
     """``[processors.verification]``."""
 
-    quiet: Seconds = setting(Seconds(120), "How long a session must be left alone before it is read.")
-    max_wait: Seconds = setting(Seconds(900), "A session that never rests is read this long after its first change.")
-    sweep_every: Seconds = setting(Seconds(900), "How often the whole tree is compared with what was processed.")
-    deadline: Seconds = setting(Seconds(900), "A single extraction that takes longer is ended and counts as failed.")
-    extractor: Literal["rules", "llm"] = setting(
-        "rules", "What finds candidates: rules, offline; or llm, the model of [model]."
+    quiet: Seconds = setting(Seconds(120), "Debounce: how long a session must be unchanged before it is read.")
+    max_wait: Seconds = setting(Seconds(900), "A session that keeps changing is read this long after its first change.")
+    sweep_every: Seconds = setting(Seconds(900), "How often the tree is compared with the processed offsets.")
+    deadline: Seconds = setting(
+        Seconds(900), "Time limit of one extraction; a longer one is killed and counts as failed."
     )
-    include_users: list[str] = setting([], "Whose sessions are mined for knowledge; empty: everybody's.")
-    exclude_users: list[str] = setting([], "Whose sessions are not, even if they are included.")
-    window_chars: int = setting(24_000, "A long stretch of a conversation is cut into passes of this many characters.")
-    context_turns: int = setting(4, "So many turns before each are looked at to understand it, from 0 to 8.")
+    extractor: Literal["rules", "llm"] = setting(
+        "rules", "How candidates are found. rules: offline; llm: [model] model."
+    )
+    include_users: list[str] = setting([], "Users whose sessions are searched for knowledge; empty: all.")
+    exclude_users: list[str] = setting([], "Users whose sessions are not searched; overrides include_users.")
+    window_chars: int = setting(24_000, "Maximum characters of new turns in one window.")
+    context_turns: int = setting(4, "Preceding turns given as context, 0 to 8.")
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""

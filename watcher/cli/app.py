@@ -45,7 +45,7 @@ class Commands(TyperGroup):
 app = typer.Typer(
     name="session-watcher",
     cls=Commands,
-    help="Follows coding-agent transcripts as they are written, and keeps exact tables of what they hold.",
+    help="Follow coding agents' transcripts as they are written, and keep exact tables of their contents.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -59,7 +59,7 @@ app = typer.Typer(
     )
 )
 def run(settings: SettingsPath = None, sessions: Sessions = None, state: State = None) -> None:
-    """Run the service in the foreground, until SIGTERM or Ctrl-C."""
+    """Run the service in the foreground until SIGTERM or Ctrl-C."""
     # Loaded when used: the observer, the scheduler and the web server are of no use to the other commands.
     from watcher.cli import run as command
 
@@ -78,9 +78,9 @@ def once(
     state: State = None,
     processor: Annotated[list[str] | None, typer.Option(help="Only this processor; may be repeated.")] = None,
     as_json: AsJson = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not say how far it is.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print progress.")] = False,
 ) -> None:
-    """Take everything that is new, and exit: 0 if all went well, 1 if a session failed."""
+    """Process everything new and exit. Exit code 0: success; 1: a session failed."""
     # Loaded when used, like every command's own module: the others start faster.
     from watcher.app import COLLECTOR, CORPORATE_MEMORY
     from watcher.cli import once as command
@@ -98,16 +98,16 @@ def once(
     raise typer.Exit(0 if found["ok"] else 1)
 
 
-@app.command(epilog=examples("collect --dry-run  # only tell what would be copied", "collect --verbose"))
+@app.command(epilog=examples("collect --dry-run  # list what would be copied", "collect --verbose"))
 def collect(
     settings: SettingsPath = None,
     sessions: Sessions = None,
     state: State = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every file that is copied.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be copied; copy nothing.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every copied file.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Copy new transcripts from people's homes to the sessions folder: 0 if all went well, 1 if some could not be."""
+    """Copy new transcripts from people's homes. Exit code 0: success; 1: some could not be copied."""
     # Loaded when used, see above.
     from watcher.app import COLLECTOR
     from watcher.cli import collect as command
@@ -120,7 +120,7 @@ def collect(
 
 @app.command(epilog=examples("status", "status --json", "status --state /data/state"))
 def status(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
-    """How every processor stands, what failed and why."""
+    """Show processors, failures and their reasons."""
     # Loaded when used, see above.
     from watcher.cli import output
     from watcher.cli import status as command
@@ -139,12 +139,12 @@ def status(settings: SettingsPath = None, state: State = None, as_json: AsJson =
 def mcp(
     settings: SettingsPath = None,
     state: State = None,
-    port: Annotated[int | None, typer.Option(help="Serve agents over HTTP on this port, under /mcp.")] = None,
-    host: Annotated[str, typer.Option(help="With --port: the address it listens on.")] = "127.0.0.1",
-    url: Annotated[str, typer.Option(help="A service elsewhere; with --token-file, unless --port is given.")] = "",
-    token_file: Annotated[Path | None, typer.Option(help="A file that holds a token for it.")] = None,
+    port: Annotated[int | None, typer.Option(help="Serve over HTTP on this port, under /mcp.")] = None,
+    host: Annotated[str, typer.Option(help="With --port: address to listen on.")] = "127.0.0.1",
+    url: Annotated[str, typer.Option(help="URL of a remote service; requires --token-file, except with --port.")] = "",
+    token_file: Annotated[Path | None, typer.Option(help="File with a token for --url.")] = None,
 ) -> None:
-    """Let agents ask for themselves (MCP): over standard input and output, or over HTTP with --port."""
+    """Serve knowledge and reports to agents (MCP). Uses stdio, or HTTP with --port."""
     try:
         # Loaded when used: an extra that most installations do without, and slow to load.
         from watcher.cli import mcp as command
@@ -165,7 +165,7 @@ def mcp(
         "usage models --since 2026-03-01 --until 2026-03-31",
         "usage sessions --user ann --json",
         "usage users --csv",
-        "usage reconcile  # what the client says that it spent, beside what is counted",
+        "usage reconcile  # the client's own figures beside the counted ones",
         "usage reconcile --by days --since 2026-03-01",
         "usage monthly --plot usage.svg",
     )
@@ -180,16 +180,16 @@ def usage(
     ] = "daily",
     settings: SettingsPath = None,
     state: State = None,
-    since: Annotated[str | None, typer.Option(help="From this day on: YYYY-MM-DD, today or yesterday.")] = None,
-    until: Annotated[str | None, typer.Option(help="Up to and with this day, likewise.")] = None,
+    since: Annotated[str | None, typer.Option(help="First day: YYYY-MM-DD, today or yesterday.")] = None,
+    until: Annotated[str | None, typer.Option(help="Last day (included): YYYY-MM-DD, today or yesterday.")] = None,
     user: Annotated[str | None, typer.Option(help="Only this user.")] = None,
     model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
-    by: Annotated[str | None, typer.Option(help="Of reconcile: by sessions, users, days or models.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw it into this file: .png, .svg or .pdf.")] = None,
+    by: Annotated[str | None, typer.Option(help="With reconcile: sessions, users, days or models.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a chart to this file: .png, .svg or .pdf.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tokens, cost and tools: by day, month, session, model, user or tool; and beside what the client states."""
+    """Report tokens, cost and tools. Groups by day, session, model, user and more, or compares with the client's figures."""
     # Loaded when used, see above.
     from watcher.cli import usage as command
     from watcher.cli import usage_table as shown
@@ -212,22 +212,22 @@ def usage(
     epilog=examples(
         "formats",
         "formats --since yesterday",
-        "formats ~/.claude/projects  # any folder of transcripts: nothing is written, no service is asked",
+        "formats ~/.claude/projects  # any folder of transcripts: writes nothing, needs no service",
         "formats --json",
     )
 )
 def formats(
     folder: Annotated[
-        Path | None, typer.Argument(help="A folder of transcripts to look through (default: what was processed).")
+        Path | None, typer.Argument(help="Folder of transcripts to scan (default: the processed sessions).")
     ] = None,
     settings: SettingsPath = None,
     state: State = None,
     since: Annotated[
-        str | None, typer.Option(help="Only what was written on this day or later: YYYY-MM-DD, today or yesterday.")
+        str | None, typer.Option(help="Only names written since this day: YYYY-MM-DD, today or yesterday.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What this version does not know of the transcripts' format, and what may not be counted for it."""
+    """List unknown names of the transcript format. Shows what may not be counted because of each."""
     # Loaded when used, see above.
     from watcher.cli import formats as command
     from watcher.cli import output_formats as shown
@@ -242,13 +242,13 @@ def formats(
     epilog=examples("settings", "settings check --settings /etc/session-watcher/settings.toml", "settings --json")
 )
 def settings(
-    what: Annotated[str, typer.Argument(help="check: say whether they are good; without it the same.")] = "",
+    what: Annotated[str, typer.Argument(help="check: validate the settings; the list is the same.")] = "",
     settings: SettingsPath = None,
     sessions: Sessions = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Every setting with its value, where it came from, and what it does."""
+    """Show every setting with its value, source and help."""
     # Loaded when used, see above.
     from watcher.cli import output
     from watcher.cli import settings as command
@@ -261,7 +261,7 @@ def settings(
 def doctor(
     settings: SettingsPath = None, sessions: Sessions = None, state: State = None, as_json: AsJson = False
 ) -> None:
-    """Look at everything that the service stands on: 0 if all is well, 1 if something is to be done."""
+    """Check the service and its environment. Exit code 0: ok; 1: something needs attention."""
     # Loaded when used, see above.
     from watcher.cli import doctor as command
     from watcher.cli import output
@@ -273,12 +273,12 @@ def doctor(
 
 @app.command(epilog=examples("backup", "backup /srv/copies/watcher.duckdb"))
 def backup(
-    to: Annotated[Path | None, typer.Argument(help="Where to (default: backups/ in the state folder).")] = None,
+    to: Annotated[Path | None, typer.Argument(help="Target (default: backups/ in the state folder).")] = None,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the database as it is at this moment, also while the service runs."""
+    """Back up the database. The service may be running."""
     # Loaded when used, see above.
     from watcher.cli import backup as command
 
@@ -288,12 +288,12 @@ def backup(
 
 @app.command("import-legacy", epilog=examples("import-legacy /srv/old/system.duckdb"))
 def import_legacy(
-    path: Annotated[Path, typer.Argument(help="A DuckDB database of the earlier generation; it stays as it is.")],
+    path: Annotated[Path, typer.Argument(help="DuckDB database of the earlier generation; it is not changed.")],
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in what an earlier generation had processed, so that nothing is paid for twice."""
+    """Import an earlier generation's state. Sessions that it processed are not paid for twice."""
     # Loaded when used, see above.
     from watcher.cli import import_legacy as command
 
@@ -306,13 +306,11 @@ def import_legacy(
 
 @app.command(epilog=examples("demo", "demo --seconds 20 --keep ./sample --picture demo.svg"))
 def demo(
-    seconds: Annotated[float, typer.Option(min=5, help="How long it is to live; Ctrl-C ends it sooner.")] = 60.0,
-    keep: Annotated[Path | None, typer.Option(help="Use this new folder, and leave it there.")] = None,
-    picture: Annotated[
-        Path | None, typer.Option(help="Save the last screen as a picture: a name ending in .svg.")
-    ] = None,
+    seconds: Annotated[float, typer.Option(min=5, help="Duration; Ctrl-C ends it sooner.")] = 60.0,
+    keep: Annotated[Path | None, typer.Option(help="Create this folder and keep it.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Save the last screen as an .svg file.")] = None,
 ) -> None:
-    """A living sample: sessions being written, the service at work, a bad one put aside and freed."""
+    """Show the service at work on sample sessions. A bad one is quarantined and recovered."""
     # Loaded when used, see above.
     from watcher.cli import demo as command
 

@@ -18,7 +18,7 @@ app = group("jobs")
 
 @app.command("list", epilog=examples("jobs list", "jobs list --json"))
 def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
-    """Every job, its last run and its next."""
+    """List every job with its last and next run."""
     chosen = in_force(settings, state)
     names = [COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, INTAKE, *map(job_of, enabled(chosen))]
     found = ask(chosen, "/api/jobs", lambda query: {"jobs": job_log.jobs(query, names)})
@@ -27,13 +27,13 @@ def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = 
 
 @app.command("runs", epilog=examples("jobs runs", "jobs runs housekeeping --limit 5"))
 def runs(
-    name: Annotated[str, typer.Argument(help="Only this job's.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the latest first.")] = 20,
+    name: Annotated[str, typer.Argument(help="Only runs of this job.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of runs, latest first.")] = 20,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """The latest runs of jobs, with what they did or why they failed."""
+    """List job runs with their results or errors."""
 
     chosen = job_log.RunFilter(name=name, limit=limit)
     found = ask(
@@ -48,12 +48,12 @@ def runs(
 
 @app.command(epilog=examples("jobs run session-processor:usage", "jobs run health-check --json"))
 def run(
-    name: Annotated[str, typer.Argument(help="The job: see jobs list.")],
+    name: Annotated[str, typer.Argument(help="Name of the job, from jobs list.")],
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a job now, and wait for its end."""
+    """Run a job now and wait until it ends."""
     chosen = in_force(settings, state)
     found = order(
         chosen,

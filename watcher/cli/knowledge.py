@@ -40,14 +40,14 @@ def _contradiction(given: str) -> str:
     return given
 
 
-Item = Annotated[str, typer.Argument(help="Its identity, from knowledge list.", callback=_item)]
-Reason = Annotated[str | None, typer.Option(help="Why; kept in its history.")]
+Item = Annotated[str, typer.Argument(help="Id of the item, from knowledge list.", callback=_item)]
+Reason = Annotated[str | None, typer.Option(help="Reason, kept in the history.")]
 Domain = Annotated[str, typer.Option(help=f"Only this domain: {', '.join(DOMAINS)}.")]
-Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, whatever the text looks like.")]
-Groups = Annotated[list[str] | None, typer.Option("--group", help="Also what is for this group; may be repeated.")]
-Url = Annotated[str, typer.Option(help="A service elsewhere, such as https://watcher.example.org; needs --token-file.")]
-TokenFile = Annotated[Path | None, typer.Option(help="A file that holds a token for it.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of items.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation, even for text with warnings.")]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="Include items for this group; may be repeated.")]
+Url = Annotated[str, typer.Option(help="Remote service, such as https://watcher.example.org; requires --token-file.")]
+TokenFile = Annotated[Path | None, typer.Option(help="File with a token for --url.")]
 
 
 @app.command("list", epilog=examples("knowledge list", "knowledge list --status pending --domain finance"))
@@ -55,18 +55,18 @@ def list_(
     status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(queries.STATUSES)}.")] = "",
     domain: Domain = "",
     limit: Limit = 50,
-    offset: Annotated[int, typer.Option(min=0, help="Leave so many out, from the first on.")] = 0,
+    offset: Annotated[int, typer.Option(min=0, help="Items to skip.")] = 0,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """What is known, what waits for review first."""
+    """List items, those pending review first."""
     _list(queries.ItemFilter(status, domain, "", False, limit, offset), settings, state, as_json)
 
 
 @app.command(epilog=examples("knowledge search refunds tax", "knowledge search refunds --status approved --json"))
 def search(
-    text: Annotated[list[str], typer.Argument(help="Words that all stand in it.")],
+    text: Annotated[list[str], typer.Argument(help="Words that the item must contain, all of them.")],
     status: Annotated[str, typer.Option(help=f"Only this status: {', '.join(queries.STATUSES)}.")] = "",
     domain: Domain = "",
     limit: Limit = 20,
@@ -74,13 +74,13 @@ def search(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Items that speak of something."""
+    """Find items by words."""
     _list(queries.ItemFilter(status, domain, " ".join(text), False, limit), settings, state, as_json)
 
 
 @app.command("show", epilog=examples("knowledge show kv_0123456789ab"))
 def show_(item: Item, settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
-    """Everything about one item: the text agents read, the quotes that prove it, who decided what."""
+    """Show one item. Prints the text for agents, the evidence and the decisions."""
     chosen = in_force(settings, state)
     found = ask(chosen, f"/api/knowledge/items/{item}", lambda query: queries.item(query, item))
     print_json(found) if as_json else output_knowledge.item(found)
@@ -91,7 +91,7 @@ def approve(
     item: Item, reason: Reason = None, yes: Yes = False, settings: SettingsPath = None, state: State = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Let agents read an item. Shows the exact text first, and asks where it looks like an instruction."""
+    """Approve an item for agents. Shows the exact text first; text with warnings needs confirmation."""
     _decide("approve", item, reason, yes, settings, state, as_json)
 
 
@@ -100,7 +100,7 @@ def mandate(
     item: Item, reason: Reason = None, yes: Yes = False, settings: SettingsPath = None, state: State = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Make every agent read an item, whatever else there is room for."""
+    """Make an item mandatory. Every agent gets it, before all approved items."""
     _decide("mandate", item, reason, yes, settings, state, as_json)
 
 
@@ -108,7 +108,7 @@ def mandate(
 def reject(
     item: Item, reason: Reason = None, settings: SettingsPath = None, state: State = None, as_json: AsJson = False
 ) -> None:
-    """Say that an item is not to be known; the same, said again, does not come back."""
+    """Reject an item. The same statement does not come back for review."""
     _decide("reject", item, reason, True, settings, state, as_json)
 
 
@@ -116,7 +116,7 @@ def reject(
 def revoke(
     item: Item, reason: Reason = None, settings: SettingsPath = None, state: State = None, as_json: AsJson = False
 ) -> None:
-    """Take back an approval: no agent is given it any more."""
+    """Revoke an approval. Agents no longer get the item."""
     _decide("revoke", item, reason, True, settings, state, as_json)
 
 
@@ -127,18 +127,18 @@ def revoke(
     )
 )
 def add(
-    title: Annotated[str, typer.Argument(help="What it is about, at most 60 characters.")],
-    content: Annotated[str, typer.Argument(help="What is to be known, at most 500 characters.")],
+    title: Annotated[str, typer.Argument(help="Title, at most 60 characters.")],
+    content: Annotated[str, typer.Argument(help="Content, at most 500 characters.")],
     domain: Annotated[str, typer.Option(help=", ".join(DOMAINS))] = "engineering",
     audience: Annotated[str, typer.Option(help="all, or group:<name>.")] = "all",
-    mandatory: Annotated[bool, typer.Option("--mandatory", help="Every agent reads it.")] = False,
+    mandatory: Annotated[bool, typer.Option("--mandatory", help="Make it mandatory.")] = False,
     reason: Reason = None,
     yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write an item yourself; agents are given it at once."""
+    """Add an item by hand; agents get it at once."""
     edit = Edit(title, content, domain, None, audience)
     found = order_for_agents(
         in_force(settings, state),
@@ -163,15 +163,15 @@ def edit(
     content: Annotated[str | None, typer.Option(help="At most 500 characters.")] = None,
     domain: Annotated[str | None, typer.Option(help=", ".join(DOMAINS))] = None,
     audience: Annotated[str | None, typer.Option(help="all, or group:<name>.")] = None,
-    valid_from: Annotated[str | None, typer.Option(help="From this day or moment on; empty: always.")] = None,
-    valid_until: Annotated[str | None, typer.Option(help="Until this day or moment; empty: for ever.")] = None,
+    valid_from: Annotated[str | None, typer.Option(help="Start of validity, a day or a time; empty: none.")] = None,
+    valid_until: Annotated[str | None, typer.Option(help="End of validity, a day or a time; empty: none.")] = None,
     reason: Reason = None,
     yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what an item says, for whom, and how long. Asks where agents would read what looks like an instruction."""
+    """Change words, audience or validity. Text with warnings that agents would get needs confirmation."""
     wanted = Edit(title, content, domain, None, audience, None, valid_from, valid_until)
     if wanted == Edit():
         raise SettingsError("say what is to be different: see knowledge edit --help")
@@ -199,12 +199,12 @@ def edit(
 
 @app.command(epilog=examples("knowledge contradictions", "knowledge contradictions --all"))
 def contradictions(
-    every: Annotated[bool, typer.Option("--all", help="Also those that were settled.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include resolved ones.")] = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Items that cannot both hold, side by side."""
+    """List contradictions, both items side by side."""
     found = ask(
         in_force(settings, state),
         "/api/knowledge/contradictions",
@@ -218,17 +218,17 @@ def contradictions(
     epilog=examples("knowledge resolve kc_0123456789ab kept_a", "knowledge resolve kc_0123456789ab both_valid")
 )
 def resolve(
-    which: Annotated[str, typer.Argument(help="Its identity, from knowledge contradictions.", callback=_contradiction)],
+    which: Annotated[str, typer.Argument(help="Id, from knowledge contradictions.", callback=_contradiction)],
     resolution: Annotated[str, typer.Argument(help="kept_a, kept_b, merge or both_valid; a is the newer item.")],
-    title: Annotated[str | None, typer.Option(help="With merge: of what both come to.")] = None,
-    content: Annotated[str | None, typer.Option(help="With merge: what both come to.")] = None,
+    title: Annotated[str | None, typer.Option(help="With merge: title of the merged item.")] = None,
+    content: Annotated[str | None, typer.Option(help="With merge: content of the merged item.")] = None,
     reason: Reason = None,
     yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Settle a contradiction: the item that is not kept is superseded at once."""
+    """Resolve a contradiction. An item that is not kept is superseded at once."""
     found = order_for_agents(
         in_force(settings, state),
         yes,
@@ -252,7 +252,7 @@ def bundle(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """What agents are given."""
+    """Print the bundle that agents are given."""
     found = _bundle(groups, url, token_file, settings, state)
     print_json(found) if as_json else output_knowledge.bundle(found)
 
@@ -265,7 +265,7 @@ def bundle(
     )
 )
 def pull(
-    project: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
+    project: Annotated[Path, typer.Argument(help="Project folder.")] = Path(),
     groups: Groups = None,
     url: Url = "",
     token_file: TokenFile = None,
@@ -273,7 +273,7 @@ def pull(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write what agents are given into a project's .claude/rules; run again, it is brought up to date."""
+    """Write the bundle into a project. Creates or updates its rules in .claude/rules."""
     if not project.is_dir():
         raise SettingsError(f"{project}: there is no such folder")
     try:
@@ -285,11 +285,11 @@ def pull(
 
 @app.command(epilog=examples("knowledge export", "knowledge export knowledge.json"))
 def export(
-    file: Annotated[Path | None, typer.Argument(help="Where to; without it, it is printed.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="Target file (default: standard output).")] = None,
     settings: SettingsPath = None,
     state: State = None,
 ) -> None:
-    """Every item with its proof, as JSON."""
+    """Export every item with its evidence as JSON."""
     found = ask(in_force(settings, state), "/api/knowledge/export", import_export.export)
     text = json.dumps(found, ensure_ascii=False, indent=1)
     if file is None:
@@ -304,16 +304,16 @@ def export(
 
 @app.command("import", epilog=examples("knowledge import knowledge.json", "knowledge import knowledge.json --trusted"))
 def import_(
-    file: Annotated[Path, typer.Argument(help="What knowledge export has written.")],
+    file: Annotated[Path, typer.Argument(help="File written by knowledge export.")],
     trusted: Annotated[
-        bool, typer.Option("--trusted", help="Items are what they were; otherwise they wait for review.")
+        bool, typer.Option("--trusted", help="Keep each item's status; without it they wait for review.")
     ] = False,
     yes: Yes = False,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add the items of a file that are not there yet."""
+    """Import items that do not exist yet."""
     try:
         given = json.loads(file.read_bytes())
     except OSError as error:

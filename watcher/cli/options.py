@@ -1,4 +1,4 @@
-"""What commands have in common: options, loading the settings, printing JSON."""
+"""Shared by all commands: options, loading the settings, printing JSON."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from watcher.settings.load import Loaded
 from watcher.settings.tables import Settings
 
 SettingsPath = Annotated[
-    Path | None, typer.Option("--settings", help="The settings file (default: settings.toml here, if there is one).")
+    Path | None,
+    typer.Option("--settings", help="Settings file (default: settings.toml in the working directory, if it exists)."),
 ]
-Sessions = Annotated[Path | None, typer.Option("--sessions", help="The folder of transcripts (paths.sessions).")]
-State = Annotated[Path | None, typer.Option("--state", help="The state folder (paths.state).")]
+Sessions = Annotated[Path | None, typer.Option("--sessions", help="Sessions folder (overrides paths.sessions).")]
+State = Annotated[Path | None, typer.Option("--state", help="State folder (overrides paths.state).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Processor = Annotated[str, typer.Option("--processor", help="Only this processor.")]
 
 
 #: Groups of commands, each in the module of its name.
 GROUPS = {
-    "sessions": "Which sessions are known, what failed and why; try them again, make them anew, erase them.",
-    "knowledge": "What people corrected, confirmed and defined: review it, and give it to agents.",
-    "jobs": "What runs by the clock: when next, how it last went; and to run it now.",
-    "tokens": "Tokens by which people and programs are known to the service.",
+    "sessions": "List, retry, reprocess or forget sessions.",
+    "knowledge": "Review knowledge and give it to agents.",
+    "jobs": "List scheduled jobs and their runs; run one now.",
+    "tokens": "Create, list and revoke access tokens.",
 }
 
 
@@ -37,7 +38,7 @@ def group(name: str) -> typer.Typer:
 
 
 def examples(*lines: str) -> str:
-    """What stands below a command's help: how people call it, one line each; what follows a # is a word on it."""
+    """The examples below a command's help, one line each; a comment may follow a #."""
     # The \b keeps the lines as they are.
     return "\n".join(["\b", "Examples:", *(f"  session-watcher {line}" for line in lines)])
 

@@ -25,12 +25,10 @@ app = group("sessions")
 
 Name = Annotated[
     list[str] | None,
-    typer.Argument(help="Session keys, paths below the sessions folder, or parts of them that mean one session."),
+    typer.Argument(help="Session keys, paths below the sessions folder, or unambiguous parts of them."),
 ]
-Older = Annotated[
-    bool, typer.Option("--older", help="Every session that an earlier version of the processor has taken.")
-]
-All = Annotated[str, typer.Option("--status", help="Every session with this status: failed or quarantined.")]
+Older = Annotated[bool, typer.Option("--older", help="All sessions processed by an earlier version of the processor.")]
+All = Annotated[str, typer.Option("--status", help="All sessions with this status: failed or quarantined.")]
 
 
 @app.command(
@@ -40,16 +38,16 @@ All = Annotated[str, typer.Option("--status", help="Every session with this stat
     ),
 )
 def list_(
-    text: Annotated[str, typer.Argument(help="Only sessions whose key holds this text.")] = "",
+    text: Annotated[str, typer.Argument(help="Only sessions whose key contains this text.")] = "",
     processor: Processor = "",
     status: Annotated[str, typer.Option(help="Only this status: ok, failed, quarantined or gone.")] = "",
-    user: Annotated[str, typer.Option(help="Only this user's.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the latest first.")] = 50,
+    user: Annotated[str, typer.Option(help="Only this user.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of sessions, latest first.")] = 50,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """The sessions that were looked at, the latest first."""
+    """List the known sessions, latest first."""
     if status and status not in session_status.STATUSES:
         raise SettingsError(f"--status {status}: {', '.join(session_status.STATUSES)} are accepted")
     part = _text(text)
@@ -74,13 +72,13 @@ def list_(
     ),
 )
 def show_(
-    session: Annotated[str, typer.Argument(help="Its key, its path, or a part of them that means one session.")],
+    session: Annotated[str, typer.Argument(help="Session key, path, or an unambiguous part of either.")],
     settings: SettingsPath = None,
     state: State = None,
     sessions: Sessions = None,
     as_json: AsJson = False,
 ) -> None:
-    """Everything that is known of one session: how far it was taken, and why not further."""
+    """Show one session. Prints status, offset and failure per processor."""
     chosen = in_force(settings, state, sessions)
     text = _text(session)
     found = ask(chosen, "/api/sessions/one", lambda query: _one(query, chosen, text), session=text)
@@ -97,7 +95,7 @@ def retry(
     sessions: Sessions = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try sessions again that failed or were put aside."""
+    """Retry failed or quarantined sessions now."""
     _order("retry", session, status, processor, settings, state, sessions, as_json)
 
 
@@ -118,7 +116,7 @@ def reprocess(
     sessions: Sessions = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make sessions' rows anew from their files: after a change of prices, for example."""
+    """Recompute rows from the files. After a change of prices, for example."""
     _order("reprocess", session, status, processor, settings, state, sessions, as_json, older)
 
 
@@ -131,7 +129,7 @@ def forget(
     sessions: Sessions = None,
     as_json: AsJson = False,
 ) -> None:
-    """Erase what is known of sessions whose files are gone."""
+    """Erase sessions whose files are gone."""
     _order("forget", session, "", processor, settings, state, sessions, as_json)
 
 

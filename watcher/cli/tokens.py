@@ -1,4 +1,4 @@
-"""``tokens``: who may ask the service for what."""
+"""``tokens``: access tokens and their roles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ app = group("tokens")
 
 @app.command("list", epilog=examples("tokens list"))
 def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = False) -> None:
-    """Every token that was made, without its text."""
+    """List every token, without its text."""
     found = ask(in_force(settings, state), "/api/admin/tokens", lambda query: {"tokens": tokens.listing(query)})
     print_json(found) if as_json else output.tokens(found["tokens"])
 
@@ -25,14 +25,16 @@ def list_(settings: SettingsPath = None, state: State = None, as_json: AsJson = 
     epilog=examples("tokens create prometheus --role reader", "tokens create anns-laptop --role user --user ann")
 )
 def create(
-    name: Annotated[str, typer.Argument(help="What it is known by in lists and audit.")],
-    role: Annotated[str, typer.Option(help="admin (everything), reader (see everything), user (only what is theirs).")],
-    user: Annotated[str | None, typer.Option(help="Whose it is, for the role user.")] = None,
+    name: Annotated[str, typer.Argument(help="Name in lists and in the audit log.")],
+    role: Annotated[
+        str, typer.Option(help="admin (everything), reader (read everything), user (only their own data).")
+    ],
+    user: Annotated[str | None, typer.Option(help="User name, for the role user.")] = None,
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a token. Its text is shown now, and never again."""
+    """Create a token. Its text is shown once."""
     found = order(
         in_force(settings, state),
         "tokens create",
@@ -47,12 +49,12 @@ def create(
 
 @app.command(epilog=examples("tokens revoke prometheus"))
 def revoke(
-    which: Annotated[str, typer.Argument(help="Its name, or its identity from tokens list.")],
+    which: Annotated[str, typer.Argument(help="Name of the token, or its id from tokens list.")],
     settings: SettingsPath = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a token: whoever uses it is unknown from now on."""
+    """Revoke a token: it is refused from now on."""
     found = order(
         in_force(settings, state),
         "tokens revoke",

@@ -1,4 +1,4 @@
-"""The settings: every table and key with its default and a line on what it does."""
+"""The settings: every table and key with its default and one line of help."""
 
 from __future__ import annotations
 
@@ -51,24 +51,25 @@ class _Table(BaseModel):
 class PathsTable(_Table):
     """Where things are."""
 
-    sessions: Path = Field(Path("/data/user_sessions"), description="The folder that holds the transcripts.")
-    state: Path = Field(Path("/data/state"), description="The database, the token and backups live here.")
+    sessions: Path = Field(Path("/data/user_sessions"), description="Sessions folder, which contains the transcripts.")
+    state: Path = Field(Path("/data/state"), description="State folder: database, token, backups.")
     layout: Literal["auto", "users", "projects"] = Field(
-        "auto", description="A folder a user, or a person's own ~/.claude/projects; auto knows the latter by its name."
+        "auto",
+        description="users: a folder per user; projects: one person's ~/.claude/projects; auto: by the path.",
     )
 
 
 class NodeTable(_Table):
     """Which machine this is."""
 
-    name: str = Field("", description="Put before every session key, where several machines share one database.")
+    name: str = Field("", description="Prefix of every session key; set it where several machines share one database.")
 
 
 class ServiceTable(_Table):
     """How the service runs."""
 
-    stop_timeout: Seconds = Field(Seconds(30), description="How long a stop waits for what runs.")
-    time_budget: Seconds = Field(Seconds(150), gt=0, description="How long a run that somebody asked for may take.")
+    stop_timeout: Seconds = Field(Seconds(30), description="Longest wait for running work at shutdown.")
+    time_budget: Seconds = Field(Seconds(150), gt=0, description="Time limit of a run started by command or API.")
 
 
 class DatabaseTable(_Table):
@@ -80,26 +81,30 @@ class DatabaseTable(_Table):
 class ObserverTable(_Table):
     """How changes are noticed."""
 
-    kind: Literal["auto", "native", "polling"] = Field("auto", description="auto polls on network file systems.")
-    poll_interval: Seconds = Field(
-        Seconds(5), gt=0, description="How often is polled, or swept while the observer is deaf."
+    kind: Literal["auto", "native", "polling"] = Field(
+        "auto", description="File events or polling; auto: polling on network file systems, else events."
     )
-    cookie_interval: Seconds = Field(Seconds(30), gt=0, description="How often the observer's hearing is tested.")
+    poll_interval: Seconds = Field(
+        Seconds(5), gt=0, description="Polling interval; also the sweep interval while file events are unavailable."
+    )
+    cookie_interval: Seconds = Field(Seconds(30), gt=0, description="How often event delivery is verified.")
 
 
 class QueueTable(_Table):
     """How changes wait."""
 
-    max_pending: int = Field(100_000, ge=1, description="Sessions that may wait; beyond it a sweep is owed.")
-    settle: Seconds = Field(Seconds(60), description="A whole last line without its end is taken after so long.")
+    max_pending: int = Field(100_000, ge=1, description="Maximum queue length; beyond it a sweep is scheduled instead.")
+    settle: Seconds = Field(
+        Seconds(60), description="A complete last line without a newline is read after this time without a change."
+    )
 
 
 class RetryTable(_Table):
     """When trouble is tried again."""
 
-    first: Seconds = Field(Seconds(30), gt=0, description="How long until a failed session is tried again.")
-    longest: Seconds = Field(Seconds(3600), gt=0, description="The delay doubles each time, up to this.")
-    max_attempts: int = Field(8, ge=1, description="After so many failures a session is quarantined.")
+    first: Seconds = Field(Seconds(30), gt=0, description="Delay before the first retry of a failed session.")
+    longest: Seconds = Field(Seconds(3600), gt=0, description="Maximum delay; the delay doubles with each attempt.")
+    max_attempts: int = Field(8, ge=1, description="Failed attempts until a session is quarantined.")
 
 
 class ProjectsTable(_Table):
@@ -122,37 +127,36 @@ class ProjectsTable(_Table):
 class CollectorTable(_Table):
     """How transcripts come from people's homes."""
 
-    enabled: bool = Field(False, description="Whether transcripts are copied to paths.sessions by the clock.")
-    every: Seconds = Field(Seconds(600), gt=0, description="How often they are.")
+    enabled: bool = Field(False, description="Copy transcripts to paths.sessions on schedule.")
+    every: Seconds = Field(Seconds(600), gt=0, description="How often the collector runs.")
     sources: Sources = Field(
         [
             "/home/*/.claude/projects/**/*.jsonl",
             "/home/*/.claude/projects/**/subagents/*.meta.json",
             "/home/*/user/sessions/*.jsonl",
         ],
-        description="Which files; the first part with a wildcard is the folder of a user.",
+        description="Patterns of transcripts; the first part with a wildcard is a user's folder.",
     )
-    deadline: Seconds = Field(
-        Seconds(60), gt=0, description="A home that takes longer is left, and gone on with in the next run."
-    )
-    largest: Bytes = Field(Bytes(1_000_000_000), description="A file that is larger is not copied.")
+    deadline: Seconds = Field(Seconds(60), gt=0, description="Time limit per home; the next run continues there.")
+    largest: Bytes = Field(Bytes(1_000_000_000), description="Larger files are not copied.")
 
 
 class CorporateMemoryTable(_Table):
     """What people note for their agents, taken into the knowledge base."""
 
-    enabled: bool = Field(False, description="Whether people's notes are read by the clock.")
-    every: Seconds = Field(Seconds(1020), gt=0, description="How often they are.")
+    enabled: bool = Field(False, description="Read people's notes on schedule.")
+    every: Seconds = Field(Seconds(1020), gt=0, description="How often notes are read.")
     sources: Sources = Field(
         [
             "/home/*/CLAUDE.local.md",
             "/home/*/.claude/CLAUDE.local.md",
             "/home/*/projects/*/CLAUDE.local.md",
         ],
-        description="Which notes; the first part with a wildcard is the folder of a user.",
+        description="Patterns of notes; the first part with a wildcard is a user's folder.",
     )
     extractor: Literal["rules", "llm"] = Field(
-        "rules", description="rules needs nothing; llm sends notes without secrets and personal lines to [model] model."
+        "rules",
+        description="How notes are read. rules: offline; llm: by [model] model, without secrets and personal lines.",
     )
 
 
@@ -160,7 +164,7 @@ class KnowledgeTable(_Table):
     """How the knowledge base is kept."""
 
     judge: Literal["rules", "llm"] = Field(
-        "rules", description="Who finds contradictions: rules needs nothing; llm asks [model] model once an item."
+        "rules", description="How contradictions are found. rules: offline; llm: [model] model, one call per new item."
     )
 
 
@@ -168,15 +172,20 @@ class ModelTable(_Table):
     """The model that may be asked, where a setting asks for one; its key stands in the provider's usual variable."""
 
     model: str = Field(
-        "", description='"anthropic:<name>" or "openai:<name>"; the key stands in ANTHROPIC_API_KEY or OPENAI_API_KEY.'
+        "",
+        description='"anthropic:<name>" or "openai:<name>"; the key is read from ANTHROPIC_API_KEY or OPENAI_API_KEY.',
     )
     base_url: str = Field(
-        "", description="Another server that speaks as that provider does, such as http://localhost:11434/v1 of Ollama."
+        "", description="A server compatible with that provider, such as Ollama at http://localhost:11434/v1."
     )
-    timeout: Seconds = Field(Seconds(60), gt=0, description="How long one call may take.")
-    requests_per_minute: int = Field(60, ge=1, description="Calls in a minute, of all who ask; then they wait.")
+    timeout: Seconds = Field(Seconds(60), gt=0, description="Time limit of one call.")
+    requests_per_minute: int = Field(
+        60, ge=1, description="Calls per minute of all processes together; further calls wait."
+    )
     max_tokens_a_day: int = Field(
-        1_000_000, ge=0, description="Tokens in and out in a UTC day, of all who ask; then they wait. 0: no limit."
+        1_000_000,
+        ge=0,
+        description="Input and output tokens per UTC day of all processes together; further calls wait. 0: no limit.",
     )
 
     @field_validator("model")
@@ -198,47 +207,45 @@ class ModelTable(_Table):
 class HealthTable(_Table):
     """When health looks, and when it warns."""
 
-    every: Seconds = Field(
-        Seconds(300), gt=0, description="How often everything is looked at; what is found is logged."
-    )
-    min_free_disk: Bytes = Field(Bytes(1_000_000_000), description="Less free disk than this is a warning.")
+    every: Seconds = Field(Seconds(300), gt=0, description="How often health is checked; findings are logged.")
+    min_free_disk: Bytes = Field(Bytes(1_000_000_000), description="Less free disk space than this is a warning.")
 
 
 class HousekeepingTable(_Table):
     """What is kept, and for how long."""
 
-    every: Seconds = Field(Seconds(86400), gt=0, description="How often the house is kept.")
+    every: Seconds = Field(Seconds(86400), gt=0, description="How often housekeeping runs.")
     keep_events: Seconds = Field(
-        Seconds(0), ge=0, description="Single tool uses and failures older than this are dropped; 0s keeps all."
+        Seconds(0), ge=0, description="Retention of single tool uses and failures; 0s: for ever."
     )
-    keep_runs: Seconds = Field(Seconds(30 * 86400), ge=0, description="How long runs of jobs are remembered.")
-    keep_audit: Seconds = Field(Seconds(365 * 86400), ge=0, description="How long is remembered who asked for what.")
-    backups: int = Field(7, ge=0, description="One is made each time; so many are kept. 0: none is made.")
+    keep_runs: Seconds = Field(Seconds(30 * 86400), ge=0, description="Retention of job runs.")
+    keep_audit: Seconds = Field(Seconds(365 * 86400), ge=0, description="Retention of audit entries.")
+    backups: int = Field(7, ge=0, description="Database backups to keep; each run makes one. 0: none.")
     export: str = Field(
-        "", description="A folder for the tables as Parquet files, one a day, dropped rows too; empty: none."
+        "", description="Folder for daily Parquet files of the tables, dropped rows included; empty: none."
     )
 
 
 class HttpTable(_Table):
     """The local API."""
 
-    enabled: bool = Field(True, description="Whether the service answers; other commands need it while it runs.")
-    host: str = Field("127.0.0.1", description="The address it listens on.")
-    port: int = Field(8750, ge=0, le=65535, description="The port; 0 takes a free one.")
+    enabled: bool = Field(True, description="Serve the API and the pages; commands need it while the service runs.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8750, ge=0, le=65535, description="Port; 0: any free one.")
     token: Annotated[str, AfterValidator(lambda token: token and strong(token))] = Field(
-        "", description="The bearer token, at least 32 characters; empty: one is made in the state folder."
+        "", description="Admin token, at least 32 characters; empty: one is generated in the state folder."
     )
     names: list[str] = Field(
-        [], description="Names it is asked for by, beside localhost and addresses; behind a proxy the public one."
+        [], description="Host names accepted besides localhost and addresses, such as the public name of a proxy."
     )
-    max_upload: Bytes = Field(Bytes(500_000_000), gt=0, description="How large a transcript that is sent may be.")
+    max_upload: Bytes = Field(Bytes(500_000_000), gt=0, description="Maximum size of an uploaded transcript.")
 
 
 class LogTable(_Table):
     """What is logged, and how."""
 
     format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
 
 class Settings(BaseSettings):

@@ -11,11 +11,11 @@ from watcher.settings.load import OPERATORS, Loaded, load
 from watcher.settings.rows import rows
 
 _HEAD = """\
-# Every setting with its default. What stands in the environment as WATCHER_<TABLE>__<KEY>
-# (and WATCHER_PROCESSORS__<NAME>__<KEY>; lists and tables as JSON), or on the command line,
-# wins over this file.
-# Durations are written "500ms", "90s", "15m", "1h" or "1d", sizes "512MB" or "1GB";
-# relative paths are relative to this file.
+# Every setting with its default. Environment variables (WATCHER_<TABLE>__<KEY>,
+# WATCHER_PROCESSORS__<NAME>__<KEY>; lists and tables as JSON) and the command line
+# override this file.
+# Durations: "500ms", "90s", "15m", "1h", "1d"; sizes: "512MB", "1GB".
+# Relative paths are relative to this file.
 """
 
 
@@ -32,18 +32,18 @@ def text(loaded: Loaded) -> str:
 _PAGE = """\
 # Settings
 
-Every setting with its default, as in `settings.toml`; this page is written by `make settings`.
+Every setting with its default, as in `settings.toml`. `make settings` generates this page.
 
-`WATCHER_<TABLE>__<KEY>` in the environment wins over the file (`WATCHER_PROCESSORS__<NAME>__<KEY>` for a
-processor's own), the command line over both; lists and tables are given there as JSON. Unknown keys are errors.
-Durations are written `"500ms"`, `"90s"`, `"15m"`, `"1h"` or `"1d"`, sizes `"512MB"` or `"1GB"`.
+The environment variable `WATCHER_<TABLE>__<KEY>` overrides the file (`WATCHER_PROCESSORS__<NAME>__<KEY>` for a
+processor's setting), and the command line overrides both. In variables, lists and tables are JSON. An unknown key
+is an error. Durations are written `"500ms"`, `"90s"`, `"15m"`, `"1h"` or `"1d"`, sizes `"512MB"` or `"1GB"`.
 
-A changed file is taken up while the service runs; `[paths]`, `[node]`, `[database]`, `[observer]`, `[http]` and
-`[log]` wait for the next start.
+A running service applies a changed file. Changes of `[paths]`, `[node]`, `[database]`, `[observer]`, `[http]` and
+`[log]` need a restart.
 
-Variables of an earlier generation keep working and win over the file, in seconds: {operators}.
+Variables of an earlier generation still override the file, in seconds: {operators}.
 
-| setting | default | what it does |
+| setting | default | meaning |
 |---|---|---|
 """
 
