@@ -189,7 +189,7 @@ def usage(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Report tokens, cost and tools. Groups by day, session, model, user and more, or compares with the client's figures."""
+    """Report tokens, cost and tools. By day, session, model, user and more, or beside the client's figures."""
     # Loaded when used, see above.
     from watcher.cli import usage as command
     from watcher.cli import usage_table as shown
