@@ -139,7 +139,7 @@ class Core:
             plan = self._plan(processor)
             if plan != self.pipelines[name].plan:
                 self.pipelines[name].change(plan)
-                log.info("goes on by other settings", processor=name)
+                log.info("settings_changed", processor=name)
 
     def _wanted(self) -> list[Processor]:
         """The processors that are to work; those that cannot be used are remembered with the reason."""
@@ -169,7 +169,7 @@ class Core:
             # A stranger's tables that cannot be made are the stranger's trouble.
             reason = f"its tables cannot be made: {str(error).strip().partition(chr(10))[0]}"
             self.refused.append(Refused(processor.name, reason))
-            log.error("processor refused", processor=processor.name, reason=reason)
+            log.error("processor_refused", processor=processor.name, reason=reason)
             return
         pipeline = Pipeline(processor, plan, self.tree, self.look, self.database, early)
         self.pipelines = {**self.pipelines, processor.name: pipeline}
@@ -183,7 +183,7 @@ class Core:
         self.jobs.remove(job_of(name))
         pipeline.stop()
         if not pipeline.finish(self.settings.service.stop_timeout):
-            log.error("ended with work unfinished; it is taken when the processor is enabled again", processor=name)
+            log.error("stopped_with_work_left", processor=name)
 
     def _plan(self, processor: Processor) -> Plan:
         settings, live = self.settings, self._live
@@ -250,7 +250,7 @@ class Core:
         for pipeline in self.pipelines.values():
             if not pipeline.finish(max(0.0, deadline - time.monotonic())):
                 in_time = False
-                log.error("stopped with work unfinished; it is taken again at the next start", processor=pipeline.name)
+                log.error("stopped_with_work_left", processor=pipeline.name)
         self.model_calls.take(time.time())
         self._stack.close()
         return in_time

@@ -164,7 +164,7 @@ class LiveService:
             if every != earlier.get(name):
                 first = every if name in earlier else 0.0
                 self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name), first)
-        log.info("settings taken up", wait_for_the_next_start=self.waiting_settings)
+        log.info("settings_applied", restart_required=self.waiting_settings)
 
     def _sweep_by_the_clock(self, pipeline: Pipeline) -> None:
         # From one start on: those that fall on the same moment share a look at the tree, which costs most of a sweep.
@@ -193,9 +193,9 @@ class LiveService:
         found = {(one.name, _whose(one)): one for one in self.findings()}
         for key, one in found.items():
             if key not in self._told:
-                log.warning("health", level_of_it=one.level, finding=one.name, message=one.message)
+                log.warning("health_finding", severity=one.level, finding=one.name, message=one.message)
         for key in self._told.keys() - found.keys():
-            log.info("health: it has passed", finding=key[0], message=self._told[key])
+            log.info("health_recovered", finding=key[0], message=self._told[key])
         self._told = {key: one.message for key, one in found.items()}
         findings = list(found.values())
         return {"status": verdict(findings), "findings": [asdict(one) for one in findings]}
@@ -222,7 +222,7 @@ class LiveService:
         try:
             self.take(loaded)
         except Exception as error:
-            log.debug("changed settings could not be taken up", exc_info=True)
+            log.debug("settings_not_applied", exc_info=True)
             file.put_off(f"they could not be taken up: {type(error).__name__}: {first_line(error)}")
         else:
             file.taken_up()

@@ -94,10 +94,10 @@ def test_the_service_learns_as_sessions_are_written(place: Place) -> None:
     path.write_bytes(said(QUARTER, name="a"))
     running = place.start()
     try:
-        wait_for(lambda: "taken in" in running.log.read_text(), "what was there", running.log)
+        wait_for(lambda: "intake_done" in running.log.read_text(), "what was there", running.log)
         with path.open("ab") as file:
             file.write(said(RETENTION.format(14), name="more"))
-        wait_for(lambda: running.log.read_text().count("taken in") == 2, "what was appended", running.log)
+        wait_for(lambda: running.log.read_text().count("intake_done") == 2, "what was appended", running.log)
     finally:
         assert running.stop() == 0
     assert known(place, "SELECT count(*) FROM knowledge_items WHERE NOT check_owed") == [(2,)]

@@ -50,9 +50,9 @@ def test_every_line_is_json_where_nobody_looks(tmp_path: Path, log_format: str) 
         assert datetime.fromisoformat(one["timestamp"]).utcoffset() is not None
         assert "\x1b" not in json.dumps(one, ensure_ascii=False)
     events = [one["event"] for one in told]
-    for event in ("listening", "running", "swept", "session failed", "job failed", "stopping", "stopped"):
+    for event in ("listening", "running", "swept", "session_failed", "job_failed", "stopping", "stopped"):
         assert event in events, event
-    (failed,) = [one for one in told if one["event"] == "job failed"]
+    (failed,) = [one for one in told if one["event"] == "job_failed"]
     assert "Traceback" in failed["exception"] and failed["job"] == "housekeeping"
 
 
@@ -65,5 +65,5 @@ def test_a_line_for_people_has_no_colours_where_there_is_no_terminal(tmp_path: P
     rest = [line for line in lines if line not in started]
     assert len(started) > 10 and {re.match(r"\d\d:\d\d:\d\d \[(\w+)", line)[1] for line in started} <= LEVELS  # type: ignore[index]
     assert rest[0].startswith("Traceback") and len(rest) < 60 and all(line[:1] in " TNF" for line in rest)
-    for event in ("listening", "running", "session failed", "job failed", "stopped"):
+    for event in ("listening", "running", "session_failed", "job_failed", "stopped"):
         assert any(event in line for line in started), event

@@ -315,7 +315,7 @@ def test_the_first_page_says_what_is_wrong_and_a_retry_frees_it(browser: Browser
         site.write("1GB")
         wait_for(lambda: site.memory() == '"1GB"', "the new limit", running.log)
         # The settings are told before every child has been started anew with them.
-        wait_for(lambda: "settings taken up" in running.log.read_text(), "the processors to go on by it", running.log)
+        wait_for(lambda: "settings_applied" in running.log.read_text(), "the processors to go on by it", running.log)
         row.get_by_role("button", name="Retry").click()
         expect(page.get_by_role("status")).to_have_text("ann/a.jsonl is tried again (usage).")
         expect(row.locator(".badge")).to_have_text("ok")

@@ -143,7 +143,7 @@ def test_the_api_asks_for_its_token(service: Place) -> None:
     token = service.state / "token"
     assert token.stat().st_mode & 0o777 == 0o600
     log = (service.state.parent / "service.log").read_text()
-    assert log.count("a token was refused") == 1 and "127.0.0.1" in log and "wrong" not in log
+    assert log.count("token_refused") == 1 and "127.0.0.1" in log and "wrong" not in log
 
 
 def test_a_weak_token_in_the_state_folder_ends_the_start(place: Place) -> None:

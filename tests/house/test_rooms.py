@@ -276,6 +276,27 @@ def test_unit_tests_are_pure_and_stand_where_their_room_does() -> None:
     assert seen > 20
 
 
+def test_log_events_are_names() -> None:
+    """A log event is `snake_case`; what it tells stands in fields."""
+    seen = 0
+    for module, tree in trees().items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+                continue
+            event = node.args[0]
+            if ast.unparse(node.func.value) == "log" and isinstance(event, ast.Constant):
+                seen += 1
+                assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", str(event.value)), (module, event.value)
+    assert seen > 50, "the test no longer sees what it looks for"
+
+
+def test_no_file_name_stands_twice_in_a_room() -> None:
+    """Nor does a file's name within one folder of `watcher/` and those below it."""
+    for room in (ROOT / "watcher").iterdir():
+        names = [path.name for path in room.rglob("*.py") if path.name != "__init__.py"]
+        assert len(names) == len(set(names)), room
+
+
 def _guarded(module: str) -> Iterator[tuple[ast.Attribute, bool]]:
     """Every attribute that is looked up, and whether it is first asked if this system has it."""
 

@@ -43,7 +43,7 @@ def run(loaded: Loaded, file: SettingsFile) -> int:
         url = url_of(listener)
         server = Server(build(service, token), listener)
     if not settings.paths.sessions.is_dir():
-        log.warning("there is no such folder yet; name another with --sessions", sessions=str(settings.paths.sessions))
+        log.warning("sessions_folder_missing", sessions=str(settings.paths.sessions))
     service.start()
     if server is not None:
         server.start()

@@ -45,7 +45,7 @@ class Supervisor:
         while not stop.wait(interval if self._address else None):
             alive = service.alive()
             if not alive and not dead:
-                log.error("a part of the service has died; its supervisor is no longer told that it lives")
+                log.error("watchdog_notifications_stopped")
             dead = not alive
             self._tell(*([] if dead or self.patience is None else ["WATCHDOG=1"]), _status(service))
         self._tell("STOPPING=1", "STATUS=Stopping")
@@ -58,7 +58,7 @@ class Supervisor:
                 channel.settimeout(1.0)  # one that does not read must not hold us up
                 channel.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
-            log.warning("the supervisor cannot be told", lines=lines, error=error.strerror or str(error))
+            log.warning("supervisor_not_notified", lines=lines, error=error.strerror or str(error))
 
 
 def _status(service: LiveService) -> str:

@@ -100,7 +100,7 @@ class Collector:
             raise
         except Exception as error:  # what nobody foresaw in one home hinders no other
             if not isinstance(error, Late):
-                log.exception("a home could not be visited", user=visit.user)
+                log.exception("home_visit_failed", user=visit.user)
             visit.tally.errors += 1
             visit.tally.note(visit.user, plain(visit.path), str(error) or type(error).__name__)
             return False

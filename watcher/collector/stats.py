@@ -35,7 +35,7 @@ class CollectorTally:
 
     def note(self, user: str, path: str, reason: str) -> None:
         """Tell a refusal or an error by name, one of the first."""
-        log.debug("not collected", user=user, path=path, reason=reason)
+        log.debug("file_not_collected", user=user, path=path, reason=reason)
         if len(self.details) < TOLD:
             self.details.append({"user": user, "path": path, "reason": reason})
 

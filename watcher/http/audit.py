@@ -54,7 +54,7 @@ class Audited:
         try:
             await self._app(scope, receive, noted)
         except Exception as error:
-            log.exception("a request failed", path=scope["path"])
+            log.exception("request_failed", path=scope["path"])
             if answered:  # nothing can be said any more: the connection is closed
                 raise
             state["unhandled"] = f"{type(error).__name__}: {error}"

@@ -74,7 +74,7 @@ class Doorkeeper:
                 self.refused.missing += 1
                 return
             self.refused.wrong += 1
-        log.warning("a token was refused", client=request.client.host if request.client else "", path=request.url.path)
+        log.warning("token_refused", client=request.client.host if request.client else "", path=request.url.path)
 
     def reader(self, request: Request) -> Caller:
         """Somebody who may see everything.

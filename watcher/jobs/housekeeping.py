@@ -72,7 +72,7 @@ def _export(export: DayFiles, pipelines: Mapping[str, Pipeline]) -> tuple[int, d
                 connection.close()
         except (*export.database.Error, *DayFiles.Error) as error:
             missing[name] = first_line(error)
-            log.error("not exported", processor=name, error=missing[name])
+            log.error("export_failed", processor=name, error=missing[name])
     return count, missing
 
 
@@ -89,7 +89,7 @@ def drop_events(pipeline: Pipeline, before: datetime, export: DayFiles | None) -
                 return pipeline.passes.expire(connection, table, until)
 
             count = pipeline.door.call(drop, timeout=PATIENCE)
-            log.info("old rows dropped", processor=pipeline.name, table=table, rows=count, before=until.isoformat())
+            log.info("rows_expired", processor=pipeline.name, table=table, rows=count, before=until.isoformat())
             dropped += count
     return dropped
 

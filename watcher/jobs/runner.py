@@ -77,7 +77,7 @@ class Jobs:
         try:
             self.run(name, trigger, work)
         except (JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured) as error:
-            log.info("not run", job=name, reason=str(error))
+            log.info("job_not_run", job=name, reason=str(error))
 
     def running(self, now: float) -> dict[str, float]:
         """The jobs that run, with the seconds since they began."""
@@ -104,11 +104,11 @@ class Jobs:
                 reason = str(error)
             job.failed = reason
             self._ended(run, name, "failed", {}, reason)
-            log.error("job failed", job=name, trigger=trigger, error=reason, exc_info=True)
+            log.error("job_failed", job=name, trigger=trigger, error=reason, exc_info=True)
             raise JobFailed(name, reason) from error
         job.failed = None
         self._ended(run, name, "ok", stats, None)
-        log.debug("job done", job=name, trigger=trigger, **stats)
+        log.debug("job_done", job=name, trigger=trigger, **stats)
         return stats
 
     def _ended(self, run: str, name: str, outcome: str, stats: Mapping[str, Any], error: str | None) -> None:

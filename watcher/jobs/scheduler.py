@@ -38,7 +38,7 @@ class _Steady(BackgroundScheduler):  # type: ignore[misc]
         before, self._ahead = self._ahead, time.time() - time.monotonic()
         jump = 0.0 if before is None else self._ahead - before
         if abs(jump) > JUMP:
-            log.warning("the time of day has jumped", seconds=round(jump, 1))
+            log.warning("clock_jumped", seconds=round(jump, 1))
             now = datetime.now(UTC)
             for job in self.get_jobs():
                 job.modify(next_run_time=max(now, job.next_run_time + timedelta(seconds=min(0.0, jump))))
@@ -118,4 +118,4 @@ class Schedule:
         self._beat = time.monotonic()
 
     def _failed(self, event: JobExecutionEvent) -> None:
-        log.error("what the clock ran has failed", job=event.job_id, error=str(event.exception))
+        log.error("scheduled_call_failed", job=event.job_id, error=str(event.exception))

@@ -310,7 +310,7 @@ class Intake:
 
     def _owe(self, item: str, reason: str, now: datetime, least: timedelta, counts: bool = True) -> None:
         """A comparison is tried again, not before ``least`` has passed; ``counts``: and later each time."""
-        log.warning("an item could not be compared with the others; it is tried again", item=item, error=reason)
+        log.warning("item_comparison_failed", item=item, error=reason)
 
         def put(connection: Connection) -> None:
             self._shelf.outlast(self._writer.generation)

@@ -93,12 +93,12 @@ class Knowledge:
             except Exception as error:
                 reason = first_line(error)
                 if self.trouble is None or not isinstance(error, self._database.Error):
-                    log.exception("the inbox cannot be drained; it is tried again")
+                    log.exception("intake_failed")
                 self.trouble = reason
                 self._stopping.wait(PAUSE)
                 continue
             self.trouble = None
             if taken.candidates or taken.checks:
-                log.info("taken in", candidates=taken.candidates, new=taken.new, contradictions=taken.contradictions)
+                log.info("intake_done", candidates=taken.candidates, new=taken.new, contradictions=taken.contradictions)
             self._stopping.wait(min((time.thread_time() - began) / SHARE, AT_THE_LATEST))
             self._wake.wait(PAUSE if taken.failed_checks else AT_THE_LATEST)

@@ -86,7 +86,7 @@ class Writer:
         try:
             self.database.checkpoint()
         except self.database.Error as error:
-            log.error("what was decided is in the database's log, and not yet in its file", error=str(error))
+            log.error("checkpoint_failed", error=str(error))
         else:
             self.owes_checkpoint = False
 

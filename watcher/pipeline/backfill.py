@@ -61,7 +61,7 @@ def run(
         connection.close()
         child.close()
     if made:
-        log.info("rows were made anew", processor=processor.name, rows=made)
+        log.info("rows_backfilled", processor=processor.name, rows=made)
     return made
 
 

@@ -259,7 +259,7 @@ class Door:
             except Exception as error:
                 if len(group) > 1:
                     return None
-                log.exception("pass cannot be put to the database", processor=self._name, session=group[0].work.key)
+                log.exception("pass_not_committed", processor=self._name, session=group[0].work.key)
                 return [error]
             else:
                 self._settle()
@@ -274,12 +274,12 @@ class Door:
     def _struggle(self, error: Exception, broken: bool) -> None:
         reason = first_line(error)
         if self.trouble is None:
-            log.error("commits fail and are retried", processor=self._name, error=reason)
+            log.error("commits_failing", processor=self._name, error=reason)
         self.trouble = reason
         if broken:
             self._disconnect()
 
     def _settle(self) -> None:
         if self.trouble is not None:
-            log.info("commits succeed again", processor=self._name, after=self.trouble)
+            log.info("commits_recovered", processor=self._name, after=self.trouble)
         self.trouble = None

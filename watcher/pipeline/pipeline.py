@@ -255,7 +255,7 @@ class Pipeline:
             return 0
         except Exception as error:  # a stranger's code decides what it is based on
             self.backfill_trouble = first_line(error)
-            log.exception("columns could not be made anew", processor=self.name, error=self.backfill_trouble)
+            log.exception("backfill_failed", processor=self.name, error=self.backfill_trouble)
             return 0
         finally:
             self._filling.release()
@@ -272,7 +272,7 @@ class Pipeline:
             try:
                 self.sweep(owed)
             except (SweepUnderWay, ProcessorUnconfigured) as error:
-                log.debug("not swept", processor=self.name, reason=str(error))
+                log.debug("sweep_skipped", processor=self.name, reason=str(error))
 
     def run_now(self, budget: float, stop: Callable[[], bool] = lambda: False) -> RunDetails:
         """Sweep, and wait until what was offered is through or the time is up.

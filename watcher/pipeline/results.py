@@ -200,7 +200,7 @@ class Outcomes:
         after = state.failed(error, signature or visit.seen or state.signature, attempts, again_at, self._version)
         self.tally.failed += 1
         self._failures.append((self._clock(), key, error[:500]))
-        log.warning("session failed", processor=self.name, session=key, attempts=attempts, error=error[:300])
+        log.warning("session_failed", processor=self.name, session=key, attempts=attempts, error=error[:300])
         if not refused:  # later windows of one that was refused are void
             visit.base = after
         self._submit(key, visit, Pass(key, before, after), at_once=True)

@@ -122,7 +122,7 @@ class Worker:
                 try:
                     wait = self.step(self._clock())
                 except Exception as error:
-                    log.exception("the worker stumbled", processor=self.name)
+                    log.exception("worker_failed", processor=self.name)
                     self.trouble = f"an internal error, see the log: {type(error).__name__}: {error}"
                     self._resting_until = self._clock() + PAUSE
                     self.stumbles += 1
@@ -181,12 +181,12 @@ class Worker:
             return
         self._told = dataclasses.replace(tally)
         said = {name: count for name, count in dataclasses.asdict(done).items() if count and name != "skipped"}
-        log.info("caught up", processor=self.name, **said)
+        log.info("caught_up", processor=self.name, **said)
 
     def _struggle(self, keys: list[str], error: Exception) -> None:
         """Trouble of ours: nothing is marked, everything is offered again after a pause."""
         self.trouble = first_line(error)
-        log.error("sessions wait for trouble to pass", processor=self.name, error=self.trouble)
+        log.error("processing_paused", processor=self.name, error=self.trouble)
         if isinstance(error, self._database.Error) and self._connection is not None:
             self._connection.close()
             self._connection = None

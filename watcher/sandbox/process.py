@@ -264,7 +264,7 @@ class Child:
             except (ProcessLookupError, PermissionError):
                 process.kill()
             process.wait()
-            log.debug("child put away", processor=self.settings.processor, pid=process.pid)
+            log.debug("child_stopped", processor=self.settings.processor, pid=process.pid)
 
     close = kill
 

@@ -74,7 +74,7 @@ class SettingsFile:
             loaded = self._sources.load()
         except SettingsError as error:
             self.trouble, self._put_off = str(error), False
-            log.error("changed settings are refused, the old ones stay in force", reason=self.trouble)
+            log.error("settings_refused", reason=self.trouble)
             return None
         return loaded
 
@@ -85,7 +85,7 @@ class SettingsFile:
     def put_off(self, reason: str) -> None:
         """What was read could not be taken up: it is read again, which is said when it begins."""
         if not self._put_off:
-            log.error("changed settings cannot be taken up, it is tried again until they can", reason=reason)
+            log.error("settings_pending", reason=reason)
         self.trouble, self._taken, self._seen, self._put_off = reason, "again", None, True
 
     def _look(self) -> Signature | None:

@@ -116,7 +116,7 @@ class DuckDatabase:
         if self._poisoned == self._opening:  # it is freed only when every cursor is closed
             self._close_all()
             self._opening += 1
-            log.warning("database opened anew", path=str(self.path))
+            log.warning("database_reopened", path=str(self.path))
         if self._root is None:
             self._root = self._open_again()
         return self._root.cursor(), self._opening
@@ -173,7 +173,7 @@ class DuckDatabase:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.002)
-        log.debug("database opened anew, at rest", path=str(self.path))
+        log.debug("database_reopened_at_rest", path=str(self.path))
         return True
 
     def _opened_anew(self) -> bool:
@@ -271,7 +271,7 @@ class DuckDatabase:
         except duckdb.Error as worse:
             os.replace(aside, wal)  # it was not the log: leave everything as it was found
             raise DatabaseTrouble(f"{self.path} cannot be opened: {first_line(worse)}") from None
-        log.error("damaged write-ahead log set aside", path=str(aside), error=first_line(error))
+        log.error("wal_set_aside", path=str(aside), error=first_line(error))
         return root
 
     def _look_behind(self, wal: Path) -> None:
@@ -295,7 +295,7 @@ class DuckDatabase:
                 f"The write-ahead log was damaged ({where}) and could not be kept ({first_line(error)}); the database "
                 "stands before it, and sweeps make good what the transcripts still hold. Look at the disk."
             )
-        log.error("damaged write-ahead log", path=str(wal), kept=str(aside) if aside.exists() else None, error=where)
+        log.error("wal_damaged", path=str(wal), kept=str(aside) if aside.exists() else None, error=where)
 
 
 def write_parquet(columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]], path: Path) -> None:

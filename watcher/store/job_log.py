@@ -127,7 +127,7 @@ class Ledger:
             except self._database.Error as error:
                 self._disconnect()
                 if self.trouble is None:
-                    log.error("the ledger cannot be written", note=note, error=str(error))
+                    log.error("job_log_not_written", note=note, error=str(error))
                 self.trouble = first_line(error)
                 return None
             self.trouble = None

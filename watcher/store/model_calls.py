@@ -73,7 +73,7 @@ class ModelCalls:
             path.unlink()
             for call in calls:
                 self._noted.pop(call.call_id, None)
-            log.debug("journal of a day put away", file=path.name)
+            log.debug("journal_removed", file=path.name)
         return taken
 
 

@@ -195,7 +195,7 @@ def _take_down(native: BaseObserver) -> None:
             part.stop()
         except Exception as error:  # noqa: BLE001  (strangers' code; the rest is still to be stopped)
             # Its tables may be what killed it (watchdog 7.1: KeyError in _remove_watch_internally).
-            log.warning("watchdog could not stop by itself", part=type(part).__name__, error=repr(error))
+            log.warning("watchdog_stop_failed", part=type(part).__name__, error=repr(error))
     for group in groups:
         if group is not None:
             group._move_event_grouper.close()  # what its emitter thread waits for

@@ -115,7 +115,7 @@ class Observer:
         # A network that does not answer must not keep the service from starting.
         if not self._began.wait(STUCK):
             self._anew = "the start was slow"
-            log.warning("the observer is slow to start", root=os.fsdecode(self._root))
+            log.warning("observer_slow_to_start", root=os.fsdecode(self._root))
 
     def close(self, timeout: float) -> bool:
         """Hear nothing more; False (and a log line) if a thread has not ended in time. Idempotent."""
@@ -128,7 +128,7 @@ class Observer:
             self._put_away(max(0.1, deadline - time.monotonic()))
         late = [thread for thread in (self._thread, *self._abandoned) if thread is not None and thread.is_alive()]
         if late:
-            log.error("the observer is late to stop", threads=[thread.name for thread in late])
+            log.error("observer_late_to_stop", threads=[thread.name for thread in late])
         return not late
 
     def alive(self) -> bool:
@@ -226,13 +226,13 @@ class Observer:
         except (OSError, RuntimeError) as error:
             self._failed = Failure(why_not(error))
             self._build_at = now + self._poll
-            log.error("the observer cannot listen", reason=self._failed.reason)
+            log.error("observer_failed", reason=self._failed.reason)
             return
         log.info("listening", root=os.fsdecode(real), kind=kind)
         try:
             self._hearing.cookie.remove_stale(mounts.is_network(system))
         except OSError as error:
-            log.debug("stale cookies stay", error=str(error))
+            log.debug("stale_cookies_kept", error=str(error))
         # Only now, so that the sweep sees whatever came while nobody listened.
         if self._anew is not None:
             self._owe(f"listening anew: {self._anew}")
@@ -259,12 +259,12 @@ class Observer:
         self._health = replace(self._health, state="deaf", reason=reason, since=now)
         late = hearing.stop(TEARDOWN)
         if late:
-            log.warning("watchdog does not stop and is left to itself", threads=[thread.name for thread in late])
+            log.warning("watchdog_abandoned", threads=[thread.name for thread in late])
             self._abandoned = [*(thread for thread in self._abandoned if thread.is_alive()), *late]
         self._short = hearing.short
         self._earlier_events += hearing.ear.events
         self._health = replace(self._health, rebuilds=self._health.rebuilds + 1, events=self._earlier_events)
-        log.warning("the observer begins anew", reason=reason)
+        log.warning("observer_restarted", reason=reason)
 
     def _conclude(self, now: float) -> None:
         """Say how it stands, and owe a sweep while that is not well."""
@@ -309,7 +309,7 @@ class Observer:
         try:
             self._owe_sweep(reason)
         except Exception:
-            log.exception("a sweep could not be asked for", reason=reason)
+            log.exception("sweep_request_failed", reason=reason)
             self._unpaid = reason
 
     def _pay(self) -> None:
@@ -324,7 +324,7 @@ class Observer:
                     wait = self.step(self._clock())
                 except Exception as error:
                     # A fault of ours: said aloud, and what it may have missed is swept.
-                    log.exception("the observer's step failed")
+                    log.exception("observer_step_failed")
                     self._health = replace(self._health, state="deaf", reason=f"the observer's step failed: {error!r}")
                     self._owe(self._health.reason)
                     wait = STEP
@@ -345,7 +345,7 @@ class Observer:
         try:
             hearing.cookie.remove()
         except OSError as error:
-            log.debug("the cookie stays", error=str(error))
+            log.debug("cookie_kept", error=str(error))
 
 
 def _recent(times: deque[float], now: float) -> int:

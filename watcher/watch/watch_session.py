@@ -113,7 +113,7 @@ class Hearing:
         """Send the cookie, count the watches, list new directories: whatever is due."""
         if (error := self.ear.error()) is not None:
             self._owe_sweep(f"an event could not be handled ({error!r})")
-            log.error("an event could not be handled", failures=self.ear.failures, exc_info=error)
+            log.error("event_handling_failed", failures=self.ear.failures, exc_info=error)
         if self._sent is None and now >= self._cookie_at:
             self._send_cookie(now)
         if now >= self._next_count():

@@ -148,7 +148,7 @@ class CorporateMemory:
             raise
         except Exception as error:  # what nobody foresaw in one home hinders no other
             if not isinstance(error, Late):
-                log.exception("a home could not be read", user=reader.user)
+                log.exception("home_read_failed", user=reader.user)
             total.errors += 1
             total.note(reader.user, plain(reader.path), str(error) or type(error).__name__)
             return False
