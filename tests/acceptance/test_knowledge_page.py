@@ -164,7 +164,7 @@ def test_keys_decide_and_warnings_must_be_confirmed(browser: Browser, site: Taug
         expect(page.locator("#bundle")).to_contain_text("named by team")
         assert site.audit("knowledge_approve") == [("admin", 303)]
         page.goto("/knowledge?text=ignore+previous")
-        expect(page.get_by_text("Read it twice")).to_be_visible()
+        expect(page.get_by_text("Warnings")).to_be_visible()
         for key in ("j", "a"):
             page.keyboard.press(key)
         expect(page.get_by_role("checkbox")).to_be_focused()
@@ -237,10 +237,10 @@ def test_others_decide_nothing(browser: Browser, site: Taught) -> None:  # noqa:
         hidden = site.item("script")["item_id"]
         assert page.request.get(f"/knowledge/item?item={hidden}").status == 404
         page.goto(f"/knowledge/item?item={waiting['item_id']}")
-        page.get_by_role("button", name="It is right").click()
+        page.get_by_role("button", name="Correct").click()
         expect(page.get_by_role("status")).to_have_text("Your vote is noted.")
         assert [one["vote"] for one in site.item("fiscal quarter")["votes"]] == [1]
-        page.get_by_role("button", name="Keep it for myself").click()
+        page.get_by_role("button", name="Keep it private").click()
         expect(page.get_by_role("status")).to_have_text("It is yours alone now.")
     assert site.ask(f"/api/knowledge/items/{waiting['item_id']}") == {}
 
@@ -250,7 +250,7 @@ LINK = "see http://books.example/"
 
 def must_be_asked(page: Page, site: Taught, text: str) -> None:
     """A page shows the exact text and why to read it twice; nothing is served yet, and only the box leads on."""
-    expect(page.get_by_role("heading", level=1)).to_have_text("Read it twice")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Warnings")
     expect(page.locator("blockquote")).to_have_text(text)
     expect(page.locator("main .banner.bad:visible")).to_have_text("it holds a link.")
     assert not Axe().run(page).response["violations"]
@@ -291,14 +291,14 @@ def test_what_is_served_changes_only_as_it_was_read(browser: Browser, site: Taug
     """Written, changed, mandated and revoked by an admin: with warnings confirmed, with reasons kept, each audited."""
     with opened(browser, site, storage_state=signed_in) as page:
         page.goto("/knowledge")
-        page.get_by_text("Write an item", exact=True).click()
+        page.get_by_text("Add an item", exact=True).click()
         form = page.locator("#write form")
         form.get_by_label("Title").fill("Lockfiles")
         form.get_by_label("Content").fill(LINK)
         form.get_by_role("button").click()
         must_be_asked(page, site, f"Lockfiles: {LINK}")
         page.get_by_role("link", name="Leave it as it is").click()
-        page.get_by_text("Write an item", exact=True).click()
+        page.get_by_text("Add an item", exact=True).click()
         form.get_by_label("Title").fill("Lockfiles")
         form.get_by_label("Content").fill("They are committed.")
         form.get_by_role("button").click()
@@ -342,11 +342,11 @@ def test_votes_are_shown_and_decide_nothing(browser: Browser, site: Taught, sign
     status = site.item("kafka")["status"]
     with opened(browser, site, storage_state=signed_in) as page:
         page.goto(f"/knowledge/item?item={which}")
-        for button, total in (("It is right", 1), ("It is wrong", -1)):
+        for button, total in (("Correct", 1), ("Wrong", -1)):
             page.get_by_role("button", name=button).click()
             expect(page.get_by_text(f"Votes {total}:")).to_be_visible()
             expect(page.locator("[aria-pressed=true]")).to_have_text(button)
-        page.get_by_role("button", name="Take my vote back").click()
+        page.get_by_role("button", name="Withdraw my vote").click()
         expect(page.get_by_text("Votes 0:")).to_be_visible()
         expect(page.locator("[aria-pressed=true]")).to_have_count(0)
     assert site.item("kafka")["votes"] == [] and site.item("kafka")["status"] == status
@@ -374,7 +374,7 @@ def test_a_quote_is_shown_in_its_context(browser: Browser, site: Taught, signed_
     path = f"/knowledge/context?item={item['item_id']}&evidence={mine['evidence_id']}"
     with opened(browser, site, storage_state=signed_in) as page:
         page.goto("/knowledge?text=4+hours")
-        page.get_by_role("link", name="in its context").click()
+        page.get_by_role("link", name="context").click()
         assert page.url.endswith(f"{path}#said")
         expect(page.locator(".turns .text")).to_have_text(list(SAID["ann"]))
         expect(page.locator(".turns .meant .text")).to_have_text(SAID["ann"][2])

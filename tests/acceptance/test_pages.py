@@ -457,9 +457,9 @@ def test_runs_and_the_audit_are_filtered(browser: Browser, site: Site, signed_in
         page.get_by_role("combobox", name="Outcome").select_option("interrupted")
         page.get_by_role("button", name="Show").first.click()
         expect(page.locator("#run-list")).to_have_text("No run fits.")
-        page.get_by_label("Action or resource holds").fill("run_job")
+        page.get_by_label("Action or resource contains").fill("run_job")
         page.get_by_role("combobox", name="By").select_option("admin")
-        page.get_by_label("only what was refused or failed").check()
+        page.get_by_label("only refused or failed").check()
         page.get_by_role("button", name="Show").last.click()
         page.wait_for_url("**asked=run_job&actor=admin&refused=1**")
         expect(page.locator("#run-list")).to_have_text("No run fits.")  # it is still of what was chosen above
@@ -467,7 +467,7 @@ def test_runs_and_the_audit_are_filtered(browser: Browser, site: Site, signed_in
         expect(rows.first).to_contain_text("run_job:nothing")
         answers = rows.locator("td[data-label=Answer]").all_inner_texts()
         assert answers and all(answer.startswith("4") for answer in answers), answers
-        page.get_by_label("only what was refused or failed").uncheck()
+        page.get_by_label("only refused or failed").uncheck()
         page.get_by_role("button", name="Show").last.click()
         expect(rows.filter(has_text="run_job:health-check").first).to_contain_text("200")
         page.get_by_role("combobox", name="Outcome").select_option("ok")
@@ -616,8 +616,16 @@ def test_charts_can_be_read_on_a_phone(browser: Browser, site: Site, signed_in: 
 
 def test_whenever_a_session_began_its_course_can_be_read(browser: Browser) -> None:
     """Also where the first moment is one that the clock's axis names: no text lies on another."""
-    begins = [datetime(2026, 3, 1, 21, minute, second) for minute in (0, 59) for second in (0, 1, 59)]
-    lengths = [timedelta(seconds=5), timedelta(seconds=40), timedelta(minutes=20), timedelta(hours=3), timedelta(3)]
+    begins = [datetime(2026, 3, 1, 21, minute, second) for minute in (0, 14, 59) for second in (0, 1, 53, 56, 59)]
+    lengths = [
+        timedelta(seconds=1),
+        timedelta(seconds=5),
+        timedelta(seconds=20),
+        timedelta(seconds=40),
+        timedelta(minutes=20),
+        timedelta(hours=3),
+        timedelta(3),
+    ]
     specs = [
         over_moments(
             [{"at": (begin + part * length / 4).isoformat() + "Z", "value": part} for part in range(5)],
@@ -644,7 +652,7 @@ def test_it_works_without_a_script(browser: Browser, site: Site) -> None:
         page.get_by_role("link", name="Usage").click()
         expect(page.locator(".chart svg")).to_have_count(6)
         page.get_by_role("link", name="Sessions", exact=True).click()
-        page.get_by_label("Name holds").fill("ann/")
+        page.get_by_label("Name contains").fill("ann/")
         page.get_by_role("button", name="Show").click()
         expect(page.locator("#list tbody tr")).to_have_count(1)
         page.get_by_role("link", name="ann/a.jsonl").click()
@@ -662,9 +670,9 @@ def test_keys_lead_around_and_what_changes_is_shown(browser: Browser, site: Site
         page.keyboard.press("s")
         page.wait_for_url("**/sessions")
         page.keyboard.press("/")
-        expect(page.get_by_label("Name holds")).to_be_focused()
+        expect(page.get_by_label("Name contains")).to_be_focused()
         page.keyboard.type("g u new.jsonl")
-        expect(page.get_by_label("Name holds")).to_have_value("g u new.jsonl")
+        expect(page.get_by_label("Name contains")).to_have_value("g u new.jsonl")
         page.goto("/sessions?text=new.jsonl")
         expect(page.locator("#list")).to_contain_text("No session fits")
         # Somebody else's, in which nothing is counted: the other tests find what was planted.

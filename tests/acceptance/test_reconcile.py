@@ -234,7 +234,7 @@ def test_the_page_of_usage(site: Stated, browser: Browser) -> None:  # noqa: F81
     with entered(browser, site, site.token) as page:
         page.goto("/usage?since=")
         part = page.locator("#reconcile")
-        expect(part.get_by_role("heading")).to_have_text("Counted and stated by the client")
+        expect(part.get_by_role("heading")).to_have_text("Counted, and reported by the client")
         sums, sessions = part.locator("table").all()
         assert [cells(row)[:2] for row in sums.locator("tbody tr").all()] == [
             ["Counted", "$0.81"], ["The client says", "$0.86"], ["Unexplained", "$0.05"],
@@ -273,7 +273,7 @@ def test_the_page_of_a_session(site: Stated, browser: Browser) -> None:  # noqa:
             assert ("parent unknown" in shown.inner_text()) == (session == ORPHAN)
         assert not Axe().run(page, context="#stated").response["violations"]
         page.goto(f"/sessions/one?session=lou%2F{SILENT}.jsonl")
-        expect(shown.locator("p")).to_have_text("The client has stated nothing of this session.")
+        expect(shown.locator("p")).to_have_text("The client reported no totals for this session.")
 
 
 def test_a_page_without_a_statement(tmp_path: Path, browser: Browser) -> None:  # noqa: F811

@@ -90,7 +90,7 @@ def test_failures_are_told_with_their_reason_and_what_happens_next(subject: Subj
     path.write_bytes(BIG + call("m2"))
     subject.catch_up(["usage"])
     said = why(subject)
-    assert said.startswith("Put aside after 2 attempts: ") and "memory_limit" in said and "sessions retry" in said
+    assert said.startswith("Quarantined after 2 attempts: ") and "memory_limit" in said and "sessions retry" in said
     path.unlink()
     subject.catch_up(["usage"])
     assert "gone" in why(subject)

@@ -68,7 +68,7 @@ def over_moments(rows: Sequence[Row], *, unit: str, kinds: Sequence[str] = (), i
         "type": "temporal",
         "title": "time (UTC)",
         "scale": {"type": "utc"},
-        "axis": {"format": _CLOCK, "grid": False, "tickCount": 5, **_APART},
+        "axis": {"format": _CLOCK, "labelFlush": False, "labelBound": True, "grid": False, "tickCount": 5, **_APART},
     }
     encoding = {"x": time, "y": _measure(unit)} | ({"color": _colours(kinds)} if kinds else {})
     colour = {} if kinds else {"color": PALETTE[0]}

@@ -1,4 +1,4 @@
-"""``demo``: a service at work on sessions that are being written, and an operator who frees one that it put aside."""
+"""``demo``: a service at work on sessions that are being written, and an operator who retries a quarantined one."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Story:
             (
                 ("Four people work with their agents; their transcripts are followed as they are written.", self._calm),
                 ("A session comes whose first line is 100 MB long: more than the processors may use.", self._trouble),
-                ("It is put aside after two attempts, out of everyone's way, and health names it.", self._put_aside),
+                ("It is quarantined after two attempts, the other sessions continue, and health reports it.", self._put_aside),
                 ("The operator raises memory_limit in settings.toml; the service takes it up as it runs.", self._raise),
                 ("session-watcher sessions retry: it is tried again.", self._retry),
                 (
@@ -130,7 +130,7 @@ class Story:
 
     def ending(self) -> str:
         """How it came out."""
-        outcome = "the bad session was put aside and freed" if self.told else "it was cut short"
+        outcome = "the bad session was quarantined and recovered" if self.told else "it was cut short"
         return f"{self.lines:,} lines were written by {len(self._writer.people)} people; {outcome}."
 
     def _calm(self, _client: Client) -> bool:

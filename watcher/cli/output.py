@@ -15,7 +15,7 @@ from watcher.sessions.status import unread
 #: These columns are not folded where a terminal is narrow.
 _IN_ONE_PIECE = ("processor", "last", "began", "waiting")
 _NUMBERS = frozenset(
-    {"scanned", "processed", "skipped", "left", "failed", "items", "ok", "put aside", "gone", "bad lines", "data",
+    {"scanned", "processed", "skipped", "left", "failed", "items", "ok", "quarantined", "gone", "bad lines", "data",
      "waiting", "taken", "size", "took", "sessions"}
 )  # fmt: skip
 _COLOURS = {"ok": "green", "degraded": "yellow", "unhealthy": "red", "failed": "yellow", "quarantined": "red"}
@@ -58,7 +58,7 @@ def status(found: dict[str, Any]) -> None:
         console.print("Nothing was processed yet.")
         return
     live = {entry["processor"]: entry for entry in (service or {}).get("processors", [])}
-    table = columns("processor", "ok", "failed", "put aside", "gone", "items", "bad lines", "data", "waiting", "last")
+    table = columns("processor", "ok", "failed", "quarantined", "gone", "items", "bad lines", "data", "waiting", "last")
     for entry in found["processors"]:
         name = entry["processor"]
         waiting = live[name]["waiting"] + live[name]["running"] if name in live else None

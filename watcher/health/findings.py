@@ -119,7 +119,7 @@ def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
 
 
 def of_sessions(tallies: Sequence[tuple[Any, ...]]) -> list[Finding]:
-    """Sessions that were put aside."""
+    """Quarantined sessions."""
     return [
         Finding(
             "warning",

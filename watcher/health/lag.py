@@ -17,7 +17,7 @@ GRACE, NEVER = 2.0, 4.0
 def of_files(database: Database, listing: Listing, sweep_every: Mapping[str, float], now: float) -> list[Finding]:
     """How far each processor is behind the tree; ``sweep_every`` in seconds by processor, ``now`` since the epoch.
 
-    Files that are put aside are named elsewhere, and hold nobody up here. Of a time that has not come nothing
+    Quarantined files have a finding of their own, and hold nobody up here. Of a time that has not come nothing
     can be told: it was written by another clock.
     """
     found: list[Finding] = []

@@ -100,7 +100,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
             answers = ordered(request, lambda: core.sessions.order(order, session or [], status, processor, older))
             return {"answers": [asdict(answer) for answer in answers]}
 
-    ordering("retry", "Take up again what failed or was put aside.")
+    ordering("retry", "Retry failed and quarantined sessions.")
     ordering("reprocess", "Make sessions' rows anew from their files.")
     ordering("forget", "Erase sessions whose files are gone.")
     return routes

@@ -159,7 +159,7 @@ def carry_out(
 def give(order: Order, pipelines: Mapping[str, Pipeline], tree: Tree, keys: Sequence[str]) -> list[CommandResult]:
     """Carry an order out for these sessions and processors.
 
-    ``retry`` takes up again what failed or was put aside, ``reprocess`` makes a session's rows anew from its file,
+    ``retry`` retries failed and quarantined sessions, ``reprocess`` makes a session's rows again from its file,
     ``forget`` erases a session whose file is gone: its rows and its state.
 
     Raises:

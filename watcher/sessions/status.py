@@ -131,7 +131,7 @@ def explain(state: State | None, signature: Signature | None, version: Version |
     if state.status == "quarantined":
         anew = "when the processor gets a new version, " if version.stands_from == version.now else ""
         return (
-            f"Put aside after {state.attempts} attempts: {state.last_error}. It is tried again when its file changes, "
+            f"Quarantined after {state.attempts} attempts: {state.last_error}. It is tried again when its file changes, "
             f"{anew}or with sessions retry."
         )
     if state.status == "failed" and state.attempts == 0:

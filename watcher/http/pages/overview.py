@@ -1,4 +1,4 @@
-"""The first page: what is wrong, what goes on, and what it costs today."""
+"""The first page: findings, processing, and the cost of today."""
 
 from __future__ import annotations
 
