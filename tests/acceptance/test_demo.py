@@ -39,7 +39,7 @@ def test_it_tells_its_story_to_the_end(tmp_path: Path) -> None:
         demo.kill()
     said = log.read_text()
     counts = [int(line.split("(")[1].split()[0]) for line in said.splitlines() if "calls counted" in line]
-    assert counts == sorted(counts) and counts[0] == 0 < counts[1] and "put aside and freed" in said
+    assert counts == sorted(counts) and counts[0] == 0 < counts[1] and "quarantined and recovered" in said
     assert "\x1b" not in said and "Traceback" not in said
     picture = (tmp_path / "last.svg").read_text()
     assert picture.startswith("<svg") and "@font-face" not in picture and "url(http" not in picture
