@@ -21,7 +21,7 @@ from watcher.malloc import give_back
 from watcher.store.connection import PATIENCE, DuckConnection, Gate, is_poison, object_size, readable
 from watcher.store.database import Blame, read
 from watcher.store.sql import quoted, text
-from watcher.store.wal import hidden_commits, place_beside
+from watcher.store.wal import NotChecked, hidden_commits, place_beside
 
 log = Log()
 
@@ -242,7 +242,11 @@ class DuckDatabase:
 
     def _look_behind(self, wal: Path) -> None:
         """Find out whether a log was played in part, and keep it: it is as it was until something is written."""
-        end = hidden_commits(wal)
+        try:
+            end = hidden_commits(wal)
+        except NotChecked as unknown:
+            log.info("write-ahead log not checked for damage", path=str(wal), unknown=str(unknown))
+            return
         if end is None:
             return
         where = f"commits follow an entry that is not whole, at byte {end}"
