@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,44 +29,3 @@ def test_a_service_puts_its_database_to_rest(tmp_path: Path, monkeypatch: pytest
         until(lambda: log.exists() and log.stat().st_size > 0, "the job's run to be in the log")
         monkeypatch.setattr(daemon, "REST", 0.2)
         until(lambda: not log.exists() or log.stat().st_size == 0, "the same after a sweep")
-
-
-def test_who_holds_the_database_goes_on_when_it_was_opened_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Files, orders, jobs, what people write and what they read, each after the file was opened anew at rest."""
-    monkeypatch.setattr(daemon, "REST", 0.1)
-    monkeypatch.setattr(duck, "MANY", 0)
-    with served(tmp_path) as service:
-        database = service.live.core.database
-        assert isinstance(database, duck.DuckDatabase)
-        session = service.sessions / "a.jsonl"
-        written = 0
-
-        def append() -> None:
-            nonlocal written
-            written += 1
-            with session.open("ab") as file:
-                file.write(call(f"m{written}"))
-            service.until_calls(written)
-
-        def ask(path: str, **given: Any) -> None:
-            answer = service.ask("POST", path, **given)
-            assert answer.status == 200, answer.json
-
-        item = {"title": "Days begin at midnight", "content": "Days begin at midnight, UTC.", "domain": "operations"}
-        acts: list[Callable[[], None]] = [
-            append,
-            lambda: ask("/api/knowledge/items", **item),
-            lambda: ask("/api/sessions/reprocess", session="a.jsonl"),
-            append,
-        ]
-        for act in acts:
-            before = database._opening
-            act()
-            until(lambda before=before: database._opening > before, "the file to be opened anew")  # type: ignore[misc]
-        ask("/api/admin/run-session-processor", processor="usage")
-        ask("/api/admin/backup")
-        assert service.calls() == written == 2
-        assert service.ask("GET", "/api/knowledge/items").json["total"] == 1
-        assert service.live.health()["status"] == "ok"

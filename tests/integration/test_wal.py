@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import structlog
 
 from watcher.store.duck import DuckDatabase
-from watcher.store.wal import hidden_commits
+from watcher.store.wal import NotChecked, hidden_commits
 
 COMMITS = 40
 
@@ -132,5 +133,95 @@ def test_no_room_to_keep_it_is_said_too(place: Path, monkeypatch: pytest.MonkeyP
     try:
         assert "could not be kept ([Errno 28] No space left on device)" in database.notices[0]
         assert not list(place.glob("*.damaged-*"))
+    finally:
+        database.close()
+
+
+def logged(folder: Path, options: str = "") -> Path:
+    """A log as DuckDB leaves it when nobody closes the database."""
+    with duckdb.connect() as live:
+        live.execute("SET force_mbedtls_unsafe = true")
+        live.execute(f"ATTACH '{folder / 'live.duckdb'}' AS live {options}")
+        for statement in (
+            "USE live",
+            "CREATE SCHEMA s",
+            "CREATE TABLE s.said (n BIGINT PRIMARY KEY, words VARCHAR)",
+            "CREATE VIEW shown AS SELECT 1",
+            "CREATE SEQUENCE numbers",
+            "SELECT nextval('numbers')",
+            "CREATE MACRO next(n) AS n + 1",
+            "CREATE MACRO one() AS TABLE SELECT 1",
+            "CREATE TYPE mood AS ENUM ('good')",
+            "CREATE INDEX by_words ON s.said (words)",
+            "INSERT INTO s.said VALUES (1, 'x')",
+            "UPDATE s.said SET words = 'y'",
+            "DELETE FROM s.said",
+            "DROP INDEX s.by_words",
+            "ALTER TABLE s.said ADD COLUMN more BIGINT",
+            "INSERT INTO s.said SELECT range, 'z', 1 FROM range(130000)",
+            "DROP VIEW shown",
+            "DROP MACRO next",
+            "DROP MACRO TABLE one",
+            "DROP TYPE mood",
+            "DROP SEQUENCE numbers",
+            "DROP TABLE s.said",
+            "DROP SCHEMA s",
+        ):
+            live.execute(statement).fetchall()
+        wal = folder / "watcher.duckdb.wal"
+        shutil.copyfile(folder / "live.duckdb.wal", wal)
+    return wal
+
+
+@pytest.mark.parametrize("storage", ["v0.10.2", "v1.0.0", "v1.2.0", "v1.4.0", "v1.5.0", "latest"])
+def test_a_whole_log_is_no_damage_whatever_the_file_s_format(tmp_path: Path, storage: str) -> None:
+    """Whatever was done; files of before 1.3 have logs without the numbers of their database."""
+    wal = logged(tmp_path, f"(STORAGE_VERSION '{storage}')")
+    assert hidden_commits(wal) is None
+    data = bytearray(wal.read_bytes())
+    at = data.index(b"\x64\x00\x64\xff\xff") + 5
+    data[at : at + 8] = b"\xff" * 7 + b"\x00"
+    wal.write_bytes(data)
+    assert hidden_commits(wal) == at, "it was checked"
+
+
+def test_a_log_in_a_format_that_is_not_known_is_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encrypted one, one of another version, with another entry, or of another release; an empty one holds none."""
+    (tmp_path / "encrypted").mkdir()
+    with pytest.raises(NotChecked, match="version 3 "):
+        hidden_commits(logged(tmp_path / "encrypted", "(ENCRYPTION_KEY 'a key of the tests')"))
+    wal = logged(tmp_path)
+    whole = wal.read_bytes()
+    for version in (0, 1, 3, 4, 127):
+        wal.write_bytes(whole[:5] + bytes([version]) + whole[6:])
+        with pytest.raises(NotChecked, match=f"^version {version} "):
+            hidden_commits(wal)
+    at = whole.index(b"\x64\x00\x64\xff\xff") + 5
+    for kind in (0, 7, 77, 255):
+        wal.write_bytes(whole[: at + 18] + bytes([kind]) + whole[at + 19 :])
+        with pytest.raises(NotChecked, match=f"^the entry at byte {at}$"):
+            hidden_commits(wal)
+    wal.write_bytes(b"")
+    assert hidden_commits(wal) is None
+    wal.write_bytes(whole)
+    monkeypatch.setattr(duckdb, "__version__", "2.1.0")
+    with pytest.raises(NotChecked, match=r"^DuckDB 2\.1\.0$"):
+        hidden_commits(wal)
+
+
+def test_that_a_log_was_not_checked_is_said(place: Path) -> None:
+    """In the log, and nowhere as a damage: DuckDB reads no commit of the first version, which had no checksums."""
+    wal = place / "watcher.duckdb.wal"
+    wal.write_bytes(wal.read_bytes()[:5] + b"\x01" + wal.read_bytes()[6:])
+    quiet = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    try:
+        with structlog.testing.capture_logs() as said:
+            database = DuckDatabase(place / "watcher.duckdb")
+    finally:
+        structlog.configure(wrapper_class=quiet)
+    try:
+        assert [(one["log_level"], one["unknown"]) for one in said] == [("info", "version 1 of the format")]
+        assert database.notices == [] and not list(place.glob("*.damaged-*"))
     finally:
         database.close()

@@ -99,7 +99,10 @@ class Story:
             (
                 ("Four people work with their agents; their transcripts are followed as they are written.", self._calm),
                 ("A session comes whose first line is 100 MB long: more than the processors may use.", self._trouble),
-                ("It is quarantined after two attempts, the other sessions continue, and health reports it.", self._put_aside),
+                (
+                    "It is quarantined after two attempts; the others continue, and health reports it.",
+                    self._put_aside,
+                ),
                 ("The operator raises memory_limit in settings.toml; the service takes it up as it runs.", self._raise),
                 ("session-watcher sessions retry: it is tried again.", self._retry),
                 (

@@ -1,4 +1,4 @@
-"""A cursor into DuckDB's file: one thread's connection, and the gate that statements pass."""
+"""A cursor into DuckDB's file: one thread's connection, and the gate that transactions pass."""
 
 from __future__ import annotations
 
@@ -26,16 +26,12 @@ PATIENCE = 10.0
 
 
 class Gate:
-    """Where statements and transactions pass.
-
-    A checkpoint holds transactions up, since the database refuses one beside them; it is shut to everything while the
-    file is opened anew.
-    """
+    """Where transactions pass; a checkpoint holds them up, since the database refuses one beside them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._transactions = self._statements = 0
-        self._held = self._shut = False
+        self._transactions = 0
+        self._held = False
         #: Transactions that have begun.
         self.passed = 0
 
@@ -43,7 +39,7 @@ class Gate:
     def transaction(self) -> Iterator[None]:
         """A transaction goes on inside."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._held and not self._shut)
+            self._changed.wait_for(lambda: not self._held)
             self._transactions += 1
             self.passed += 1
         try:
@@ -54,22 +50,10 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def statement(self) -> Iterator[None]:
-        """Statements that are no transaction are run inside."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._shut)
-            self._statements += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._statements -= 1
-
-    @contextmanager
     def held(self) -> Iterator[None]:
         """No transaction goes on, and none begins."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._held and not self._shut)
+            self._changed.wait_for(lambda: not self._held)
             self._held = True
             self._changed.wait_for(lambda: not self._transactions)
         try:
@@ -78,23 +62,6 @@ class Gate:
             with self._changed:
                 self._held = False
                 self._changed.notify_all()
-
-    @contextmanager
-    def shut(self) -> Iterator[bool]:
-        """Nothing goes on, and nothing begins; False, and not shut, if something does.
-
-        It never waits: whoever is inside may be about to begin something else.
-        """
-        with self._changed:
-            free = not (self._transactions or self._statements or self._held or self._shut)
-            self._shut = self._shut or free
-        try:
-            yield free
-        finally:
-            if free:
-                with self._changed:
-                    self._shut = False
-                    self._changed.notify_all()
 
 
 class Source(Protocol):
@@ -112,21 +79,18 @@ class Source(Protocol):
 
 
 class DuckConnection:
-    """A cursor of the database, for one thread; it outlives the file's being opened anew at rest."""
+    """A cursor of the database, for one thread."""
 
     def __init__(self, source: Source, cursor: duckdb.DuckDBPyConnection, opening: int) -> None:
         self._source, self._cursor, self._opening = source, cursor, opening
-        self._in_transaction = self._let_go = False
+        #: Whether the cursor was given up, and the next statement takes another.
+        self._lost = False
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement; all of its rows (an unfinished result would block checkpoints)."""
-        if self._in_transaction:
-            return self._run(sql, parameters)
-        with self._source.gate.statement():
-            self._take_again()
-            return self._run(sql, parameters)
-
-    def _run(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        if self._lost:
+            self._cursor, self._opening = self._source.cursor()
+            self._lost = False
         try:
             cursor = self._cursor.execute(sql, parameters) if parameters else self._cursor.execute(sql)
             return cursor.fetchall()
@@ -139,8 +103,6 @@ class DuckConnection:
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or none of it."""
         with self._source.gate.transaction():
-            self._take_again()
-            self._in_transaction = True
             try:
                 self.execute("BEGIN")
                 yield
@@ -148,8 +110,6 @@ class DuckConnection:
             except BaseException:
                 self._roll_back()
                 raise
-            finally:
-                self._in_transaction = False
 
     def _roll_back(self) -> None:
         try:
@@ -159,12 +119,7 @@ class DuckConnection:
                 return  # neither is one after a COMMIT that failed
             # Without memory even this fails, and a cursor that is left in its transaction refuses everything for ever.
             self._cursor.close()
-            self._let_go = True
-
-    def _take_again(self) -> None:
-        if self._let_go:
-            self._cursor, self._opening = self._source.cursor()
-            self._let_go = False
+            self._lost = True
 
     @contextmanager
     def rows(self, columns: Mapping[str, ColumnType], lines: bytes) -> Iterator[str]:
@@ -182,16 +137,11 @@ class DuckConnection:
 
     def close(self) -> None:
         """Give the cursor back. Idempotent."""
-        self._let_go = False
+        self._lost = False
         self._cursor.close()
-
-    def let_go(self) -> None:
-        """Close the cursor, which nobody uses at present; the next statement is run on another."""
-        self._cursor.close()
-        self._let_go = True
 
     def end(self) -> None:
-        """The same, though another thread is at it: what that runs is broken off. Idempotent."""
+        """Close it, though another thread is at it: what that runs is broken off. Idempotent."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:

@@ -21,7 +21,7 @@ from watcher.malloc import give_back
 from watcher.store.connection import PATIENCE, DuckConnection, Gate, is_poison, object_size, readable
 from watcher.store.database import Blame, read
 from watcher.store.sql import quoted, text
-from watcher.store.wal import hidden_commits, place_beside
+from watcher.store.wal import NotChecked, hidden_commits, place_beside
 
 log = Log()
 
@@ -50,11 +50,6 @@ _ROWS = (
 
 #: At rest, a write-ahead log longer than this is brought into the file: what is in it is held in memory too.
 LONG_LOG = 4 << 20
-#: At rest, the file is opened anew after more transactions than this. (A first pass over 300,000 sessions takes some
-#: thousand, after which the process is a third smaller for it; opening takes a fifth of a second.)
-MANY = 500
-#: So long is waited for a moment in which nobody is at it; seconds.
-MOMENT = 1.0
 
 
 class DuckDatabase:
@@ -84,8 +79,6 @@ class DuckDatabase:
         self._opening = 0
         self._poisoned = -1
         self._closed = False
-        #: How many transactions there had been when it was last opened.
-        self._passed = 0
         # None after an opening that failed: the next connection tries again.
         self._root: duckdb.DuckDBPyConnection | None = self._open()
 
@@ -155,46 +148,19 @@ class DuckDatabase:
             connection.close()
 
     def rest(self) -> None:
-        """Give back what memory nobody needs while nothing is written: what is only in the log, and what is freed.
-
-        After many transactions the file is opened anew, in the next moment in which nobody is at it: the database holds
-        on to some memory for each of them, which nothing else has it give back.
-        """
-        many = self.transactions - self._passed > MANY
-        if self._wal.exists() and (many or self._wal.stat().st_size > LONG_LOG):
+        """Give back what memory nobody needs while nothing is written: what is only in the log, and what is freed."""
+        if self._wal.exists() and self._wal.stat().st_size > LONG_LOG:
             self.checkpoint()
-        if not many or not self._open_anew(time.monotonic() + MOMENT):
-            # The same limit again: setting it has the database hand over what it keeps for the next burst.
-            read(self, f"SET memory_limit = {text(self._config['memory_limit'])}")
+        # The same limit again: setting it has the database hand over what it keeps for the next burst.
+        read(self, f"SET memory_limit = {text(self._config['memory_limit'])}")
         give_back()
-
-    def _open_anew(self, deadline: float) -> bool:
-        while not self._opened_anew():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.002)
-        log.debug("database_reopened_at_rest", path=str(self.path))
-        return True
-
-    def _opened_anew(self) -> bool:
-        with self.gate.shut() as free, self._lock:
-            if not free or self._closed or self._root is None or self._poisoned == self._opening:
-                return False
-            for connection in list(self._cursors):
-                connection.let_go()
-            self._root.close()
-            self._root = None
-            self._opening += 1
-            self._passed = self.transactions
-            self._root = self._open_again()
-            return True
 
     def keep_copy(self, folder: Path, name: str) -> Path | None:
         """Copy the database as it is committed at this moment, whoever writes meanwhile; it takes its place at once.
 
         One copy at a time, and none in an earlier one's place: the second of a moment is ``name-2``.
         """
-        with self._copying, self.gate.statement():  # what is attached is attached to this opening of the file
+        with self._copying:
             return self._copy(folder, name)
 
     def _copy(self, folder: Path, name: str) -> Path:
@@ -276,7 +242,11 @@ class DuckDatabase:
 
     def _look_behind(self, wal: Path) -> None:
         """Find out whether a log was played in part, and keep it: it is as it was until something is written."""
-        end = hidden_commits(wal)
+        try:
+            end = hidden_commits(wal)
+        except NotChecked as unknown:
+            log.info("wal_not_checked", path=str(wal), unknown=str(unknown))
+            return
         if end is None:
             return
         where = f"commits follow an entry that is not whole, at byte {end}"
