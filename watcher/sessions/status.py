@@ -131,8 +131,8 @@ def explain(state: State | None, signature: Signature | None, version: Version |
     if state.status == "quarantined":
         anew = "when the processor gets a new version, " if version.stands_from == version.now else ""
         return (
-            f"Quarantined after {state.attempts} attempts: {state.last_error}. It is tried again when its file changes, "
-            f"{anew}or with sessions retry."
+            f"Quarantined after {state.attempts} attempts: {state.last_error}. "
+            f"It is tried again when its file changes, {anew}or with sessions retry."
         )
     if state.status == "failed" and state.attempts == 0:
         return f"It had failed ({state.last_error}), and is tried again at its turn, as was asked for."
