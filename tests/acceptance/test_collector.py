@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.test_operator import Operated, in_force
+from tests.support.operated import Operated, in_force
 from tests.support.processes import call, lines, wait_for
 
 #: How large a file may be and still take no room: it has no content but its size.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.house.test_rooms import LINUX_ONLY, PATHS
 from tests.support import ROOT
+from tests.support.modules import LINUX_ONLY, PATHS
 
 
 def test_every_module_can_be_imported_where_linux_is_not() -> None:

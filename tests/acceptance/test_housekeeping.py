@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from processors.contract import Once, Schema, Table
-from tests.integration.test_door import database_in
+from tests.support.databases import database_in
 from tests.support.harness import Subject
 from tests.support.transcript_lines import Talk, line, tool, usage
 from watcher.errors import ExportRefused

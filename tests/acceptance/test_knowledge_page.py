@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.acceptance.test_pages import Site, browser, entered, opened  # noqa: F401
+from tests.support.browsed import Site, entered, opened
 from tests.support.processes import Place, wait_for
 
 RETENTION = "Our invoices are never kept longer than {} days, because of the auditors."
@@ -109,7 +109,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taught]:
 
 
 @pytest.fixture(scope="module")
-def signed_in(browser: Browser, site: Taught) -> Any:  # noqa: F811
+def signed_in(browser: Browser, site: Taught) -> Any:
     """What a browser keeps of an admin who has signed in."""
     with entered(browser, site, site.token) as page:
         return page.context.storage_state()
@@ -125,7 +125,7 @@ def pair(page: Page, words: str) -> Any:
     return page.locator("#contradictions .item").filter(has_text=words)
 
 
-def test_it_reads_well_everywhere(browser: Browser, site: Taught, signed_in: Any) -> None:  # noqa: F811
+def test_it_reads_well_everywhere(browser: Browser, site: Taught, signed_in: Any) -> None:
     """axe finds nothing, it fits a phone, hostile text is only text, filters are in the address."""
     found = {}
     one = f"/knowledge/item?item={site.item('script')['item_id']}"
@@ -150,7 +150,7 @@ def test_it_reads_well_everywhere(browser: Browser, site: Taught, signed_in: Any
     assert not found
 
 
-def test_keys_decide_and_warnings_must_be_confirmed(browser: Browser, site: Taught, signed_in: Any) -> None:  # noqa: F811
+def test_keys_decide_and_warnings_must_be_confirmed(browser: Browser, site: Taught, signed_in: Any) -> None:
     """Keys act on the marked item alone; on one with warnings only after the box is ticked."""
     with opened(browser, site, storage_state=signed_in) as page:
         page.goto("/knowledge?text=kafka")
@@ -192,7 +192,7 @@ def test_keys_decide_and_warnings_must_be_confirmed(browser: Browser, site: Taug
         assert site.audit("knowledge_reject") == [("admin", 303)]
 
 
-def test_without_a_script(browser: Browser, site: Taught, signed_in: Any) -> None:  # noqa: F811
+def test_without_a_script(browser: Browser, site: Taught, signed_in: Any) -> None:
     """Approved and edited by buttons; what was changed meanwhile is refused; a contradiction is settled."""
     with opened(browser, site, storage_state=signed_in, java_script_enabled=False) as page:
         page.goto("/knowledge?text=deploys")
@@ -219,7 +219,7 @@ def test_without_a_script(browser: Browser, site: Taught, signed_in: Any) -> Non
         assert site.audit("knowledge_resolve")[0] == ("admin", 303)
 
 
-def test_others_decide_nothing(browser: Browser, site: Taught) -> None:  # noqa: F811
+def test_others_decide_nothing(browser: Browser, site: Taught) -> None:
     """A reader has no buttons and is refused; a user sees what is served, votes, and sees nothing that waits."""
     waiting = site.item("fiscal quarter")
     with entered(browser, site, site.new_token("eye", "--role", "reader")) as page:
@@ -259,7 +259,7 @@ def must_be_asked(page: Page, site: Taught, text: str) -> None:
     assert text not in site.read_by_agents()
 
 
-def test_a_merge_is_read_before_agents_are_given_it(browser: Browser, site: Taught, signed_in: Any) -> None:  # noqa: F811
+def test_a_merge_is_read_before_agents_are_given_it(browser: Browser, site: Taught, signed_in: Any) -> None:
     """Both come to one text, shown where it has warnings; it supersedes the two, and says of what it was made."""
     older = site.item("12 hours")["item_id"]
     site.post(f"/api/knowledge/items/{older}/approve")
@@ -287,7 +287,7 @@ def test_a_merge_is_read_before_agents_are_given_it(browser: Browser, site: Taug
     assert site.audit("knowledge_resolve")[0] == ("admin", 303)
 
 
-def test_what_is_served_changes_only_as_it_was_read(browser: Browser, site: Taught, signed_in: Any) -> None:  # noqa: F811
+def test_what_is_served_changes_only_as_it_was_read(browser: Browser, site: Taught, signed_in: Any) -> None:
     """Written, changed, mandated and revoked by an admin: with warnings confirmed, with reasons kept, each audited."""
     with opened(browser, site, storage_state=signed_in) as page:
         page.goto("/knowledge")
@@ -336,7 +336,7 @@ def test_what_is_served_changes_only_as_it_was_read(browser: Browser, site: Taug
     assert site.audit("knowledge_mandate") == [("admin", 303)]
 
 
-def test_votes_are_shown_and_decide_nothing(browser: Browser, site: Taught, signed_in: Any) -> None:  # noqa: F811
+def test_votes_are_shown_and_decide_nothing(browser: Browser, site: Taught, signed_in: Any) -> None:
     """For, against and taken back; the sum of all is shown, and which is one's own."""
     which = site.item("kafka")["item_id"]
     status = site.item("kafka")["status"]
@@ -352,7 +352,7 @@ def test_votes_are_shown_and_decide_nothing(browser: Browser, site: Taught, sign
     assert site.item("kafka")["votes"] == [] and site.item("kafka")["status"] == status
 
 
-def test_a_contradiction_is_settled_by_the_keyboard_alone(browser: Browser, site: Taught, signed_in: Any) -> None:  # noqa: F811
+def test_a_contradiction_is_settled_by_the_keyboard_alone(browser: Browser, site: Taught, signed_in: Any) -> None:
     """Tab leads to the button, Enter presses it; both stay as they were."""
     with opened(browser, site, storage_state=signed_in) as page:
         page.goto("/knowledge#contradictions")
@@ -367,7 +367,7 @@ def test_a_contradiction_is_settled_by_the_keyboard_alone(browser: Browser, site
     assert [site.item(f"within {hours} hours")["status"] for hours in (4, 8)] == ["pending", "pending"]
 
 
-def test_a_quote_is_shown_in_its_context(browser: Browser, site: Taught, signed_in: Any) -> None:  # noqa: F811
+def test_a_quote_is_shown_in_its_context(browser: Browser, site: Taught, signed_in: Any) -> None:
     """The turns around it, from the session's file; a user sees those of their own sessions alone."""
     item = site.item("4 hours")
     (mine,) = item["evidence"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.integration.test_door import database_in
+from tests.support.databases import database_in
 from watcher.errors import LegacyRefused
 from watcher.store.legacy import TakenIn, take_in
 

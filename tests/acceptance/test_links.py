@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_operator import Operated
+from tests.support.operated import Operated
 from tests.support.processes import call, lines, wait_for
 
 

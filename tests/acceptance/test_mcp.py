@@ -20,7 +20,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from tests.acceptance.test_knowledge_commands import AGENT, CORRECTION, DEFINITION, items, talk
+from tests.support.knowledge_talk import AGENT, CORRECTION, DEFINITION, items, talk
 from tests.support.processes import PATIENCE, Place, call, wait_for
 
 Asked = list[tuple[str, dict[str, Any]]]

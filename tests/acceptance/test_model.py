@@ -15,11 +15,11 @@ import duckdb
 import pytest
 
 from processors.verification import Verification
-from tests.acceptance.test_operator import Operated
-from tests.acceptance.test_verification_llm import everything
-from tests.integration.test_verification import agent, say
+from tests.support.llm_answers import everything
 from tests.support.model_server import Asked, ModelServer, Says, serving
+from tests.support.operated import Operated
 from tests.support.processes import call, wait_for
+from tests.support.talk_lines import agent, say
 
 LLM = {"extractor": "llm"}
 SENTENCE = 'verification is not configured: no model is set: write [model] model, such as "anthropic:claude-haiku-4-5"'

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.test_operator import Operated
 from tests.support.listener import until
+from tests.support.operated import Operated
 from tests.support.served import Served, served
 
 RUN = "/api/admin/run-corporate-memory"

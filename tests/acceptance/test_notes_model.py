@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_notes import OURS, PERSONAL, Noted, noting
 from tests.support.model_server import Asked, ModelServer, Says, serving
+from tests.support.noted import OURS, PERSONAL, Noted, noting
 from watcher.knowledge.notes.job import CorporateMemory
 
 

@@ -7,67 +7,21 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from tests.acceptance import test_cli
-from tests.acceptance.test_cli import LEAVES, Run
-from tests.support.processes import Place, Running, call, lines, wait_for
+from tests.support.command_line import LEAVES, Run
+from tests.support.operated import Operated, in_force
+from tests.support.processes import Running, call, lines, wait_for
 from watcher.cli.options import GROUPS
 from watcher.knowledge.ids import name_of
 from watcher.sessions.commands import KNOWLEDGE
 
-SETTINGS: dict[str, dict[str, Any]] = {
-    "http": {"port": 0},
-    "health": {"min_free_disk": "1KB"},
-    "retry": {"first": "300ms", "max_attempts": 2},
-    "processors.usage": {"quiet": "100ms", "sweep_every": "1h"},
-    "processors.errors": {"quiet": "100ms", "sweep_every": "1h"},
-    "processors.verification": {"quiet": "100ms", "sweep_every": "1h"},
-}
 #: Every processor there is.
 ALL = ("errors", "usage", "verification")
-
-
-@dataclass
-class Operated(Place):
-    """A place whose settings stand in a file, as an operator has them."""
-
-    def surroundings(self) -> dict[str, str]:
-        """Nothing but the file decides."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATCHER_", "SCHEDULER_"))}
-        return {**kept, **self.environment}
-
-    def write(self, **changes: dict[str, Any]) -> None:
-        """Write the file, with these changes to what the tests go by; tables are named with ``__`` for dots."""
-        tables: dict[str, dict[str, Any]] = {"paths": {"sessions": str(self.sessions), "state": str(self.state)}}
-        for name, table in [*SETTINGS.items(), *((name.replace("__", "."), table) for name, table in changes.items())]:
-            tables[name] = {**tables.get(name, {}), **table}
-        text = "".join(
-            f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
-            for name, table in tables.items()
-        )
-        part = self.file.with_suffix(".part")
-        part.write_text(text)
-        part.replace(self.file)
-
-    @property
-    def file(self) -> Path:
-        """The settings file, where commands look for it by themselves."""
-        return self.sessions.parent / "settings.toml"
-
-    def calls(self) -> int:
-        """API calls counted so far."""
-        return sum(row[2] for row in self.json("usage", "users")["rows"])
-
-    def states(self, session: str) -> dict[str, str]:
-        """A session's status with each processor."""
-        found = self.json("sessions", "show", session)
-        return {one["processor"]: one.get("status", "unknown") for one in found["processors"]}
 
 
 @pytest.fixture
@@ -112,12 +66,6 @@ def test_from_a_session_that_is_not_counted_to_seeing_it_counted(place: Operated
         assert running.stop() == 0
     finally:
         running.kill()
-
-
-def in_force(place: Operated, table: str, key: str) -> str:
-    """A setting of the running service, as it goes by it."""
-    rows = place.ask("/api/settings").get("settings", [])
-    return "".join(row["value"] for row in rows if (row["table"], row["key"]) == (table, key))
 
 
 def waiting(place: Operated) -> dict[str, int]:
@@ -211,9 +159,6 @@ def test_what_cannot_change_while_it_runs_waits_for_the_next_start(place: Operat
     assert running.stop() == 0
 
 
-#: Runs a command in the test's own process, which is twenty times as fast.
-here = test_cli.run
-
 #: An item of the knowledge base: what it says, and how it is called.
 SAID = ("Refunds", "Refunds keep the tax rate of their sale.")
 REFUNDS = name_of(*SAID)
@@ -245,7 +190,7 @@ READING: tuple[tuple[str, ...], ...] = (
 )
 
 
-def test_commands_that_read_say_the_same_running_and_stopped(place: Operated, here: Run) -> None:
+def test_commands_that_read_say_the_same_running_and_stopped(place: Operated, run: Run) -> None:
     """The user need not know who has the database; a mistake is one sentence, and the same."""
     (place.sessions / "ann" / "a.jsonl").write_bytes(lines(["m1", "m2"]) + b"not json\n")
     (place.sessions.parent / "outside.jsonl").write_bytes(call("secret"))
@@ -255,15 +200,15 @@ def test_commands_that_read_say_the_same_running_and_stopped(place: Operated, he
         assert place.run("jobs", "run", job).returncode == 0
     running = place.start()
     assert place.json("once")["ok"] is True
-    mistakes = {words: here(*words) for words in MISTAKES}
-    while_running = {words: json.loads(here(*words, "--json").out) for words in READING}
+    mistakes = {words: run(*words) for words in MISTAKES}
+    while_running = {words: json.loads(run(*words, "--json").out) for words in READING}
     assert place.json("usage", "daily") == while_running["usage", "daily"]  # as people run it
     assert running.stop() == 0
     for words, before in while_running.items():
-        assert plain(json.loads(here(*words, "--json").out)) == plain(before), words
-        human = here(*words)
+        assert plain(json.loads(run(*words, "--json").out)) == plain(before), words
+        human = run(*words)
         assert human.out.strip() and "\x1b" not in human.out and not human.err, words
-    stopped = {words: here(*words) for words in MISTAKES}
+    stopped = {words: run(*words) for words in MISTAKES}
     assert {words: done for words, done in stopped.items() if done != mistakes[words]} == {}
     for words, done in mistakes.items():
         assert done.code == 2 and done.out == "" and done.err.count("\n") == 1, words

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.acceptance.test_knowledge_commands import AGENT, CORRECTION, talk
 from tests.support import ROOT
+from tests.support.knowledge_talk import AGENT, CORRECTION, talk
 from tests.support.processes import Place, lines
 
 README = ROOT / "README.md"

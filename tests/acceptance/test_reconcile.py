@@ -14,8 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, expect
 
 from processors.usage.reports.reconcile import BY, SIDES
-from tests.acceptance.test_pages import Site, browser, entered  # noqa: F401
-from tests.acceptance.test_usage_command import ORDERS_TO_THE_TERMINAL, on_a_terminal
+from tests.support.browsed import Site, entered
 from tests.support.harness import settings_for
 from tests.support.planted_statements import (
     BRANCH,
@@ -32,6 +31,7 @@ from tests.support.planted_statements import (
     plant_statements,
 )
 from tests.support.processes import Place, wait_for
+from tests.support.terminal import ORDERS_TO_THE_TERMINAL, on_a_terminal
 from tests.support.transcript_lines import HAIKU, SONNET
 from watcher.cli.usage import usage as ask_usage
 
@@ -167,7 +167,7 @@ def test_pages_of_rows(site: Stated, without: dict[Any, Any]) -> None:
         assert found == {**whole, "rows": whole["rows"][offset : offset + limit]}
 
 
-def test_a_users_token_sees_its_own(site: Stated, browser: Browser) -> None:  # noqa: F811
+def test_a_users_token_sees_its_own(site: Stated, browser: Browser) -> None:
     """Over the API and on the page; another's is refused."""
     token = site.new_token("lous", "--role", "user", "--user", "lou")
     with entered(browser, site, token) as page:
@@ -229,7 +229,7 @@ def cells(row: Locator) -> list[str]:
     return [text.strip() for text in row.locator("th, td").all_inner_texts()]
 
 
-def test_the_page_of_usage(site: Stated, browser: Browser) -> None:  # noqa: F811
+def test_the_page_of_usage(site: Stated, browser: Browser) -> None:
     """Sums, sessions with the largest unexplained cost first, and what is in no sum; the page's filters apply."""
     with entered(browser, site, site.token) as page:
         page.goto("/usage?since=")
@@ -263,7 +263,7 @@ def test_the_page_of_usage(site: Stated, browser: Browser) -> None:  # noqa: F81
         expect(page.get_by_role("heading", level=1)).to_have_text(f"kim/{FORK}.jsonl")
 
 
-def test_the_page_of_a_session(site: Stated, browser: Browser) -> None:  # noqa: F811
+def test_the_page_of_a_session(site: Stated, browser: Browser) -> None:
     """Its line, the reason where the rest is not known, and a sentence where the client has stated nothing."""
     with entered(browser, site, site.token) as page:
         shown = page.locator("#stated")
@@ -276,7 +276,7 @@ def test_the_page_of_a_session(site: Stated, browser: Browser) -> None:  # noqa:
         expect(shown.locator("p")).to_have_text("The client reported no totals for this session.")
 
 
-def test_a_page_without_a_statement(tmp_path: Path, browser: Browser) -> None:  # noqa: F811
+def test_a_page_without_a_statement(tmp_path: Path, browser: Browser) -> None:
     """A sentence, and how many sessions are without one."""
     made = Stated(tmp_path / "sessions", tmp_path / "state")
     plant_statements(made.sessions)

@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from tests.integration.test_worker import REFUSED, Bench
 from tests.support.listener import until
+from tests.support.worker_bench import REFUSED, Bench
 from watcher.pipeline.backoff import Retry
 
 FAILS = 'raise ValueError("no good")'

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from processors.contract import ModelAccess
-from tests.integration.test_pipeline import House, numbers
 from tests.support.listener import until
+from tests.support.pipeline_house import House, numbers
 from watcher.errors import ProcessorUnconfigured
 from watcher.health.findings import of_pipeline
 from watcher.jobs.runner import Jobs

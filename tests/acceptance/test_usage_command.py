@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import itertools
 import json
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,15 +21,12 @@ import pytest
 
 from tests.support.harness import settings_for
 from tests.support.processes import PATIENCE, Place, wait_for
-from tests.support.transcript_lines import HAIKU, OPUS, Talk, line, tool, usage
+from tests.support.terminal import ODD, ORDERS_TO_THE_TERMINAL, TOOLS, Told, history, on_a_terminal, write
+from tests.support.transcript_lines import HAIKU
 from watcher.cli.usage import day_of
 from watcher.cli.usage import usage as ask_usage
 from watcher.settings import load
 
-#: A model without a price.
-ODD = "odd-model-7"
-MODELS = (OPUS, HAIKU, ODD)
-TOOLS = ("Bash", "Read", "mcp__tracker__search")
 REPORTS = (
     "daily",
     "monthly",
@@ -48,44 +41,14 @@ REPORTS = (
 )
 
 
-@dataclass(frozen=True)
-class Told:
-    """A call with its tool use, as it was written."""
-
-    day: date
-    user: str
-    session: str
-    model: str
-    tool: str
-    failed: bool
-    tokens: tuple[int, int, int, int]
-
-
-def history() -> list[Told]:
-    """Some months of three people: a call a day and more, with every model and tool, some failed."""
-    told = []
-    for n in range(120):
-        day = date(2026, 1, 1) + timedelta(days=n // 2)
-        user = ("ann", "bob", "zoë x")[n % 3]
-        session = f"{user[0]}-{n // 30}"
-        tokens = (n + 1, 2 * n + 1, 100 * n, 1000 * n)
-        told.append(Told(day, user, session, MODELS[n % 5 % 3], TOOLS[n % 7 % 3], n % 11 == 0, tokens))
-    return told
-
-
-def write(root: Path, told: Sequence[Told]) -> None:
-    for n, one in enumerate(told):
-        folder = root / one.user
-        folder.mkdir(parents=True, exist_ok=True)
-        talk = Talk(one.session, f"/home/{one.user}/shop")
-        at = f"{one.day.isoformat()}T12:00:00Z"
-        block = tool(f"toolu_{n}", one.tool)
-        input_tokens, output_tokens, created, read = one.tokens
-        with (folder / f"{one.session}.jsonl").open("ab") as file:
-            file.write(
-                line(talk.assistant(at, f"m{n}", block, usage(input_tokens, output_tokens, created, read), one.model))
-            )
-            file.write(line(talk.gave(f"{one.day.isoformat()}T12:00:01Z", f"toolu_{n}", "x", one.failed)))
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A place where it was all taken, and nothing runs."""
+    folder = tmp_path_factory.mktemp("usage")
+    made = Place(folder / "sessions", folder / "state")
+    write(made.sessions, history())
+    assert made.run("once", "--quiet").returncode == 0
+    return made
 
 
 @dataclass(frozen=True)
@@ -134,16 +97,6 @@ def sums(told: Sequence[Told]) -> tuple[int, ...]:
     """Sessions, calls and tokens of each kind."""
     tokens = [sum(one.tokens[at] for one in told) for at in range(4)]
     return (len({one.session for one in told}), len(told), *tokens)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A place where it was all taken, and nothing runs."""
-    folder = tmp_path_factory.mktemp("usage")
-    made = Place(folder / "sessions", folder / "state")
-    write(made.sessions, history())
-    assert made.run("once", "--quiet").returncode == 0
-    return made
 
 
 Answers = dict[tuple[str, Filters], dict[str, Any]]
@@ -267,32 +220,7 @@ def test_table_csv_and_json_hold_the_same_numbers(place: Place, report: str) -> 
     assert ("No price is known for odd-model-7" in table.stdout) == (report != "tools")
 
 
-def on_a_terminal(place: Place, width: int, words: Sequence[str], **more: str) -> str:
-    """What a command shows on a terminal so wide."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    kept = {name: value for name, value in place.surroundings().items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-    environment = {**kept, "TERM": "xterm-256color", **more}
-    process = subprocess.Popen(
-        place.command(*words), env=environment, cwd=place.sessions.parent, stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    said = b""
-    while True:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:  # the other side is closed
-            break
-        if not part:
-            break
-        said += part
-    os.close(ours)
-    assert process.wait(PATIENCE) == 0, said
-    return said.decode().replace("\r\n", "\n")
-
-
 COLOURS = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-7]|38|4[0-7]|48|9[0-7]|10[0-7])(?:;\d+)*m")
-ORDERS_TO_THE_TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def test_it_fits_a_wide_and_a_narrow_terminal(place: Place) -> None:

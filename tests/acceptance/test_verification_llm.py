@@ -17,34 +17,16 @@ from processors.redaction import REDACTED
 from processors.verification import InboxRow, Verification, VerificationSettings
 from processors.verification.llm import INSTRUCTIONS, MOST_NOTES
 from processors.verification.turns import OURS
-from tests.integration.test_verification import SECRETS, agent, say
+from tests.support.llm_answers import everything, note
 from tests.support.model_server import Asked, ModelServer, Says, serving
+from tests.support.talk_lines import SECRETS, agent, say
 from watcher.pipeline.queue import ChangeQueue
 from watcher.sandbox.validation import RowWriter
-
-
-def note(turn: str, quote: str, **given: Any) -> dict[str, Any]:
-    """What a well-behaved model says of one find."""
-    return {
-        "turn": turn,
-        "quote": quote,
-        "detection_type": "correction",
-        "title": "A title",
-        "content": "What is to be known.",
-        "domain": "finance",
-        "entities": ["Ledger"],
-        **given,
-    }
 
 
 def nothing(asked: Asked) -> Says:
     """A model that finds nothing."""
     return Says({"notes": []})
-
-
-def everything(asked: Asked) -> Says:
-    """A model that notes every turn it may, by its first words."""
-    return Says({"notes": [note(name, words[:80]) for name, _, words in asked.turns if name is not None]})
 
 
 @pytest.fixture

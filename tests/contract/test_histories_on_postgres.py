@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_random_histories import live_through, seeds
+from tests.support.lives import live_through, seeds
 
 
 @pytest.mark.parametrize("seed", seeds("1000:1002"))

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_knowledge_review import ALLOWED
 from tests.support.knowledge import START, Base, candidate, listed, made
 from tests.support.knowledge_model import Model
+from tests.support.review_moves import ALLOWED
 from watcher.errors import ReviewRefused
 from watcher.knowledge.review import DECISIONS, Edit
 from watcher.store.database import Connection, Database

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.knowledge import FACTS, START, Base, Told, candidate, made
+from tests.support.review_moves import ALLOWED
 from watcher.errors import ItemChanged, NoSuchContradiction, NoSuchItem, ReviewRefused, Unconfirmed
 from watcher.knowledge import confidence, import_export, queries
 from watcher.knowledge.judge import RESOLUTIONS
@@ -19,13 +20,6 @@ from watcher.knowledge.queries import STATUSES, ItemFilter
 from watcher.knowledge.review import DECISIONS, Decision, Edit
 from watcher.store.database import Database
 
-#: From what a decision is allowed, and what comes of it.
-ALLOWED = {
-    "approve": ("approved", {"pending", "rejected", "revoked", "expired", "mandatory"}),
-    "mandate": ("mandatory", {"pending", "rejected", "revoked", "expired", "approved"}),
-    "reject": ("rejected", {"pending"}),
-    "revoke": ("revoked", {"approved", "mandatory"}),
-}
 SCANS = ("Passport scans are deleted after 14 days by the job", "Passport scans are deleted after 30 days by the job")
 
 

@@ -5,7 +5,6 @@ Homes belong to real user ids, races are forced, a home hangs as a dead network 
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import random
@@ -19,12 +18,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.faults.kernel import mount, mounted, unmount
-from tests.integration.test_collector import Homes, done, reasons
+from tests.support.homes import Homes, done, reasons
+from tests.support.hostile_homes import UIDS, DeadMount, before_opening, to_anothers, to_hard_link, to_link, to_pipe
 from tests.support.listener import until
 from watcher.collector import timeouts
 from watcher.collector.copy import TEMPORARY
@@ -33,8 +32,6 @@ from watcher.errors import CollectionFailed
 
 pytestmark = pytest.mark.faults
 
-#: Users of this machine who are nobody.
-UIDS = {"ann": 61001, "bob": 61002, "zoe": 61003}
 SECRET = b"ANN'S SECRET\n"
 
 
@@ -100,51 +97,12 @@ def test_what_is_no_file_neither_hangs_nor_floods(homes: Homes) -> None:
     assert all(word in reasons(stats) for word in ("a pipe", "a device", "largest"))
 
 
-@contextmanager
-def before_opening(name: str, act: Callable[[], None]) -> Iterator[list[int]]:
-    """Do something each time that a file of this name is about to be opened: after every check, before the kernel."""
-    times: list[int] = []
-    active = [True]
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if active and event == "open" and arguments[0] == name:
-            times.append(1)
-            act()
-
-    sys.addaudithook(hook)
-    try:
-        yield times
-    finally:
-        active.clear()
-
-
-def to_link(path: Path, target: Path) -> None:
-    with suppress(FileNotFoundError):
-        path.unlink()
-    path.symlink_to(target)
-
-
 def to_link_to_ones_own(path: Path, target: Path) -> None:
     """What it leads to is its owner's, but may lie anywhere."""
     own = target.parents[5] / "own"
     own.write_bytes(SECRET)
     os.chown(own, UIDS["bob"], UIDS["bob"])
     to_link(path, own)
-
-
-def to_hard_link(path: Path, target: Path) -> None:
-    path.unlink()
-    os.link(target, path)
-
-
-def to_pipe(path: Path, _target: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def to_anothers(path: Path, target: Path) -> None:
-    path.unlink()
-    target.rename(path)
 
 
 @pytest.mark.parametrize("swap", [to_link, to_link_to_ones_own, to_hard_link, to_pipe, to_anothers])
@@ -276,28 +234,6 @@ def test_without_root_what_cannot_be_read_is_named(open_folder: Path, monkeypatc
         os.seteuid(0)
     assert others(homes) == homes.copies() == {"bob/-p/s.jsonl": b"bob\n", "zoe/-p/s.jsonl": b"zoe\n"}
     assert stats["errors"] == 1 and "home/ann" in reasons(stats) and "Permission denied" in reasons(stats)
-
-
-class DeadMount:
-    """A file system whose server never answers: whoever knocks there waits in the kernel."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        device = Path("/dev/fuse")
-        if not device.exists():
-            os.mknod(device, stat.S_IFCHR | 0o600, os.makedev(10, 229))
-        self._server = os.open(device, os.O_RDWR | os.O_CLOEXEC)
-        libc = ctypes.CDLL(None, use_errno=True)
-        options = f"fd={self._server},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
-        if libc.mount(b"dead", os.fsencode(folder), b"fuse", 0, options):
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
-
-    def end(self) -> None:
-        """The server is gone for good: whoever waits gets an error. Idempotent."""
-        if self._server >= 0:
-            os.close(self._server)
-            self._server = -1
-            subprocess.run(["umount", "-l", str(self.folder)], check=True, timeout=30)
 
 
 @pytest.mark.parametrize("place", ["bob", "bob/.claude/projects", "bob/.claude/projects/-p"])

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from tests.faults.kernel import mount, unmount
-from tests.faults.test_kill import Place as Killed
-from tests.faults.test_kill import end_of
 from tests.support.harness import PRICES, Subject, exact_price
+from tests.support.kills import Place as Killed
+from tests.support.kills import end_of
 from tests.support.listener import until
 from tests.support.oracle import COLUMNS, Oracle
 from tests.support.processes import Place, call, lines

@@ -15,8 +15,8 @@ import pytest
 from processors.contract import Lines, Session, Work
 from processors.verification import Verification, VerificationSettings
 from tests.faults.knowing_victim import DECISIONS, POINTS
-from tests.faults.test_kill import end_of
 from tests.support.harness import Subject
+from tests.support.kills import end_of
 from tests.support.knowledge import Base, made
 from watcher.store.duck import DuckDatabase
 

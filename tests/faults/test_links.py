@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.harness import Subject
 from tests.support.processes import call
-from tests.unit.transcripts.test_links import keys
+from tests.support.session_keys import keys
 from watcher.transcripts.sessions import NotASession, Tree, open_session
 
 pytestmark = pytest.mark.faults

@@ -8,18 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_collector import (
-    UIDS,
-    DeadMount,
-    before_opening,
-    to_anothers,
-    to_hard_link,
-    to_link,
-    to_pipe,
-)
-from tests.integration.test_notes import OURS, Noted
+from tests.support.hostile_homes import UIDS, DeadMount, before_opening, to_anothers, to_hard_link, to_link, to_pipe
 from tests.support.knowledge import made
 from tests.support.listener import until
+from tests.support.noted import OURS, Noted
 from watcher.collector import timeouts
 from watcher.store.duck import DuckDatabase
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import resolve_name
-from pathlib import Path
 
 from tests.support import ROOT
+from tests.support.modules import LINUX_ONLY, PATHS
 from watcher.plugins import Refused, discover
 
 #: What people call a room that has no purpose of its own.
@@ -34,20 +34,6 @@ NAMED = {
     ("watcher.settings", "OPERATORS"): "operators' variables were named after processors before there were settings",
     ("watcher.store.legacy", ""): "it moves what these processors of an earlier generation left behind",
 }
-#: What only Linux has, by module.
-LINUX_ONLY = {
-    "os": {
-        "memfd_create", "eventfd", "pidfd_open", "splice", "copy_file_range", "sched_getaffinity", "sched_setaffinity",
-        "posix_fadvise", "posix_fallocate", "fdatasync", "getxattr", "setxattr", "listxattr", "removexattr", "pipe2",
-        "getrandom", "setresuid", "getresuid", "setns", "unshare", "O_TMPFILE", "O_PATH", "O_DIRECT", "O_NOATIME",
-    },
-    "select": {"epoll"},
-    "selectors": {"EpollSelector"},
-    "resource": {"prlimit", "RLIMIT_NICE", "RLIMIT_SIGPENDING", "RLIMIT_MSGQUEUE"},
-    "signal": {"pidfd_send_signal", "sigwaitinfo", "sigtimedwait"},
-    "socket": {"AF_NETLINK", "AF_PACKET", "SO_PEERCRED", "SOCK_CLOEXEC", "SOCK_NONBLOCK"},
-    "time": {"CLOCK_BOOTTIME"},
-}  # fmt: skip
 #: Of libc.
 LINUX_CALLS = {"prctl", "inotify_init", "inotify_init1", "inotify_add_watch", "fanotify_init"}
 
@@ -74,11 +60,6 @@ def imports() -> dict[str, list[Import]]:
     return {module: list(_imports(module)) for module in PATHS}
 
 
-def _module_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
 def _imports(module: str) -> Iterator[Import]:
     package = module if PATHS[module].name == "__init__.py" else module.rpartition(".")[0]
     inside = {
@@ -101,7 +82,6 @@ def _imports(module: str) -> Iterator[Import]:
             yield Import(name, node.lineno, id(node) not in inside)
 
 
-PATHS = {_module_of(path): path for top in ("watcher", "processors") for path in sorted((ROOT / top).rglob("*.py"))}
 SPINE = [name for name in PATHS if name.startswith("watcher.") and not name.startswith((*FACES, "watcher.__main__"))]
 
 
@@ -274,6 +254,15 @@ def test_unit_tests_are_pure_and_stand_where_their_room_does() -> None:
             met = {module, module.partition(".")[0], *named, *(f"{module}.{name}" for name in named)} & impure
             assert not met, (path, met)
     assert seen > 20
+
+
+def test_no_test_is_imported() -> None:
+    """What tests share stands in `tests/support`."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            named = [module, *(f"{module}.{one.name}" for one in getattr(node, "names", ()))] if module else []
+            assert not [one for one in named if re.match(r"tests\..*\.test_\w+$", one)], (path, named)
 
 
 def test_log_events_are_names() -> None:

@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from processors.contract import Schema, Statement, Table
+from tests.support.databases import SCHEMA, database_in
 from tests.support.listener import until
 from watcher.pipeline import committer as room
 from watcher.pipeline.committer import Abandoned, Door
 from watcher.store.commits import Outcome, Pass, PassStore
 from watcher.store.database import Connection
-from watcher.store.duck import DuckDatabase
-from watcher.store.migrations import migrate
 from watcher.store.state import State
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-SCHEMA = Schema(
-    package="tests.unit",
-    tables={"strange": Table(columns={"session_file": "text", "lines": "integer"}, key=("session_file",))},
-    statements={"wrong": Statement("UPDATE strange SET lines = $2 WHERE nowhere = $1")},
-)
-
-
-@cache
-def _made_once() -> bytes:
-    """A database file with the service's tables and the stranger's."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "watcher.duckdb"
-        database = DuckDatabase(path)
-        migrate(database, Path(folder))
-        database.connect().execute("CREATE TABLE strange (session_file VARCHAR PRIMARY KEY, lines BIGINT)")
-        database.close()
-        return path.read_bytes()
-
-
-def database_in(folder: Path) -> DuckDatabase:
-    """A database that is ready for passes of a stranger's processor."""
-    path = folder / "watcher.duckdb"
-    path.write_bytes(_made_once())
-    return DuckDatabase(path)
 
 
 class Bench:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from processors.llm.call_log import ModelCall
-from tests.integration.test_door import SCHEMA, database_in
+from tests.support.databases import SCHEMA, database_in
 from watcher.health import findings
 from watcher.pipeline import outdated
 from watcher.pipeline.outdated import Earlier

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_pipeline import House
+from tests.support.finding import one
 from tests.support.listener import until
+from tests.support.pipeline_house import House
 from watcher.collector.stats import CollectorTally
 from watcher.daemon import LiveService
 from watcher.errors import JobFailed
@@ -26,12 +27,6 @@ from watcher.settings import load
 
 ROOT = Path(findings.__file__).parents[1]
 LEVELS: tuple[Level, ...] = ("info", "warning", "unhealthy")
-#: Words with which a person is told what to do, or that nothing is to be done.
-WHAT_TO_DO = re.compile(
-    r"\b(restart|see|free|raise|let|make room|look at|delete|mend|run|runs|set|sysctl|remount|by itself|"
-    r"at its next turn|and is found again|retry)\b",
-    re.IGNORECASE,
-)
 
 
 @pytest.fixture
@@ -40,13 +35,6 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     yield made
     made.end()
     made.database.close()
-
-
-def one(found: list[Finding], name: str) -> Finding:
-    """The one finding of this name; it says what to do."""
-    (finding,) = [finding for finding in found if finding.name == name]
-    assert WHAT_TO_DO.search(finding.message), f"{name} does not say what to do: {finding.message}"
-    return finding
 
 
 def names(found: list[Finding]) -> list[str]:

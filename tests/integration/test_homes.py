@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_health import one
+from tests.support.finding import one
 from tests.support.harness import settings_for
 from tests.support.processes import call
 from watcher.app import COLLECTOR, HEALTH_CHECK, Core

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_door import database_in
+from tests.support.databases import database_in
 from tests.support.listener import until
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, SweepUnderWay
 from watcher.jobs.runner import Jobs, first_run

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.integration.test_door import database_in
+from tests.support.databases import database_in
 from tests.support.harness import settings_for
 from watcher.app import Core
 from watcher.health.findings import Finding, verdict

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.integration.test_door import SCHEMA, database_in
-from tests.integration.test_worker import Bench
+from tests.support.databases import SCHEMA, database_in
+from tests.support.worker_bench import Bench
 from watcher.pipeline.queue import ChangeQueue
 from watcher.pipeline.sweep import Sweep, SweepResult
 from watcher.store.commits import Pass, PassStore

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_door import database_in
+from tests.support.databases import database_in
 from watcher.errors import SettingsError, TokenRefused
 from watcher.http.local_token import token_of
 from watcher.settings import load

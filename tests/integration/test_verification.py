@@ -17,6 +17,7 @@ from processors.redaction import REDACTED, redact
 from processors.verification import InboxRow, Verification, VerificationSettings
 from processors.verification.candidates import Candidate, Found
 from processors.verification.turns import Turn
+from tests.support.talk_lines import SECRETS, agent, say
 from watcher.sandbox.validation import LARGEST_CARRY, RowWriter
 
 
@@ -52,16 +53,6 @@ def inbox(data: bytes, cuts: list[int] | None = None, **given: Any) -> dict[str,
 
 def as_json(rows: dict[str, InboxRow]) -> list[Any]:
     return sorted(str([getattr(row, name) for name in row.__struct_fields__]) for row in rows.values())
-
-
-def say(words: str, n: int = 0) -> bytes:
-    record = {"type": "user", "uuid": f"u{n}", "sessionId": "s", "message": {"role": "user", "content": words}}
-    return json.dumps(record).encode() + b"\n"
-
-
-def agent(words: str) -> bytes:
-    record = {"type": "assistant", "uuid": "a", "message": {"id": "m", "content": [{"type": "text", "text": words}]}}
-    return json.dumps(record).encode() + b"\n"
 
 
 def talk(seed: int, count: int = 80) -> bytes:
@@ -139,17 +130,6 @@ def test_a_quote_that_nobody_said_is_dropped_and_counted() -> None:
     (row,) = extraction.rows["knowledge_inbox"]
     assert (row.user_quote, row.extractor) == ("use cents", "forger")
     assert extraction.carry["dropped"] == 3
-
-
-SECRETS = (
-    "AKIAIOSFODNN7EXAMPLE",
-    "ghp_0123456789abcdefghijABCDEFGHIJ012345",
-    "sk-ant-api03-abcdefghijklmnopqrstuvwx",
-    "xoxb-1234567890-abcdefghijkl",
-    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijk",
-    "0123456789abcdef0123456789abcdef01234567",
-    "Zq7xP2mK9vR4tY8wB3nL6jH1",
-)
 
 
 @pytest.mark.parametrize("secret", SECRETS)

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from watcher.transcripts.sessions import Layout, Listing, NotASession, Tree, open_session
+from tests.support.session_keys import keys
+from watcher.transcripts.sessions import Layout, NotASession, Tree, open_session
 
 
 class Own:
@@ -49,10 +50,6 @@ class Own:
             return os.read(descriptor, 100)
         finally:
             os.close(descriptor)
-
-
-def keys(listing: Listing) -> list[str]:
-    return sorted(msgspec.json.decode(line)["session_file"] for line in listing.lines.splitlines())
 
 
 @pytest.fixture
