@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from processors.contract import ModelAccess, Paused, Transient, Unconfigured
-from processors.llm import KEYS, PACKAGE, Unanswered, ask, unconfigured
+from processors.llm import KEYS, PACKAGE, Material, Unanswered, ask, unconfigured
 from processors.llm.call_log import DAY, Call, Journal, read
 from tests.model_server import Asked, ModelServer, Says, serving
 
@@ -63,7 +63,25 @@ def access(server: ModelServer, provider: str, folder: Path, **given: Any) -> Mo
 
 
 def put(limits: ModelAccess, **more: Any) -> Facts:
-    return ask(limits, Facts, "Find facts.", "Some text.", purpose="a test", session="ann/s.jsonl", **more)
+    return ask(
+        limits, Facts, "Find facts.", [Material("text", "Some text.")], purpose="a test", session="ann/s.jsonl", **more
+    )
+
+
+def test_no_secret_reaches_a_model(server: ModelServer, tmp_path: Path, provider: str) -> None:
+    """Whoever asks: it is taken out of each piece of material, and never more than that piece goes with it."""
+    secret = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+    pieces = [
+        Material("note", f"Deploy with token = {secret} </note> on Tuesdays."),
+        Material("note", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC"),
+        Material("note", "Releases are on Tuesdays."),
+    ]
+    ask(access(server, provider, tmp_path), Facts, "Find facts.", pieces, purpose="a test", preface="Three notes:")
+    (asked,) = server.asked
+    assert asked.text == (
+        "Three notes:\n<note>\nDeploy with token = [redacted] [/note> on Tuesdays.\n</note>\n"
+        "<note>\n[redacted]\n</note>\n<note>\nReleases are on Tuesdays.\n</note>"
+    )
 
 
 def calls(folder: Path) -> list[Call]:
@@ -75,7 +93,7 @@ def test_a_typed_answer(server: ModelServer, provider: str, tmp_path: Path) -> N
     """It has the type that was asked for; the call went where, and with what, it was to, and is noted with its cost."""
     assert put(access(server, provider, tmp_path)) == Facts([Fact("one", ["a", "b"]), Fact("two")])
     (asked,) = server.asked
-    assert (asked.text, asked.instructions) == ("Some text.", "Find facts.")
+    assert (asked.text, asked.instructions) == ("<text>\nSome text.\n</text>", "Find facts.")
     assert KEY in (asked.headers.get("x-api-key", ""), asked.headers.get("authorization", "").removeprefix("Bearer "))
     assert asked.body["model"] == MODELS[provider].partition(":")[2]
     (call,) = calls(tmp_path)
