@@ -14,8 +14,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
 
-from watcher.collector.safe_open import Refused
+from watcher.collector.refusals import Refused
 from watcher.collector.target import FILE_MODE, Folder, writing
+from watcher.files.safe_open import open_file
 
 Outcome = Literal["copied", "appended", "replaced", "skipped"]
 
@@ -89,7 +90,7 @@ def _open_copy(folder: Folder, name: str, seen: os.stat_result) -> tuple[int | N
         return None, 0  # somebody else's could neither be written nor dated: ours takes its place
     above = folder.look()
     assert above is not None
-    copy = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+    copy = open_file(name, above, os.O_RDWR)
     opened = os.fstat(copy)
     if not _is_copy(opened):  # it was another one a moment ago
         os.close(copy)

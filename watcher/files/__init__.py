@@ -1,0 +1,1 @@
+"""Opening what a stranger may have put there."""
