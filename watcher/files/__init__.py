@@ -1,1 +1,1 @@
-"""Opening what a stranger may have put there."""
+"""Files where others write too: how they are opened, and how one takes another's place."""

@@ -22,3 +22,13 @@ def open_file(name: str | bytes, above: int, flags: int = os.O_RDONLY) -> int:
     """
     # O_NONBLOCK: opening a pipe that nobody is at the other end of, or a file under a lease, must not wait.
     return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+
+
+def make_file(name: str | bytes, above: int, mode: int) -> int:
+    """A descriptor for writing a file that is made in an open folder; the umask applies.
+
+    Raises:
+        FileExistsError: something has this name.
+        OSError: it cannot be made.
+    """
+    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=above)
