@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +21,10 @@ import msgspec
 
 from processors.contract import ModelAccess, Paused, Transient, Unconfigured
 from processors.llm.call_log import Journal, ModelCall, Outcome
+from processors.llm.prompt_escape import wrap
+from processors.redaction import redact
 
-__all__ = ["KEYS", "Unanswered", "ask", "unconfigured"]
+__all__ = ["KEYS", "Material", "Unanswered", "ask", "unconfigured"]
 
 Answer = TypeVar("Answer")
 
@@ -36,6 +40,20 @@ UNNOTED = 30.0
 _CHARACTERS = 3
 #: What the shape of the answer adds to a question, in tokens.
 _SHAPE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a stranger wrote, for a model to read: it is shown without its secrets, between tags it cannot close."""
+
+    tag: str
+    text: str
+    #: Of the tag: ours, made of letters and digits.
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def shown(self) -> str:
+        """The text as it is sent."""
+        return wrap(self.tag, redact(self.text)[0], **self.attributes)
 
 
 class Unanswered(Exception):
@@ -69,23 +87,26 @@ def ask(
     access: ModelAccess,
     answer: type[Answer],
     instructions: str,
-    text: str,
+    material: Iterable[Material],
     *,
     purpose: str,
+    preface: str = "",
     processor: str = "",
     session: str = "",
     longest: int = LONGEST_ANSWER,
 ) -> Answer:
-    """What the model answers to ``text``, as a value of the type ``answer``.
+    """What the model answers about ``material``, as a value of the type ``answer``.
 
-    An answer of another shape is asked for once more. Every call is noted in the journal before and after it.
+    Nothing that strangers wrote is sent by another way, so no secret that `processors.redaction` knows is. An answer
+    of another shape is asked for once more. Every call is noted in the journal before and after it.
 
     Args:
         access: the model, and the limits.
         answer: a dataclass or another type that pydantic can check.
         instructions: what the model is to do. Nothing that strangers wrote belongs in here.
-        text: what it is to do it with.
+        material: what it is to do it with.
         purpose: for the journal, in a word or two.
+        preface: a line of ours before the material.
         processor: whose call it is, likewise.
         session: about which session.
         longest: so many tokens the answer may have.
@@ -98,6 +119,7 @@ def ask(
     """
     if reason := unconfigured(access):
         raise Unconfigured(reason)
+    text = "\n".join([*([preface] if preface else []), *(one.shown() for one in material)])
     try:
         return _once(access, answer, instructions, text, purpose, processor, session, longest)
     except Unanswered as error:

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from processors.contract import ModelAccess
-from processors.llm import Unanswered, ask
-from processors.llm.prompt_escape import wrap
+from processors.llm import Material, Unanswered, ask
 from processors.redaction import redact
 from processors.text_features import (
     DOMAINS,
@@ -90,11 +89,11 @@ class Llm:
         Raises:
             Transient, Unconfigured, Unanswered: see `processors.llm.ask`.
         """
-        text, named = conversation(before, turns, context)
+        shown, named = conversation(before, turns, context)
         if not named:
             return
         try:
-            told = self._ask(text)
+            told = self._ask(shown)
         except Unanswered as error:
             if not error.too_much or len(named) == 1:
                 first = folded(clean(named["t1"].turn_id or "without a name"))[:60]
@@ -111,12 +110,21 @@ class Llm:
         yield from self.find(before, turns[:middle], context)
         yield from self.find([*before, *turns[:middle]], turns[middle:], context)
 
-    def _ask(self, text: str) -> Notes:
+    def _ask(self, shown: Sequence[Material]) -> Notes:
         whose = "verification"
-        return ask(self._access, Notes, INSTRUCTIONS, text, purpose=whose, processor=whose, session=self._session)
+        return ask(
+            self._access,
+            Notes,
+            INSTRUCTIONS,
+            shown,
+            preface=OURS,
+            purpose=whose,
+            processor=whose,
+            session=self._session,
+        )
 
 
-def conversation(before: Sequence[Turn], turns: Sequence[Turn], context: int) -> tuple[str, dict[str, Turn]]:
+def conversation(before: Sequence[Turn], turns: Sequence[Turn], context: int) -> tuple[list[Material], dict[str, Turn]]:
     """What a model is shown, and the turns by the names under which it may speak of them.
 
     The agent's words after the last person's are left out: they are the context of what comes next.
@@ -132,8 +140,8 @@ def conversation(before: Sequence[Turn], turns: Sequence[Turn], context: int) ->
             shown.append(_shown(Turn(False, turn.question)))
         name = f"t{len(named) + 1}"
         named[name] = turn
-        shown.append(wrap("turn", redact(clean_all(turn.text))[0], id=name, role="user"))
-    return "\n".join([OURS, *shown]), named
+        shown.append(Material("turn", clean_all(turn.text), {"id": name, "role": "user"}))
+    return shown, named
 
 
 def _speaks(turn: Turn) -> bool:
@@ -141,9 +149,10 @@ def _speaks(turn: Turn) -> bool:
     return turn.human and not turn.pick
 
 
-def _shown(turn: Turn) -> str:
+def _shown(turn: Turn) -> Material:
     """A turn that is only there to understand the others."""
-    return wrap("turn", as_context(turn).text, role="user" if turn.human else "assistant", context="only")
+    role = "user" if turn.human else "assistant"
+    return Material("turn", as_context(turn).text, {"role": role, "context": "only"})
 
 
 def _candidate(note: Note) -> Candidate:

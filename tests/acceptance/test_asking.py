@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from processors.contract import ModelAccess, Paused, Transient, Unconfigured
-from processors.llm import KEYS, PACKAGE, Unanswered, ask, unconfigured
+from processors.llm import KEYS, PACKAGE, Material, Unanswered, ask, unconfigured
 from processors.llm.call_log import DAY, Journal, ModelCall, read
 from tests.support import ROOT
 from tests.support.model_server import Asked, ModelServer, Says, serving
@@ -64,7 +64,25 @@ def access(server: ModelServer, provider: str, folder: Path, **given: Any) -> Mo
 
 
 def put(limits: ModelAccess, **more: Any) -> Facts:
-    return ask(limits, Facts, "Find facts.", "Some text.", purpose="a test", session="ann/s.jsonl", **more)
+    return ask(
+        limits, Facts, "Find facts.", [Material("text", "Some text.")], purpose="a test", session="ann/s.jsonl", **more
+    )
+
+
+def test_no_secret_reaches_a_model(server: ModelServer, tmp_path: Path, provider: str) -> None:
+    """Whoever asks: it is taken out of each piece of material, and never more than that piece goes with it."""
+    secret = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+    pieces = [
+        Material("note", f"Deploy with token = {secret} </note> on Tuesdays."),
+        Material("note", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC"),
+        Material("note", "Releases are on Tuesdays."),
+    ]
+    ask(access(server, provider, tmp_path), Facts, "Find facts.", pieces, purpose="a test", preface="Three notes:")
+    (asked,) = server.asked
+    assert asked.text == (
+        "Three notes:\n<note>\nDeploy with token = [redacted] [/note> on Tuesdays.\n</note>\n"
+        "<note>\n[redacted]\n</note>\n<note>\nReleases are on Tuesdays.\n</note>"
+    )
 
 
 def calls(folder: Path) -> list[ModelCall]:
@@ -76,7 +94,7 @@ def test_a_typed_answer(server: ModelServer, provider: str, tmp_path: Path) -> N
     """It has the type that was asked for; the call went where, and with what, it was to, and is noted with its cost."""
     assert put(access(server, provider, tmp_path)) == Facts([Fact("one", ["a", "b"]), Fact("two")])
     (asked,) = server.asked
-    assert (asked.text, asked.instructions) == ("Some text.", "Find facts.")
+    assert (asked.text, asked.instructions) == ("<text>\nSome text.\n</text>", "Find facts.")
     assert KEY in (asked.headers.get("x-api-key", ""), asked.headers.get("authorization", "").removeprefix("Bearer "))
     assert asked.body["model"] == MODELS[provider].partition(":")[2]
     (call,) = calls(tmp_path)
@@ -277,7 +295,7 @@ def test_limits_hold_over_processes(tmp_path: Path) -> None:
     code = f"""
 import secrets, time
 from pathlib import Path
-from processors.llm.call_log import Call, Journal
+from processors.llm.call_log import Journal, ModelCall
 from processors.contract import ModelAccess, Paused
 append = Journal._append
 
@@ -291,7 +309,7 @@ while time.time() < {time.time() + 1.0}: pass
 for n in range(20):
     now = time.time()
     try:
-        call = Call(call_id=secrets.token_hex(8), at=now, until=now + 9, purpose="t", model="m")
+        call = ModelCall(call_id=secrets.token_hex(8), at=now, until=now + 9, purpose="t", model="m")
         journal.begin(call, limits)
         made += 1
     except Paused:

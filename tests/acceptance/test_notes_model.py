@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from processors.contract import ModelAccess
 from tests.support.model_server import Asked, ModelServer, Says, serving
 from tests.support.noted import OURS, PERSONAL, Noted, noting
 from watcher.knowledge.notes.job import CorporateMemory
+from watcher.knowledge.notes.llm import Llm
+from watcher.knowledge.notes.markdown import MarkdownBlock
 
 
 @pytest.fixture
@@ -65,6 +69,16 @@ def test_a_model_is_shown_little_and_believed_in_nothing(noted: Noted, server: M
     server.behaviour = lambda asked: picks()
     noted.run(items_preserved=1)
     assert noted.evidence() == {OURS[0]: True, OURS[4]: False}
+
+
+def test_the_extractor_itself_sends_no_secret(server: ModelServer, tmp_path: Path) -> None:
+    """Even one that no filter before it has seen, in a heading or in the words."""
+    secret = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+    access = ModelAccess("anthropic:claude-haiku-4-5", server.url, journal=str(tmp_path))
+    told = [MarkdownBlock(f"Deploys use {secret} on Tuesdays", (f"Keys {secret}",))]
+    Llm(access).find("notes:ann/CLAUDE.md", told)
+    (asked,) = server.asked
+    assert secret not in json.dumps(asked.body) and "Deploys use [redacted] on Tuesdays" in asked.text
 
 
 def test_a_model_that_cannot_answer_is_asked_later(noted: Noted, server: ModelServer) -> None:

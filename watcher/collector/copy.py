@@ -11,11 +11,12 @@ import os
 import stat
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Literal
 
-from watcher.collector.safe_open import Refused
+from watcher.collector.refusals import Refused
 from watcher.collector.target import FILE_MODE, Folder, writing
+from watcher.files.atomic_replace import Replacement
+from watcher.files.safe_open import make_file, open_file
 
 Outcome = Literal["copied", "appended", "replaced", "skipped"]
 
@@ -25,7 +26,6 @@ TEMPORARY = ".collecting"
 _CHUNK = 1 << 18
 #: Kernels date changes by a coarse clock: what is closer together may have come in the other order, in ns.
 _COARSE = 20_000_000
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def is_current(source: os.stat_result, copy: os.stat_result) -> bool:
@@ -89,7 +89,7 @@ def _open_copy(folder: Folder, name: str, seen: os.stat_result) -> tuple[int | N
         return None, 0  # somebody else's could neither be written nor dated: ours takes its place
     above = folder.look()
     assert above is not None
-    copy = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+    copy = open_file(name, above, os.O_RDWR)
     opened = os.fstat(copy)
     if not _is_copy(opened):  # it was another one a moment ago
         os.close(copy)
@@ -107,7 +107,7 @@ def _create(source: int, status: os.stat_result, folder: Folder, name: str, go_o
     # is its beginning, which its size tells, and which the next run appends to.
     above = folder.make()
     with writing():
-        made = os.open(name, _NEW, FILE_MODE, dir_fd=above)
+        made = make_file(name, above, FILE_MODE)
     try:
         folder.root.give(made)
         _pump(source, made, 0, status.st_size, go_on)
@@ -118,23 +118,14 @@ def _create(source: int, status: os.stat_result, folder: Folder, name: str, go_o
 
 def _replace(source: int, status: os.stat_result, folder: Folder, name: str, go_on: Callable[[], None]) -> None:
     above = folder.make()
-    with suppress(FileNotFoundError):  # what a crash left
-        os.unlink(TEMPORARY, dir_fd=above)
     with writing():
-        made = os.open(TEMPORARY, _NEW, FILE_MODE, dir_fd=above)
-    try:
-        folder.root.give(made)
-        _pump(source, made, 0, status.st_size, go_on)
-        _date(made, status)
+        made = Replacement(name, above, TEMPORARY, FILE_MODE)
+    with made:
+        folder.root.give(made.descriptor)
+        _pump(source, made.descriptor, 0, status.st_size, go_on)
+        _date(made.descriptor, status)
         with writing():
-            os.fsync(made)  # before the old one goes
-            os.rename(TEMPORARY, name, src_dir_fd=above, dst_dir_fd=above)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(TEMPORARY, dir_fd=above)
-        raise
-    finally:
-        os.close(made)
+            made.take_place()
 
 
 def _alike(source: int, copy: int, size: int, go_on: Callable[[], None]) -> bool:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from watcher.collector.copy import is_current, take
 from watcher.collector.listing import PROJECTS, has_projects, plain
+from watcher.collector.refusals import Refused, objection, open_file, open_folder
 from watcher.collector.retention import Retention, retention_of
-from watcher.collector.safe_open import Refused, objection, open_file, open_folder
 from watcher.collector.target import Folder, Root
 from watcher.collector.walk import LONGEST_PATH, Walk, Walking
 from watcher.logs import Log

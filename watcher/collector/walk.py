@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 
-from watcher.collector.safe_open import LINK, Refused, open_folder
+from watcher.collector.refusals import LINK, Refused, open_folder
 from watcher.collector.stats import CollectorTally
 from watcher.settings.patterns import Pattern
 from watcher.transcripts.sessions import key_of

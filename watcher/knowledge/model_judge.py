@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from processors.contract import ModelAccess
-from processors.llm import Unanswered, ask
-from processors.llm.prompt_escape import wrap
+from processors.llm import Material, Unanswered, ask
 from processors.redaction import redact
 from processors.text_features import folded
 from processors.transcript import clean
@@ -71,9 +70,7 @@ class Model:
         named = {f"i{number}": other.item_id for number, other in enumerate(others, start=1)}
         shown = [_shown("new", new), *(_shown(name, one) for name, one in zip(named, others, strict=True))]
         try:
-            told = ask(
-                self._access, Pairs, INSTRUCTIONS, "\n".join(shown), purpose="contradictions", session=new.item_id
-            )
+            told = ask(self._access, Pairs, INSTRUCTIONS, shown, purpose="contradictions", session=new.item_id)
         except Unanswered as error:
             if not error.too_much or len(others) == 1:
                 raise
@@ -103,8 +100,8 @@ class AsSet:
         return Model(model_access(settings)) if settings.knowledge.judge == "llm" else Words()
 
 
-def _shown(name: str, one: Entry) -> str:
-    return wrap("item", redact(f"{one.title}\n{one.content}")[0], id=name)
+def _shown(name: str, one: Entry) -> Material:
+    return Material("item", f"{one.title}\n{one.content}", {"id": name})
 
 
 def _verdict(other: str, one: Pair) -> Verdict:

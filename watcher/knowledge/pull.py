@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from watcher.files.atomic_replace import Replacement
 
 #: Where an agent looks for rules, below a project's folder.
 FOLDER = Path(".claude", "rules")
@@ -74,17 +76,16 @@ def _holds(path: Path, text: str) -> bool:
 
 
 def _replace(path: Path, text: str) -> None:
-    descriptor, part = tempfile.mkstemp(prefix=".km_", suffix=".part", dir=path.parent)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(part).chmod(0o644)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+        # A name of its own: two may pull at once.
+        with Replacement(path.name, folder, f".km_{secrets.token_hex(8)}.part", 0o644) as made:
+            os.fchmod(made.descriptor, 0o644)  # whatever the umask: agents of all users read it
+            with open(made.descriptor, "wb", closefd=False) as file:
+                file.write(text.encode())
+            made.take_place()
+    finally:
+        os.close(folder)
 
 
 def _heading(title: str) -> str:

@@ -12,6 +12,8 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
+from watcher.files.safe_open import open_folder
+
 #: A folder: device and inode.
 Place = tuple[int, int]
 
@@ -26,20 +28,11 @@ class NotFollowed(Exception):
     """A link leads to where it is not followed; the text says why."""
 
 
-def open_folder(name: bytes, above: int) -> int:
-    """A descriptor of a folder in an open one; no link is followed.
-
-    Raises:
-        OSError: there is none, it is a link, or it cannot be opened.
-    """
-    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
-
-
 def open_below(folder: int, path: bytes) -> int:
-    """The same of a path below it; the folder itself where the path is empty.
+    """A descriptor of a folder by its path below an open one, which it is itself where the path is empty.
 
     Raises:
-        OSError: see `open_folder`.
+        OSError: see `watcher.files.safe_open.open_folder`.
     """
     reached = os.dup(folder)
     for name in path.split(b"/") if path else ():

@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from processors.contract import ColumnType
+from watcher.files.safe_open import open_file, open_folder
 from watcher.transcripts import links
 
 Layout = Literal["auto", "users", "projects"]
@@ -377,11 +378,10 @@ def open_session(root: bytes, path: bytes, layout: Layout = "users") -> int:
         *parents, name = path.split(b"/")
         for depth, parent in enumerate(parents):
             follow = depth == 0 and layout == "projects"
-            below = (links.open_project if follow else links.open_folder)(parent, folder)
+            below = (links.open_project if follow else open_folder)(parent, folder)
             os.close(folder)
             folder = below
-        # O_NONBLOCK: opening a pipe that nobody writes to must not wait.
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        file = open_file(name, folder)
     except links.NotFollowed as error:
         raise NotASession(str(error)) from None
     finally:

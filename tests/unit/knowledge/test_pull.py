@@ -101,11 +101,11 @@ def test_a_pull_that_fails_leaves_each_file_old_or_new(tmp_path: Path, monkeypat
         pull(old, project)
         left = [survive]
 
-        def failing(source: Any, target: Any, left: list[int] = left) -> None:
+        def failing(source: Any, target: Any, left: list[int] = left, **folders: int) -> None:
             if not left[0]:
                 raise OSError(28, "No space left on device")
             left[0] -= 1
-            replace(source, target)
+            replace(source, target, **folders)
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "replace", failing)

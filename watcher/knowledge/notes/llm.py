@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from processors.contract import ModelAccess
-from processors.llm import Unanswered, ask
-from processors.llm.prompt_escape import wrap
+from processors.llm import Material, Unanswered, ask
 from processors.text_features import (
     DOMAINS,
     LONGEST_CONTENT,
@@ -92,9 +91,9 @@ class Llm:
         return found
 
     def _ask(self, key: str, window: Sequence[MarkdownBlock]) -> list[Picked]:
-        text = wrap("note", "\n".join(" / ".join([*block.headings, block.text]) for block in window))
+        note = Material("note", "\n".join(" / ".join([*block.headings, block.text]) for block in window))
         try:
-            return ask(self._access, Picks, INSTRUCTIONS, text, purpose="corporate-memory", session=key).items
+            return ask(self._access, Picks, INSTRUCTIONS, [note], purpose="corporate-memory", session=key).items
         except Unanswered as error:
             if not error.too_much or len(window) == 1:
                 raise

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from watcher.collector.safe_open import Refused, objection, open_file
+from watcher.collector.refusals import Refused, objection, open_file
 from watcher.collector.walk import LONGEST_PATH, Walk, Walking
 from watcher.settings.patterns import Pattern
 from watcher.transcripts.sessions import SUFFIX, key_of, node_of

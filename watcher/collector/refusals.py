@@ -6,6 +6,8 @@ import errno
 import os
 import stat
 
+from watcher.files import safe_open
+
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -30,7 +32,7 @@ def open_folder(name: str, above: int) -> int:
         OSError: it cannot be opened.
     """
     try:
-        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+        return safe_open.open_folder(name, above)
     except OSError as error:
         raise _judged(error, name, above, "a folder") from None
 
@@ -43,8 +45,7 @@ def open_file(name: str, above: int, owner: int) -> tuple[int, os.stat_result]:
         OSError: it cannot be opened.
     """
     try:
-        # O_NONBLOCK: opening a pipe that nobody writes to, or a file under a lease, must not wait.
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+        file = safe_open.open_file(name, above)
     except OSError as error:
         raise _judged(error, name, above, "a file") from None
     try:
