@@ -27,6 +27,7 @@ GROUPS = {
     "sessions": "Which sessions are known, what failed and why; try them again, make them anew, erase them.",
     "knowledge": "What people corrected, confirmed and defined: review it, and give it to agents.",
     "jobs": "What runs by the clock: when next, how it last went; and to run it now.",
+    "processors": "Which plug-ins are installed; begin one of your own, and try it on a transcript.",
     "tokens": "Tokens by which people and programs are known to the service.",
 }
 
