@@ -50,7 +50,13 @@ def new(
         print(f"{place} holds {name}. Next: cd {place} && pip install -e '.[test]' && pytest")
 
 
-@app.command("try", epilog=examples("processors try usage session.jsonl", "processors try errors session.jsonl --json"))
+@app.command(
+    "try",
+    epilog=examples(
+        "processors try usage ~/sessions/ann/shop/99677899.jsonl",
+        "processors try errors ~/sessions/ann/shop/99677899.jsonl --json",
+    ),
+)
 def try_(
     name: Annotated[str, typer.Argument(help="A processor that is installed.")],
     file: Annotated[Path, typer.Argument(help="A transcript.")],
