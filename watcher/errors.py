@@ -125,6 +125,10 @@ class ProcessorUnconfigured(WatcherError):
         super().__init__(f"{processor} is not configured: {reason}")
 
 
+class ProcessorFailed(WatcherError):
+    """A processor cannot be used, or cannot take a transcript; nothing was stored."""
+
+
 class NoSuchJob(WatcherError):
     """There is no job of that name."""
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import keyword
+import os
 import re
+import traceback
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 
 from processors.contract import ENTRY_POINTS, Processor, ProcessorSettings, Schema
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+#: So many lines of a traceback say where it was.
+_TRACED = 6
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 class NoSuchProcessor(Exception):
@@ -22,6 +29,17 @@ class Refused:
 
     name: str
     reason: str
+    #: The last lines of the traceback, where it raised something.
+    trace: str = ""
+
+
+def origins() -> dict[str, str]:
+    """The distributions that register a processor, with their versions, by the processor's name."""
+    found: dict[str, str] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        whose = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
+        found[point.name] = f"{found[point.name]}, {whose}" if point.name in found else whose
+    return found
 
 
 @cache
@@ -36,8 +54,36 @@ def discover() -> dict[str, Processor | Refused]:
             found[point.name] = _instance(point)
             _must_make_a_table(found[point.name])
         except (Exception, SystemExit) as error:  # noqa: BLE001 — a stranger's import may raise anything
-            found[point.name] = Refused(point.name, f"it cannot be used: {type(error).__name__}: {error}")
+            found[point.name] = refusal(point.name, "it cannot be used", error)
     return found
+
+
+def refusal(name: str, what: str, error: BaseException) -> Refused:
+    """Why a processor is not used: in one line with the place in its code, and the traceback's last lines."""
+    said = str(error).strip().partition("\n")[0]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_its_own(frame.filename)]
+    place = f" ({'/'.join(frames[-1].filename.split(os.sep)[-2:])}:{frames[-1].lineno})" if frames else ""
+    last = "".join(traceback.format_exception(error)).rstrip().splitlines()[-_TRACED:] if frames else []
+    return Refused(name, f"{what}: {type(error).__name__}: {said}{place}", "\n".join(last))
+
+
+def _is_its_own(file: str) -> bool:
+    """Whether the code is neither ours nor Python's own way of importing."""
+    return not file.startswith(("<frozen", _OURS)) and f"{os.sep}importlib{os.sep}" not in file
+
+
+def name_fault(name: str) -> str | None:
+    """Why a new processor cannot have this name, None if it can."""
+    # Loaded when used, as below.
+    from pydantic import BaseModel
+
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        return f"{name!r} is no name for a processor: use lower-case letters, digits and _, a letter first"
+    if name in origins():
+        return f"a processor named {name} is installed already ({origins()[name]})"
+    if hasattr(BaseModel, name) or find_spec(name) is not None:
+        return f"{name} is the name of something else in Python; choose another"
+    return None
 
 
 def load(name: str) -> Processor:
@@ -63,7 +109,10 @@ def _instance(point: EntryPoint) -> Processor:
 def _fault(registered: str, processor: object) -> str | None:
     """What about it breaks the contract, None if nothing does."""
     if not isinstance(processor, Processor):
-        return "it lacks one of name, version, settings, schema, extract"
+        lacking = [
+            part for part in ("name", "version", "settings", "schema", "extract") if not hasattr(processor, part)
+        ]
+        return f"it lacks {', '.join(lacking)}"
     if processor.name != registered or not _NAME.fullmatch(processor.name):
         return f"its name {processor.name!r} must be {registered!r}, of lower-case letters, digits and _"
     if type(processor.version) is not int or processor.version < 1:

@@ -28,6 +28,7 @@ GROUPS = {
     "sessions": "List, retry, reprocess or forget sessions.",
     "knowledge": "Review knowledge and give it to agents.",
     "jobs": "List scheduled jobs and their runs; run one now.",
+    "processors": "List plug-ins, write a new one, try one on a transcript.",
     "tokens": "Create, list and revoke access tokens.",
 }
 
