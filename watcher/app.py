@@ -24,7 +24,7 @@ from watcher.knowledge.service import Knowledge
 from watcher.logs import Log
 from watcher.pipeline.backoff import Retry
 from watcher.pipeline.pipeline import Cadence, Pipeline, Plan, RunDetails, children
-from watcher.plugins import Refused, discover
+from watcher.plugins import RefusedProcessor, discover
 from watcher.sandbox.process import Child
 from watcher.sessions.commands import SessionCommands
 from watcher.settings import Settings, model_access, of_views, own
@@ -69,7 +69,7 @@ class Core:
         self.tree = Tree(settings.paths.sessions.resolve(), settings.paths.layout, settings.node.name)
         #: The tree as it is now.
         self.look = Looks(self.tree.list, TOGETHER_AT_LEISURE if live else TOGETHER)
-        self.refused: list[Refused] = []
+        self.refused: list[RefusedProcessor] = []
         #: Replaced as a whole when one comes or goes: whoever reads it needs no lock.
         self.pipelines: dict[str, Pipeline] = {}
         self.collector = Collector(lambda: self.settings)
@@ -145,7 +145,7 @@ class Core:
         """The processors that are to work; those that cannot be used are remembered with the reason."""
         enabled, self.refused = [], []
         for name, processor in discover().items():
-            if isinstance(processor, Refused):
+            if isinstance(processor, RefusedProcessor):
                 self.refused.append(processor)
             elif self.settings.processor(name).enabled:
                 enabled.append(processor)
@@ -168,7 +168,7 @@ class Core:
                 raise
             # A stranger's tables that cannot be made are the stranger's trouble.
             reason = f"its tables cannot be made: {str(error).strip().partition(chr(10))[0]}"
-            self.refused.append(Refused(processor.name, reason))
+            self.refused.append(RefusedProcessor(processor.name, reason))
             log.error("processor_refused", processor=processor.name, reason=reason)
             return
         pipeline = Pipeline(processor, plan, self.tree, self.look, self.database, early)

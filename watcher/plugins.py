@@ -24,7 +24,7 @@ class NoSuchProcessor(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedProcessor:
     """A processor that cannot be used; the others go on without it."""
 
     name: str
@@ -43,12 +43,14 @@ def origins() -> dict[str, str]:
 
 
 @cache
-def discover() -> dict[str, Processor | Refused]:
+def discover() -> dict[str, Processor | RefusedProcessor]:
     """Every registered processor by name, with the reason for those that cannot be used."""
-    found: dict[str, Processor | Refused] = {}
+    found: dict[str, Processor | RefusedProcessor] = {}
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: (point.name, point.value)):
         if point.name in found:
-            found[point.name] = Refused(point.name, f"two processors are registered as {point.name}; uninstall one")
+            found[point.name] = RefusedProcessor(
+                point.name, f"two processors are registered as {point.name}; uninstall one"
+            )
             continue
         try:
             found[point.name] = _instance(point)
@@ -58,13 +60,13 @@ def discover() -> dict[str, Processor | Refused]:
     return found
 
 
-def refusal(name: str, what: str, error: BaseException) -> Refused:
+def refusal(name: str, what: str, error: BaseException) -> RefusedProcessor:
     """Why a processor is not used: in one line with the place in its code, and the traceback's last lines."""
     said = str(error).strip().partition("\n")[0]
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_its_own(frame.filename)]
     place = f" ({'/'.join(frames[-1].filename.split(os.sep)[-2:])}:{frames[-1].lineno})" if frames else ""
     last = "".join(traceback.format_exception(error)).rstrip().splitlines()[-_TRACED:] if frames else []
-    return Refused(name, f"{what}: {type(error).__name__}: {said}{place}", "\n".join(last))
+    return RefusedProcessor(name, f"{what}: {type(error).__name__}: {said}{place}", "\n".join(last))
 
 
 def _is_its_own(file: str) -> bool:
@@ -133,7 +135,7 @@ def _fault(registered: str, processor: object) -> str | None:
     return None
 
 
-def _must_make_a_table(processor: Processor | Refused) -> None:
+def _must_make_a_table(processor: Processor | RefusedProcessor) -> None:
     """See that its settings can be those of a table; a child process, which has them already, need not.
 
     Raises:
@@ -144,7 +146,7 @@ def _must_make_a_table(processor: Processor | Refused) -> None:
 
     if hasattr(BaseModel, processor.name):
         raise TypeError(f"its name {processor.name!r} cannot be that of a settings table")
-    assert not isinstance(processor, Refused)
+    assert not isinstance(processor, RefusedProcessor)
     try:
         TypeAdapter(processor.settings).validate_python({})
         processor.settings()

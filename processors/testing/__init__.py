@@ -28,7 +28,7 @@ from processors.contract import ColumnType, Lines, Processor, Session, Work
 from processors.testing.bench import NOW, Bench, Rows, created, shown
 from processors.testing.files import Files, keys, session_lines
 from watcher.app import Core
-from watcher.plugins import Refused, discover
+from watcher.plugins import RefusedProcessor, discover
 from watcher.sandbox.reader import is_utf8
 from watcher.sandbox.validation import RowWriter
 from watcher.settings import Settings, load
@@ -74,7 +74,7 @@ class ProcessorContract:
         found = discover().get(self.processor.name)
         if found is None:
             pytest.fail(f"{self.processor.name} is not installed: no entry point names it; pip install -e .")
-        if isinstance(found, Refused):
+        if isinstance(found, RefusedProcessor):
             pytest.fail(f"{found.name}: {found.reason}")
         assert isinstance(found, self.processor), f"the entry point names {type(found)}, not {self.processor}"
         return found
@@ -215,7 +215,7 @@ class ProcessorContract:
         assert done.returncode == 0, done.stderr
         modules = done.stdout.split()
         own = {*_homes(made), "processors"}
-        others = {_homes(one)[-1] for one in discover().values() if not isinstance(one, Refused)} - own
+        others = {_homes(one)[-1] for one in discover().values() if not isinstance(one, RefusedProcessor)} - own
         strange = [name for name in modules if name.split(".")[0] in ("watcher", "duckdb") or name in others]
         assert not strange, f"importing it also imports {', '.join(strange)}"
 

@@ -56,7 +56,7 @@ are there to understand the others: note nothing from them."""
 
 
 @dataclass
-class Note:
+class ModelFinding:
     """One thing that a model found, as it says."""
 
     turn: str
@@ -72,7 +72,7 @@ class Note:
 class Notes:
     """All that it found."""
 
-    notes: list[Note] = field(default_factory=list)
+    notes: list[ModelFinding] = field(default_factory=list)
 
 
 class Llm:
@@ -155,7 +155,7 @@ def _shown(turn: Turn) -> Material:
     return Material("turn", as_context(turn).text, {"role": role, "context": "only"})
 
 
-def _candidate(note: Note) -> Candidate:
+def _candidate(note: ModelFinding) -> Candidate:
     quote = folded(note.quote)[:LONGEST_QUOTE]
     title, content = _cut(note.title, LONGEST_TITLE), _cut(note.content, LONGEST_CONTENT)
     entities = dict.fromkeys(_cut(one, LONGEST_ENTITY) for one in note.entities or ())

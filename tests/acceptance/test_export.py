@@ -20,7 +20,7 @@ from tests.support.corpus import plant
 from tests.support.harness import Subject
 from tests.support.processes import Place, call, wait_for
 from watcher.errors import JobFailed
-from watcher.plugins import Refused, discover
+from watcher.plugins import RefusedProcessor, discover
 
 EXPORTS = {**Usage.schema.exports, **Errors.schema.exports}
 
@@ -98,7 +98,7 @@ def test_totals_equal_the_tables(tmp_path: Path) -> None:
 def test_words_stay_in_the_database() -> None:
     """What people said, some of it for themselves alone, is in no file that any tool reads."""
     assert not Verification.schema.exports
-    ours = [one for one in discover().values() if not isinstance(one, Refused)]
+    ours = [one for one in discover().values() if not isinstance(one, RefusedProcessor)]
     assert {name for one in ours for name in one.schema.exports} == set(EXPORTS)
 
 

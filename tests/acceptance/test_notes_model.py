@@ -12,7 +12,7 @@ from processors.contract import ModelAccess
 from tests.support.model_server import Asked, ModelServer, Says, serving
 from tests.support.noted import OURS, PERSONAL, Noted, noting
 from watcher.knowledge.notes.job import CorporateMemory
-from watcher.knowledge.notes.llm import Llm
+from watcher.knowledge.notes.llm import NoteLlm
 from watcher.knowledge.notes.markdown import MarkdownBlock
 
 
@@ -76,7 +76,7 @@ def test_the_extractor_itself_sends_no_secret(server: ModelServer, tmp_path: Pat
     secret = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
     access = ModelAccess("anthropic:claude-haiku-4-5", server.url, journal=str(tmp_path))
     told = [MarkdownBlock(f"Deploys use {secret} on Tuesdays", (f"Keys {secret}",))]
-    Llm(access).find("notes:ann/CLAUDE.md", told)
+    NoteLlm(access).find("notes:ann/CLAUDE.md", told)
     (asked,) = server.asked
     assert secret not in json.dumps(asked.body) and "Deploys use [redacted] on Tuesdays" in asked.text
 

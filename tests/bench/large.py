@@ -10,7 +10,7 @@ import duckdb
 
 from processors.usage import Usage, UsageSettings
 from tests.support.processes import Place
-from watcher.plugins import Refused, discover
+from watcher.plugins import RefusedProcessor, discover
 from watcher.store.sql import queries
 
 #: Lines of a session that leave a row: calls to a model, uses of tools, and the results of these.
@@ -29,7 +29,7 @@ def large(sessions: int, place: Place) -> None:
     known = place.state.parent / "sessions.csv"
     with known.open("w") as file:
         file.writelines(_files(place.sessions, sessions))
-    versions = {name: found.version for name, found in discover().items() if not isinstance(found, Refused)}
+    versions = {name: found.version for name, found in discover().items() if not isinstance(found, RefusedProcessor)}
     steps: dict[str, list[object]] = {
         "chance": [],
         "sessions": [now, DAYS, sessions, str(known)],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.knowledge import found_in, made
 from watcher.knowledge.notes.inbox import Inbox
-from watcher.knowledge.notes.items import Rules
+from watcher.knowledge.notes.items import NoteRules
 from watcher.knowledge.notes.reader import Note
 from watcher.knowledge.review import Edit
 from watcher.store.database import Database
@@ -28,7 +28,7 @@ def test_a_note_is_replaced_at_once_and_remembered(database: Database, tmp_path:
     def put(key: str, *facts: str) -> tuple[int, int]:
         text = "".join(f"- {fact}\n" for fact in facts)
         note = Note(key, "ann", text.encode(), NOW)
-        return inbox.put(note, f"digest of {len(facts)}", text, found_in(text), Rules(), NOW)
+        return inbox.put(note, f"digest of {len(facts)}", text, found_in(text), NoteRules(), NOW)
 
     def waiting() -> list[tuple[str, str]]:
         return [

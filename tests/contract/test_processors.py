@@ -15,12 +15,12 @@ from tests.support.harness import PRICES
 from tests.support.random_lines import Pool
 from tests.support.random_lines import session_lines as our_lines
 from tests.support.transcript_lines import Talk
-from watcher.plugins import Refused, discover
+from watcher.plugins import RefusedProcessor, discover
 from watcher.settings import Settings, load
 from watcher.store.database import Database
 
 FOUND: dict[str, Processor] = {
-    name: processor for name, processor in discover().items() if not isinstance(processor, Refused)
+    name: processor for name, processor in discover().items() if not isinstance(processor, RefusedProcessor)
 }
 
 

@@ -12,7 +12,7 @@ from importlib.util import resolve_name
 
 from tests.support import ROOT
 from tests.support.modules import LINUX_ONLY, PATHS
-from watcher.plugins import Refused, discover
+from watcher.plugins import RefusedProcessor, discover
 
 #: What people call a room that has no purpose of its own.
 BANNED = {"utils", "helpers", "manager", "engine", "common", "core"}
@@ -178,7 +178,7 @@ def processor_words() -> tuple[set[str], set[str]]:
     names = {"verification", *project["entry-points"]["session_watcher.processors"]}
     tables: set[str] = set()
     for processor in discover().values():
-        assert not isinstance(processor, Refused), processor
+        assert not isinstance(processor, RefusedProcessor), processor
         tables |= set(processor.schema.tables)
     for views in (ROOT / "processors").rglob("views.sql"):
         tables |= set(re.findall(r"CREATE OR REPLACE VIEW (\w+)", views.read_text(encoding="utf-8")))
@@ -281,6 +281,17 @@ def test_log_events_are_names() -> None:
                 seen += 1
                 assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", str(event.value)), (module, event.value)
     assert seen > 50, "the test no longer sees what it looks for"
+
+
+def test_no_public_class_name_stands_twice() -> None:
+    """A name leads to one class."""
+    found: dict[str, list[str]] = {}
+    for module, tree in trees().items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(module)
+    twice = {name: modules for name, modules in found.items() if len(modules) > 1}
+    assert not twice
 
 
 def test_no_file_name_stands_twice_in_a_room() -> None:

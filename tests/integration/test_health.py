@@ -22,7 +22,7 @@ from watcher.errors import JobFailed
 from watcher.health import findings
 from watcher.health.findings import Finding, Level
 from watcher.pipeline.pipeline import Pipeline
-from watcher.plugins import Refused
+from watcher.plugins import RefusedProcessor
 from watcher.settings import load
 
 ROOT = Path(findings.__file__).parents[1]
@@ -250,7 +250,7 @@ def test_the_service_puts_it_all_together(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(JobFailed):
             service.core.jobs.run("housekeeping", "asked", lambda: dict[str, dict[str, int]]()["nothing"])
         (tmp_path / "state" / "watcher.duckdb.wal.damaged-1").touch()
-        service.core.refused.append(Refused("stranger", "its tables cannot be made: no"))
+        service.core.refused.append(RefusedProcessor("stranger", "its tables cannot be made: no"))
         service.core.database.connect().execute("ALTER TABLE session_processor_state RENAME TO aside")
         found = service.findings()
         assert service.health()["status"] == "unhealthy"

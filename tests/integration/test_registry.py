@@ -12,7 +12,7 @@ import pytest
 from processors.usage import Usage
 from tests.support.harness import settings_for
 from watcher.app import Core
-from watcher.plugins import NoSuchProcessor, Refused, discover, load
+from watcher.plugins import NoSuchProcessor, RefusedProcessor, discover, load
 
 GOOD = """\
 from dataclasses import dataclass
@@ -66,9 +66,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 def refusal(name: str = "odd") -> str:
     """Why it is refused, in a sentence; the others are there, and settings can be read."""
     found = discover()
-    assert all(not isinstance(found[ours], Refused) for ours in ("usage", "errors"))
+    assert all(not isinstance(found[ours], RefusedProcessor) for ours in ("usage", "errors"))
     one = found[name]
-    assert isinstance(one, Refused) and one.name == name, f"{one} is not refused"
+    assert isinstance(one, RefusedProcessor) and one.name == name, f"{one} is not refused"
     loaded = settings_for(Path(), Path())
     assert loaded.processor("usage").enabled
     return one.reason
@@ -79,7 +79,7 @@ def test_strangers_enter_by_the_same_door(install: Install) -> None:
     package = install(GOOD)
     found = discover()
     assert {"usage", "errors", "odd"} <= set(found)
-    assert not any(isinstance(one, Refused) for one in found.values())
+    assert not any(isinstance(one, RefusedProcessor) for one in found.values())
     assert type(load("odd")).__module__ == package and isinstance(load("usage"), Usage)
     settings = settings_for(Path(), Path(), **{"processors.odd.volume": 5})
     assert vars(settings.processor("odd"))["volume"] == 5
@@ -155,7 +155,7 @@ def test_two_of_one_name_are_both_refused(install: Install) -> None:
 def test_one_that_takes_the_name_of_ours_does_not_replace_it(install: Install) -> None:
     """A stranger that calls itself usage is not run in its place."""
     install(GOOD, name="usage")
-    assert isinstance(discover()["usage"], Refused) and not isinstance(discover()["errors"], Refused)
+    assert isinstance(discover()["usage"], RefusedProcessor) and not isinstance(discover()["errors"], RefusedProcessor)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from watcher.knowledge import bundle, erase, queries
 from watcher.knowledge.index import Entry
 from watcher.knowledge.intake import Intake, Taken
 from watcher.knowledge.judge import Judge, Verdict, Words
-from watcher.knowledge.notes.items import Found, Rules, pieces
+from watcher.knowledge.notes.items import NoteItem, NoteRules, pieces
 from watcher.knowledge.review import Review
 from watcher.knowledge.writer import Writer
 from watcher.store.database import Database
@@ -205,8 +205,8 @@ def made(database: Database, backups: Any, judge: Judge | None = None) -> Base:
     return Base(database, judge if judge is not None else Words())
 
 
-def found_in(text: str) -> Found:
+def found_in(text: str) -> NoteItem:
     """What the rules make of a note."""
-    ((found, last),) = pieces("notes:ann/CLAUDE.local.md", text, Rules())
+    ((found, last),) = pieces("notes:ann/CLAUDE.local.md", text, NoteRules())
     assert last
     return found

@@ -27,7 +27,7 @@ from watcher.cli.signals import Stop
 from watcher.errors import ServiceTrouble, SettingsError
 from watcher.http.client import Client
 from watcher.http.local_token import token_of
-from watcher.plugins import Refused, discover
+from watcher.plugins import RefusedProcessor, discover
 from watcher.store.lock import holder
 
 #: One turn of the demonstration, in seconds.
@@ -260,7 +260,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _write_settings(folder: Path, memory: str) -> None:
-    names = [name for name, processor in discover().items() if not isinstance(processor, Refused)]
+    names = [name for name, processor in discover().items() if not isinstance(processor, RefusedProcessor)]
     wanted = _SETTINGS + "".join(_PROCESSOR.format(name=name, memory=memory) for name in names)
     path = folder / "settings.toml"
     if not path.exists() or path.read_text(encoding="utf-8") != wanted:

@@ -15,7 +15,7 @@ from watcher.cli import output_processors as shown
 from watcher.cli import scaffold
 from watcher.cli.options import AsJson, SettingsPath, State, examples, group, in_force, print_json
 from watcher.errors import ProcessorFailed, SettingsError
-from watcher.plugins import Refused, discover, name_fault, origins
+from watcher.plugins import RefusedProcessor, discover, name_fault, origins
 from watcher.sandbox import protocol
 from watcher.sandbox.process import Child, ChildSettings, ChildStartError
 from watcher.settings.tables import Settings, model_access, own
@@ -75,9 +75,9 @@ def listed(settings: Settings) -> dict[str, Any]:
     return {"processors": [_described(settings, name, one, whose[name]) for name, one in discover().items()]}
 
 
-def _described(settings: Settings, name: str, one: Processor | Refused, whose: str) -> dict[str, Any]:
+def _described(settings: Settings, name: str, one: Processor | RefusedProcessor, whose: str) -> dict[str, Any]:
     told: dict[str, Any] = {"processor": name, "version": None, "distribution": whose, "tables": [], "enabled": False}
-    if isinstance(one, Refused):
+    if isinstance(one, RefusedProcessor):
         return {**told, "error": one.reason, "traceback": one.trace}
     told |= {"version": one.version, "tables": list(one.schema.tables), "enabled": settings.processor(name).enabled}
     return {**told, "error": None, "traceback": None}
@@ -93,7 +93,7 @@ def tried(settings: Settings, name: str, file: Path) -> dict[str, Any]:
     processor = discover().get(name)
     if processor is None:
         raise SettingsError(f"no processor is named {name!r}; there are {', '.join(discover())}")
-    if isinstance(processor, Refused):
+    if isinstance(processor, RefusedProcessor):
         raise ProcessorFailed(f"{name}: {processor.reason}")
     if not file.is_file():
         raise SettingsError(f"{file}: there is no such file")

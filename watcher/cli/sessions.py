@@ -14,7 +14,7 @@ from watcher.cli.backend import ask, order
 from watcher.cli.options import AsJson, Processor, Sessions, SettingsPath, State, examples, group, in_force, print_json
 from watcher.cli.status import enabled
 from watcher.errors import SettingsError
-from watcher.plugins import Refused, discover
+from watcher.plugins import RefusedProcessor, discover
 from watcher.sessions import commands
 from watcher.sessions import status as session_status
 from watcher.settings.tables import Settings
@@ -147,7 +147,7 @@ def _one(query: Any, settings: Settings, text: str) -> dict[str, Any]:
     versions = {
         name: Version.of(processor.version, settings.processor(name).asks_model)
         for name, processor in discover().items()
-        if not isinstance(processor, Refused) and name in enabled(settings)
+        if not isinstance(processor, RefusedProcessor) and name in enabled(settings)
     }
     return session_status.session(query, tree, versions, session_status.find(query, tree, text))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from watcher.cli.backend import has_data, reading, service_of
 from watcher.health.summary import gather
-from watcher.plugins import Refused, discover
+from watcher.plugins import RefusedProcessor, discover
 from watcher.settings.tables import Settings
 from watcher.store.model_calls import spent_today
 
@@ -28,5 +28,5 @@ def enabled(settings: Settings) -> list[str]:
     return [
         name
         for name, processor in discover().items()
-        if not isinstance(processor, Refused) and settings.processor(name).enabled
+        if not isinstance(processor, RefusedProcessor) and settings.processor(name).enabled
     ]

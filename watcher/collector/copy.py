@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from watcher.collector.refusals import Refused
+from watcher.collector.refusals import NotCopied
 from watcher.collector.target import FILE_MODE, Folder, writing
 from watcher.files.atomic_replace import Replacement
 from watcher.files.safe_open import make_file, open_file
@@ -84,7 +84,7 @@ def take(
 def _open_copy(folder: Folder, name: str, seen: os.stat_result) -> tuple[int | None, int]:
     """A copy that may be appended to, and its size; None where it is not ours to write."""
     if not _is_copy(seen):
-        raise Refused(f"where it would be copied to is a link, or no file; see to {folder.path(name)}")
+        raise NotCopied(f"where it would be copied to is a link, or no file; see to {folder.path(name)}")
     if os.geteuid() not in (0, seen.st_uid):
         return None, 0  # somebody else's could neither be written nor dated: ours takes its place
     above = folder.look()
@@ -93,7 +93,7 @@ def _open_copy(folder: Folder, name: str, seen: os.stat_result) -> tuple[int | N
     opened = os.fstat(copy)
     if not _is_copy(opened):  # it was another one a moment ago
         os.close(copy)
-        raise Refused(f"where it would be copied to is a link, or no file; see to {folder.path(name)}")
+        raise NotCopied(f"where it would be copied to is a link, or no file; see to {folder.path(name)}")
     return copy, opened.st_size
 
 

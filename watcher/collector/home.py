@@ -11,7 +11,7 @@ from pathlib import Path
 
 from watcher.collector.copy import is_current, take
 from watcher.collector.listing import PROJECTS, has_projects, plain
-from watcher.collector.refusals import Refused, objection, open_file, open_folder
+from watcher.collector.refusals import NotCopied, objection, open_file, open_folder
 from watcher.collector.retention import Retention, retention_of
 from watcher.collector.target import Folder, Root
 from watcher.collector.walk import LONGEST_PATH, Walk, Walking
@@ -110,7 +110,7 @@ class HomeVisit(Walking):
     def inside(self, walk: Walk, folder: int) -> Iterator[None]:
         """See `Walking.inside`: the copies' folder goes along."""
         if self._root.is_same(folder):
-            raise Refused("it is the folder that is copied into")
+            raise NotCopied("it is the folder that is copied into")
         if not walk.path:
             self._look_up_retention(walk.fixed)
         above, name = (self._targets[-1], walk.path[-1]) if walk.path else (None, self.name)
@@ -128,7 +128,7 @@ class HomeVisit(Walking):
             self._copy(walk, folder, entry, seen)
         except FileNotFoundError:
             raise  # gone since
-        except (Refused, OSError) as error:
+        except (NotCopied, OSError) as error:
             self._unread += isinstance(error, OSError)
             self._left(seen)
             raise
@@ -153,7 +153,7 @@ class HomeVisit(Walking):
                 os.close(config)
                 config = below
             found = retention_of(config, self.owner, self._terms.managed_days)
-        except (OSError, Refused) as error:  # it was opened a moment ago
+        except (OSError, NotCopied) as error:  # it was opened a moment ago
             found = Retention(doubts=(("", str(error)),))
         finally:
             os.close(config)
@@ -167,11 +167,11 @@ class HomeVisit(Walking):
     def _copy(self, walk: Walk, folder: int, entry: os.DirEntry[str], seen: os.stat_result) -> None:
         target = self._targets[-1]
         if reason := objection(seen, self.owner):
-            raise Refused(reason)
+            raise NotCopied(reason)
         if other := self._rival(walk):
-            raise Refused(f"the copy of {other} has its name")
+            raise NotCopied(f"the copy of {other} has its name")
         if len(os.fsencode("/".join((self.name, *walk.path)))) > LONGEST_PATH:
-            raise Refused(f"its path is longer than {LONGEST_PATH} bytes")
+            raise NotCopied(f"its path is longer than {LONGEST_PATH} bytes")
         copy = target.status(entry.name)
         if copy is not None and is_current(seen, copy):
             self.tally.files_skipped += 1
@@ -179,7 +179,7 @@ class HomeVisit(Walking):
         source, status = open_file(entry.name, folder, self.owner)
         try:
             if status.st_size > self._terms.largest:
-                raise Refused(f"it holds {status.st_size:,} bytes, more than [collector] largest allows")
+                raise NotCopied(f"it holds {status.st_size:,} bytes, more than [collector] largest allows")
             outcome, written = take(source, status, target, entry.name, copy, self._terms.dry_run, self.go_on)
         finally:
             os.close(source)
@@ -203,7 +203,7 @@ class HomeVisit(Walking):
                 os.close(folder)
                 folder = below
             return objection(os.stat(parts[-1], dir_fd=folder, follow_symlinks=False), self.owner) is None
-        except (OSError, Refused):
+        except (OSError, NotCopied):
             return False  # what cannot be reached there is not copied from there
         finally:
             os.close(folder)

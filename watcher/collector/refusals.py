@@ -20,7 +20,7 @@ _OTHER_THAN_ASKED = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK, errno.ENXIO}
 LINK = "it is a link, and links are not followed"
 
 
-class Refused(Exception):
+class NotCopied(Exception):
     """Something is not what may be copied, or written to; the text says why."""
 
 
@@ -51,7 +51,7 @@ def open_file(name: str, above: int, owner: int) -> tuple[int, os.stat_result]:
     try:
         status = os.fstat(file)
         if reason := objection(status, owner):
-            raise Refused(reason)
+            raise NotCopied(reason)
     except BaseException:
         os.close(file)
         raise
@@ -80,5 +80,5 @@ def _judged(error: OSError, name: str, above: int, wanted: str) -> Exception:
     except OSError as gone:
         return gone
     if stat.S_ISLNK(found):
-        return Refused(LINK)
-    return Refused(f"it is {_KINDS.get(stat.S_IFMT(found), 'a file')}, not {wanted}")
+        return NotCopied(LINK)
+    return NotCopied(f"it is {_KINDS.get(stat.S_IFMT(found), 'a file')}, not {wanted}")

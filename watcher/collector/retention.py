@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from watcher.collector.refusals import Refused, open_file, open_folder
+from watcher.collector.refusals import NotCopied, open_file, open_folder
 
 #: The key, and what Claude Code goes by without it.
 KEY, DEFAULT_DAYS = "cleanupPeriodDays", 30.0
@@ -90,7 +90,7 @@ def retention_beside(projects: Path, folder: Path = MANAGED) -> Retention:
 def _drop_ins(above: int) -> list[tuple[str, str]]:
     try:
         folder = open_folder(_DROP_INS, above)
-    except (OSError, Refused):
+    except (OSError, NotCopied):
         return []
     try:
         return [(_DROP_INS, name) for name in sorted(os.listdir(folder)) if name.endswith(".json")]
@@ -110,7 +110,7 @@ def _days_at(path: Sequence[str], above: int, owner: int) -> tuple[float | None,
         return _days(_content(name, folder, owner)), None
     except FileNotFoundError:
         return None, None
-    except Refused as refused:
+    except NotCopied as refused:
         return None, str(refused)
     except OSError as error:
         return None, error.strerror or str(error)
@@ -122,10 +122,10 @@ def _content(name: str, folder: int, owner: int) -> bytes:
     file, status = open_file(name, folder, owner)
     with open(file, "rb") as stream:
         if status.st_size > LARGEST:
-            raise Refused(f"it holds {status.st_size:,} bytes; no settings file does")
+            raise NotCopied(f"it holds {status.st_size:,} bytes; no settings file does")
         data = stream.read(LARGEST + 1)  # it may have grown since
     if len(data) > LARGEST:
-        raise Refused(f"it holds more than {LARGEST:,} bytes; no settings file does")
+        raise NotCopied(f"it holds more than {LARGEST:,} bytes; no settings file does")
     return data
 
 
@@ -133,12 +133,12 @@ def _days(data: bytes) -> float | None:
     try:
         settings: Any = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise Refused("it is not JSON") from None
+        raise NotCopied("it is not JSON") from None
     if not isinstance(settings, dict):
-        raise Refused("it is JSON, and no object")
+        raise NotCopied("it is JSON, and no object")
     value = settings.get(KEY)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 1:
-        raise Refused(f"{KEY} is no number of days from 1 on")
+        raise NotCopied(f"{KEY} is no number of days from 1 on")
     return min(float(value), LONGEST_DAYS)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from watcher.collector.refusals import Refused, open_folder
+from watcher.collector.refusals import NotCopied, open_folder
 from watcher.transcripts.sessions import key_of
 
 #: Copies may be read by the group of the sessions folder, and by nobody else.
@@ -132,8 +132,8 @@ class Folder:
             return open_folder(self._name, above)
         except FileNotFoundError:
             return None
-        except Refused as refused:
-            raise Refused(f"where it would be copied to, {refused}; see to {self.path()}") from None
+        except NotCopied as refused:
+            raise NotCopied(f"where it would be copied to, {refused}; see to {self.path()}") from None
 
     def path(self, below: str = "") -> str:
         """Its path below the root, or that of something in it, for people."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 
-from watcher.collector.refusals import LINK, Refused, open_folder
+from watcher.collector.refusals import LINK, NotCopied, open_folder
 from watcher.collector.stats import CollectorTally
 from watcher.settings.patterns import Pattern
 from watcher.transcripts.sessions import key_of
@@ -104,7 +104,7 @@ class Walking(ABC):
                 above = os.open(self._patterns[0].above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 stack.callback(os.close, above)
                 self.home = open_folder(self.name, above)
-            except Refused as refused:
+            except NotCopied as refused:
                 self.tally.users_refused += 1
                 self.note((), str(refused))
                 return
@@ -149,7 +149,7 @@ class Walking(ABC):
                     folder = open_folder(part, folder)
                 except FileNotFoundError:
                     return False
-                except Refused as refused:
+                except NotCopied as refused:
                     self.tally.users_refused += 1
                     self.note(walk.fixed[:depth], str(refused))
                     return False
@@ -167,7 +167,7 @@ class Walking(ABC):
                 for entry in entries:
                     self.go_on()
                     self._entry(walk, folder, entry)
-        except Refused as refused:
+        except NotCopied as refused:
             self.refused(walk.whole, str(refused))
         except OSError as error:
             self.failed(walk.whole, error)
@@ -182,17 +182,17 @@ class Walking(ABC):
             elif is_file:
                 self.file(below, folder, entry)
             elif entry.is_symlink():  # it may lead to a folder of what is meant
-                raise Refused(LINK)
+                raise NotCopied(LINK)
         except FileNotFoundError:
             return  # gone since it was listed
-        except Refused as refused:
+        except NotCopied as refused:
             self.refused(below.whole, str(refused))
         except OSError as error:
             self.failed(below.whole, error)
 
     def _below(self, walk: Walk, above: int) -> None:
         if len(walk.path) > DEEPEST:
-            raise Refused(f"it lies deeper than {DEEPEST} folders")
+            raise NotCopied(f"it lies deeper than {DEEPEST} folders")
         folder = open_folder(walk.path[-1], above)
         try:
             self._folder(walk, folder)

@@ -15,7 +15,7 @@ from watcher.knowledge.notes.job import CorporateMemory
 from watcher.knowledge.service import Knowledge
 from watcher.pipeline import outdated
 from watcher.pipeline.pipeline import Pipeline
-from watcher.plugins import Refused
+from watcher.plugins import RefusedProcessor
 from watcher.settings import Settings
 from watcher.store.database import Database, read
 from watcher.store.job_log import Ledger
@@ -29,7 +29,7 @@ class HealthCheck:
 
     settings: Callable[[], Settings]
     pipelines: Callable[[], Mapping[str, Pipeline]]
-    refused: Callable[[], Sequence[Refused]]
+    refused: Callable[[], Sequence[RefusedProcessor]]
     tree: Tree
     look: Looks
     database: Database

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from watcher.errors import DatabaseTrouble, StateInUse
 from watcher.health import expiring, findings
-from watcher.plugins import Refused, discover
+from watcher.plugins import RefusedProcessor, discover
 from watcher.settings.tables import Settings
 from watcher.store.database import Database, read
 from watcher.store.lock import holder
@@ -93,7 +93,7 @@ def _dependencies(_settings: Settings) -> Iterator[Check]:
 
 def _processors(settings: Settings) -> Iterator[Check]:
     for name, processor in discover().items():
-        if isinstance(processor, Refused):
+        if isinstance(processor, RefusedProcessor):
             yield Check("processors", "warning", f"{name}: {processor.reason}; mend or uninstall it, the others go on.")
         elif settings.processor(name).enabled:
             yield Check("processors", "ok", f"{name} is enabled, version {processor.version}.")
@@ -250,7 +250,9 @@ def _endangered(settings: Settings, database: Database, now: float) -> list[find
     known = expiring.known(partial(read, database), tree, settings)
     if expiring.is_own(tree) and tree.root.is_dir():
         found = discover().items()
-        enabled = [name for name, one in found if not isinstance(one, Refused) and settings.processor(name).enabled]
+        enabled = [
+            name for name, one in found if not isinstance(one, RefusedProcessor) and settings.processor(name).enabled
+        ]
         here = expiring.own_home(database, tree, settings, tree.list(), enabled, None, now)
         known = [after_visit(next(iter(known), None), here)]
     return expiring.findings_of(known, now, expiring.is_own(tree))

@@ -14,7 +14,7 @@ from watcher.errors import ended
 from watcher.knowledge.notes.job import Read
 from watcher.pipeline.outdated import Earlier
 from watcher.pipeline.pipeline import Pipeline
-from watcher.plugins import Refused
+from watcher.plugins import RefusedProcessor
 
 Level = Literal["info", "warning", "unhealthy"]
 
@@ -44,7 +44,7 @@ def verdict(findings: Iterable[Finding]) -> str:
     return "unhealthy" if "unhealthy" in levels else "degraded" if "warning" in levels else "ok"
 
 
-def of_refused(refused: Iterable[Refused]) -> list[Finding]:
+def of_refused(refused: Iterable[RefusedProcessor]) -> list[Finding]:
     """Processors that cannot be used."""
     return [
         Finding("warning", "processor_refused", f"{one.name}: {one.reason}. Mend or uninstall it; the others go on.")

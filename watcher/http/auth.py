@@ -30,7 +30,7 @@ def bearer(headers: Mapping[str, str]) -> str | None:
 
 
 @dataclass(slots=True)
-class Refused:
+class RefusedRequests:
     """Requests without a known token, since the start."""
 
     #: Without any token.
@@ -42,7 +42,7 @@ class Doorkeeper:
     """Knows the service's own token and those that were made by command."""
 
     def __init__(self, token: str, query: Query) -> None:
-        self.refused = Refused()
+        self.refused = RefusedRequests()
         self._lock = threading.Lock()
         self._token = token.encode()
         self._query = query

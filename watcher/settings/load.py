@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from processors.contract import LONGEST, Seconds
 from watcher.errors import SettingsError
-from watcher.plugins import Refused, discover
+from watcher.plugins import RefusedProcessor, discover
 from watcher.settings.tables import SECRET, Settings, known, written
 
 Source = Literal["default", "file", "environment", "command line"]
@@ -95,7 +95,7 @@ def model() -> type[Settings]:
     tables: dict[str, Any] = {
         name: (processor.settings, Field(default_factory=processor.settings))
         for name, processor in discover().items()
-        if not isinstance(processor, Refused)
+        if not isinstance(processor, RefusedProcessor)
     }
     processors = create_model("Processors", __config__=ConfigDict(extra="forbid", frozen=True), **tables)
     made: Any = create_model("Settings", __base__=Settings, processors=(processors, Field(default_factory=processors)))
@@ -177,7 +177,7 @@ def _must_be_known(key: tuple[str, ...], known: Mapping[tuple[str, ...], Any], p
     """Whether it is a setting; False for one of a processor that cannot be used now."""
     if key in known:
         return True
-    if key[0] == "processors" and isinstance(discover().get(".".join(key[1:2])), Refused):
+    if key[0] == "processors" and isinstance(discover().get(".".join(key[1:2])), RefusedProcessor):
         return False
     name = written(".".join(key))[1:-1]
     if any(k[: len(key)] == key for k in known):

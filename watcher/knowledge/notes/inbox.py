@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from processors.text_features import folded
-from watcher.knowledge.notes.items import Extractor, Found, Item, identity
+from watcher.knowledge.notes.items import Item, NoteExtractor, NoteItem, identity
 from watcher.knowledge.notes.reader import Note
 from watcher.knowledge.writer import QUERIES, Writer, put_many
 from watcher.store.database import Connection
@@ -55,7 +55,7 @@ class Inbox:
         return int(count)
 
     def put(
-        self, note: Note, digest: str, text: str, found: Found, extractor: Extractor, now: datetime
+        self, note: Note, digest: str, text: str, found: NoteItem, extractor: NoteExtractor, now: datetime
     ) -> tuple[int, int]:
         """Replace what stands there of a note by what was found; how many items stayed, and how many are new.
 

@@ -55,7 +55,7 @@ def _stands(word: str, words: str) -> bool:
 
 
 @dataclass(slots=True)
-class Found:
+class NoteItem:
     """What a note holds."""
 
     items: list[Item] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Found:
     filtered: int = 0
 
 
-class Extractor(Protocol):
+class NoteExtractor(Protocol):
     """What makes items of a note."""
 
     name: str
@@ -76,23 +76,23 @@ class Extractor(Protocol):
         """What is looked at, and remembered, at a time; at least one."""
         ...
 
-    def find(self, key: str, part: Sequence[MarkdownBlock]) -> Found:
+    def find(self, key: str, part: Sequence[MarkdownBlock]) -> NoteItem:
         """The items in these blocks of a note, of which none is personal."""
         ...
 
 
-class Rules:
+class NoteRules:
     """Takes every bullet and paragraph that says something."""
 
     name, version, forgets = "rules", 3, False
 
     def parts(self, told: Sequence[MarkdownBlock]) -> Sequence[Sequence[MarkdownBlock]]:
-        """See `Extractor`: all at once, since it costs nothing."""
+        """See `NoteExtractor`: all at once, since it costs nothing."""
         return [told]
 
-    def find(self, key: str, part: Sequence[MarkdownBlock]) -> Found:
-        """See `Extractor`."""
-        found = Found()
+    def find(self, key: str, part: Sequence[MarkdownBlock]) -> NoteItem:
+        """See `NoteExtractor`."""
+        found = NoteItem()
         for block in part:
             text = _MARKS.sub("", block.text)
             if len(text) < _SHORTEST or len(text.split()) < _FEWEST_WORDS or _TASK.search(text):
@@ -112,7 +112,7 @@ class Rules:
         return found
 
 
-def pieces(key: str, text: str, extractor: Extractor, done: int = 0) -> Iterator[tuple[Found, bool]]:
+def pieces(key: str, text: str, extractor: NoteExtractor, done: int = 0) -> Iterator[tuple[NoteItem, bool]]:
     """What stands in the parts of a note, each item once, and whether it was the last; without so many done before.
 
     Raises:
@@ -124,10 +124,10 @@ def pieces(key: str, text: str, extractor: Extractor, done: int = 0) -> Iterator
     for number, part in enumerate(parts[done:], done + 1):
         found = extractor.find(key, part)
         items = list({identity(one, extractor): one for one in found.items}.values())
-        yield Found(items, found.filtered + (personal if number == 1 else 0)), number >= len(parts)
+        yield NoteItem(items, found.filtered + (personal if number == 1 else 0)), number >= len(parts)
 
 
-def identity(item: Item, extractor: Extractor) -> str:
+def identity(item: Item, extractor: NoteExtractor) -> str:
     """What a candidate is called: by its quote alone where its wording may be another one the next time."""
     told = (item.quote,) if extractor.forgets else (item.title, item.content, item.quote)
     return hashlib.sha256("\0".join(told).encode("utf-8", "replace")).hexdigest()[:16]

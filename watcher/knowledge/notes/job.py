@@ -17,8 +17,8 @@ from watcher.collector.timeouts import Late, Patience
 from watcher.collector.walk import WalkStopped
 from watcher.errors import NotesUnreadable
 from watcher.knowledge.notes.inbox import Inbox, Known
-from watcher.knowledge.notes.items import Extractor, Found, Rules, pieces
-from watcher.knowledge.notes.llm import Llm
+from watcher.knowledge.notes.items import NoteExtractor, NoteItem, NoteRules, pieces
+from watcher.knowledge.notes.llm import NoteLlm
 from watcher.knowledge.notes.markdown import text_of
 from watcher.knowledge.notes.reader import Note, Reader, is_of, key_in_home
 from watcher.knowledge.writer import Writer
@@ -56,7 +56,7 @@ class Read:
     #: The first of these refusals and errors: whose, what, why.
     details: list[dict[str, str]] = field(default_factory=list)
 
-    def add(self, found: Found, new: int, stayed: int) -> None:
+    def add(self, found: NoteItem, new: int, stayed: int) -> None:
         """What a part of a note came to."""
         self.items_extracted += len(found.items)
         self.items_filtered += found.filtered
@@ -158,7 +158,7 @@ class CorporateMemory:
     def _take(
         self,
         note: Note,
-        extractor: Extractor,
+        extractor: NoteExtractor,
         known: Known | None,
         hindered: str | None,
         read: Read,
@@ -202,7 +202,7 @@ class CorporateMemory:
         return hindered
 
 
-def _extractor(settings: Settings) -> Extractor:
+def _extractor(settings: Settings) -> NoteExtractor:
     """Who makes items of notes.
 
     Raises:
@@ -212,8 +212,8 @@ def _extractor(settings: Settings) -> Extractor:
     if not chosen.sources:
         raise NotesUnreadable('no notes are named: set [corporate_memory] sources, such as ["/home/*/CLAUDE.local.md"]')
     if chosen.extractor == "rules":
-        return Rules()
+        return NoteRules()
     access = model_access(settings)
     if missing := llm.unconfigured(access):
         raise NotesUnreadable(f'[corporate_memory] extractor is "llm", and {missing}; or set it to "rules"')
-    return Llm(access)
+    return NoteLlm(access)

@@ -19,7 +19,7 @@ from processors.text_features import (
     title_of,
 )
 from processors.transcript import clean
-from watcher.knowledge.notes.items import Found, Item
+from watcher.knowledge.notes.items import Item, NoteItem
 from watcher.knowledge.notes.markdown import MarkdownBlock
 
 #: Characters of a note that a model is shown at once.
@@ -59,7 +59,7 @@ class Picks:
     items: list[Picked] = field(default_factory=list)
 
 
-class Llm:
+class NoteLlm:
     """Asks a model once for a window of a note (for its halves, where that is too much)."""
 
     name, version, forgets = "llm", 3, True
@@ -71,13 +71,13 @@ class Llm:
         """See `items.Extractor`: what was answered about one is paid, and not asked again."""
         return list(_windows(told)) or [[]]
 
-    def find(self, key: str, part: Sequence[MarkdownBlock]) -> Found:
+    def find(self, key: str, part: Sequence[MarkdownBlock]) -> NoteItem:
         """See `items.Extractor`.
 
         Raises:
             Transient, Unconfigured, Unanswered: see `processors.llm.ask`.
         """
-        found = Found()
+        found = NoteItem()
         for one in self._ask(key, part)[:MOST] if part else ():
             quote = folded(one.quote)[:LONGEST_QUOTE]
             block = next((block for block in part if quote and quote in block.text), None)

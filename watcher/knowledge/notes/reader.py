@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from watcher.collector.refusals import Refused, objection, open_file
+from watcher.collector.refusals import NotCopied, objection, open_file
 from watcher.collector.walk import LONGEST_PATH, Walk, Walking
 from watcher.settings.patterns import Pattern
 from watcher.transcripts.sessions import SUFFIX, key_of, node_of
@@ -62,17 +62,17 @@ class Reader(Walking):
         if key in self.notes:  # two patterns mean it
             return
         if reason := objection(entry.stat(follow_symlinks=False), self.owner):
-            raise Refused(reason)
+            raise NotCopied(reason)
         if os.fsencode(entry.name).endswith(SUFFIX):
-            raise Refused("it is named like a transcript, and no note is")
+            raise NotCopied("it is named like a transcript, and no note is")
         if len(os.fsencode("/".join((self.name, *walk.whole)))) > LONGEST_PATH:
-            raise Refused(f"its path is longer than {LONGEST_PATH} bytes")
+            raise NotCopied(f"its path is longer than {LONGEST_PATH} bytes")
         if len(self.notes) == MOST:
-            raise Refused(f"more than {MOST} notes are in this home")
+            raise NotCopied(f"more than {MOST} notes are in this home")
         file, status = open_file(entry.name, folder, self.owner)
         try:
             if status.st_size > LARGEST:
-                raise Refused(f"it holds {status.st_size:,} bytes, and a note has at most {LARGEST:,}")
+                raise NotCopied(f"it holds {status.st_size:,} bytes, and a note has at most {LARGEST:,}")
             content = b""
             while len(content) <= LARGEST and (piece := os.read(file, LARGEST + 1 - len(content))):
                 self.go_on()
@@ -80,7 +80,7 @@ class Reader(Walking):
         finally:
             os.close(file)
         if len(content) > LARGEST:  # it grew while it was read
-            raise Refused(f"a note has at most {LARGEST:,} bytes")
+            raise NotCopied(f"a note has at most {LARGEST:,} bytes")
         now = datetime.now(UTC)
         at = min(max(0.0, status.st_mtime), now.timestamp())
         self.notes[key] = Note(key, self.user, content, datetime.fromtimestamp(at, UTC))
