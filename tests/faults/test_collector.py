@@ -25,10 +25,10 @@ from tests.faults.kernel import mount, mounted, unmount
 from tests.support.homes import Homes, done, reasons
 from tests.support.hostile_homes import UIDS, DeadMount, before_opening, to_anothers, to_hard_link, to_link, to_pipe
 from tests.support.listener import until
-from watcher.collector import timeouts
 from watcher.collector.copy import TEMPORARY
 from watcher.collector.target import SPARE_FILES
 from watcher.errors import CollectionFailed
+from watcher.homes import timeouts
 
 pytestmark = pytest.mark.faults
 

@@ -12,7 +12,7 @@ from tests.support.hostile_homes import UIDS, DeadMount, before_opening, to_anot
 from tests.support.knowledge import made
 from tests.support.listener import until
 from tests.support.noted import OURS, Noted
-from watcher.collector import timeouts
+from watcher.homes import timeouts
 from watcher.store.duck import DuckDatabase
 
 pytestmark = pytest.mark.faults

@@ -20,8 +20,8 @@ from tests.support.homes import Homes, done, reasons
 from tests.support.listener import until
 from watcher.collector.copy import TEMPORARY
 from watcher.collector.job import Collector
-from watcher.collector.stats import TOLD, TOLD_OF_ALL
 from watcher.errors import CollectionFailed
+from watcher.homes.stats import TOLD, TOLD_OF_ALL
 from watcher.transcripts.expiry import Home
 
 

@@ -16,11 +16,11 @@ import pytest
 from tests.support.finding import one
 from tests.support.listener import until
 from tests.support.pipeline_house import House
-from watcher.collector.stats import CollectorTally
 from watcher.daemon import LiveService
 from watcher.errors import JobFailed
 from watcher.health import findings
 from watcher.health.findings import Finding, Level
+from watcher.homes.stats import VisitTally
 from watcher.pipeline.pipeline import Pipeline
 from watcher.plugins import RefusedProcessor
 from watcher.settings import load
@@ -212,12 +212,12 @@ def test_jobs_that_hang_or_failed_are_named() -> None:
 
 def test_what_was_not_collected_is_named() -> None:
     """A home or file that could not be looked at is a warning, refused files alone an info; the first is told."""
-    assert findings.of_collector(CollectorTally(users_processed=3, files_copied=9)) == []
+    assert findings.of_collector(VisitTally(users_processed=3, files_copied=9)) == []
     details = [{"user": "bob", "path": "/home/bob/p/x.jsonl", "reason": "it is a pipe, not a file"}]
     for tally, level, words in (
-        (CollectorTally(errors=1, details=details), "warning", "1 home or file"),
-        (CollectorTally(users_refused=2, files_refused=1, details=details), "warning", "1 file was refused"),
-        (CollectorTally(files_refused=3, details=details), "info", "3 files were refused"),
+        (VisitTally(errors=1, details=details), "warning", "1 home or file"),
+        (VisitTally(users_refused=2, files_refused=1, details=details), "warning", "1 file was refused"),
+        (VisitTally(files_refused=3, details=details), "info", "3 files were refused"),
     ):
         finding = one(findings.of_collector(tally), "not_collected")
         assert finding.level == level and words in finding.message

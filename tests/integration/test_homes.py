@@ -16,10 +16,10 @@ from tests.support.finding import one
 from tests.support.harness import settings_for
 from tests.support.processes import call
 from watcher.app import COLLECTOR, HEALTH_CHECK, Core
-from watcher.collector.retention import retention_beside
 from watcher.daemon import LiveService
 from watcher.health.expiring import TOLD, findings_of
 from watcher.health.findings import Finding, of_links
+from watcher.homes.retention import retention_beside
 from watcher.settings import load
 from watcher.transcripts.expiry import DAY, Home
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.knowledge import found_in
 from tests.support.noted import OURS, PERSONAL, Noted, noting
-from watcher.collector.listing import users
 from watcher.errors import NotesUnreadable
+from watcher.homes.listing import users
 from watcher.knowledge.notes.markdown import blocks
 from watcher.knowledge.notes.privacy import is_personal
 

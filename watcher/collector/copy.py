@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from watcher.collector.refusals import NotCopied
 from watcher.collector.target import FILE_MODE, Folder, writing
 from watcher.files.atomic_replace import Replacement
 from watcher.files.safe_open import make_file, open_file
+from watcher.homes.refusals import NotCopied
 
 Outcome = Literal["copied", "appended", "replaced", "skipped"]
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.collector.copy import is_current, take
-from watcher.collector.listing import PROJECTS, has_projects, plain
-from watcher.collector.refusals import NotCopied, objection, open_file, open_folder
-from watcher.collector.retention import Retention, retention_of
 from watcher.collector.target import Folder, Root
-from watcher.collector.walk import LONGEST_PATH, Walk, Walking
+from watcher.homes.listing import PROJECTS, has_projects, plain
+from watcher.homes.refusals import NotCopied, objection, open_file, open_folder
+from watcher.homes.retention import Retention, retention_of
+from watcher.homes.walk import LONGEST_PATH, Walk, Walking
 from watcher.logs import Log
 from watcher.settings.patterns import Pattern
 from watcher.transcripts.expiry import Home, expiring_before

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from watcher.collector.home import HomeVisit, Terms
-from watcher.collector.listing import plain, users
-from watcher.collector.retention import MANAGED, managed_retention
-from watcher.collector.stats import CollectorTally
 from watcher.collector.target import Root, TargetFull
-from watcher.collector.timeouts import Late, Patience
-from watcher.collector.walk import WalkStopped
 from watcher.errors import CollectionFailed
+from watcher.homes.listing import plain, users
+from watcher.homes.retention import MANAGED, managed_retention
+from watcher.homes.stats import VisitTally
+from watcher.homes.timeouts import Late, Patience
+from watcher.homes.walk import WalkStopped
 from watcher.logs import Log
 from watcher.settings.tables import Settings
 from watcher.transcripts.expiry import Home
@@ -39,7 +39,7 @@ class Collector:
         self._patience = Patience()
         self._stopping = threading.Event()
         #: What the last run did that was no dry one.
-        self.last = CollectorTally()
+        self.last = VisitTally()
         #: The homes that it saw.
         self.seen: list[Home] = []
         #: The folders of homes that it could not list.
@@ -70,7 +70,7 @@ class Collector:
         managed, doubts = managed_retention(self._managed)
         stopping, now = self._stopping.is_set, self._wall_clock()
         terms = Terms(target, spare, settings.collector.largest, dry_run, verbose, stopping, now, managed)
-        total, seen, unlisted = CollectorTally(), [], set[str]()
+        total, seen, unlisted = VisitTally(), [], set[str]()
         for path, reason in doubts:
             total.warn("", plain(path), reason)
         try:
@@ -91,7 +91,7 @@ class Collector:
             self.last, self.seen, self._unlisted = total, seen, unlisted
         return (1 if total.errors else 0), stats
 
-    def _visit(self, visit: HomeVisit, deadline: float, total: CollectorTally) -> bool:
+    def _visit(self, visit: HomeVisit, deadline: float, total: VisitTally) -> bool:
         """Visit one home; what it did is added up, whatever became of it. Whether it came through."""
         try:
             self._patience.within(visit.path, deadline, visit.run, visit.stop)

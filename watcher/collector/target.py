@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from watcher.collector.refusals import NotCopied, open_folder
+from watcher.homes.refusals import NotCopied, open_folder
 from watcher.transcripts.sessions import key_of
 
 #: Copies may be read by the group of the sessions folder, and by nobody else.

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from watcher.collector.listing import is_meant
-from watcher.collector.retention import KEY, retention_beside
 from watcher.health.findings import Finding
+from watcher.homes.listing import is_meant
+from watcher.homes.retention import KEY, retention_beside
 from watcher.pipeline.pipeline import Pipeline
 from watcher.settings.tables import Settings
 from watcher.store.database import Database, read_beside

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from watcher.collector.stats import CollectorTally
 from watcher.errors import ended
+from watcher.homes.stats import VisitTally
 from watcher.knowledge.notes.job import Read
 from watcher.pipeline.outdated import Earlier
 from watcher.pipeline.pipeline import Pipeline
@@ -231,7 +231,7 @@ def of_knowledge(trouble: str | None, died: bool, owed: tuple[int, str] | None) 
     return found
 
 
-def of_collector(last: CollectorTally) -> list[Finding]:
+def of_collector(last: VisitTally) -> list[Finding]:
     """Homes and files that the last run of the collector could not or did not copy."""
     failed, files = last.errors + last.users_refused, last.files_refused
     if not failed and not files:

@@ -140,7 +140,7 @@ class Outcomes:
     def _take(self, key: str, visit: Visit, window: protocol.Window) -> None:
         before = visit.base
         base = before or State(processor_name=self.name, session_file=key, username=visit.username)
-        state = base.taken(window, self._version.now)
+        state = _after(base, window, self._version.now)
         visit.base = state
         visit.read = window.last
         visit.read_as = window.signature
@@ -259,6 +259,32 @@ class Outcomes:
         if again:  # a queue that is closed takes nothing more
             self._queue.offer(key, self._clock(), last=0.0)
         self._queue.done(key)
+
+
+def _after(state: State, window: protocol.Window, version: int) -> State:
+    """The state after a window was read; earlier failures are over."""
+    anew = window.start == 0
+    inode, size, mtime_ns, ctime_ns = window.signature
+    unfinished = not window.last or window.more
+    return State(
+        processor_name=state.processor_name,
+        session_file=state.session_file,
+        username=state.username,
+        processed_at=datetime.now(UTC),
+        items_extracted=window.items + (0 if anew else state.items_extracted),
+        file_hash=window.file_hash,
+        file_inode=inode,
+        file_size=size,
+        file_mtime_ns=mtime_ns,
+        # While more is to be taken from the file as it is, it must not look as it was seen.
+        file_ctime_ns=None if unfinished else ctime_ns,
+        processed_bytes=window.processed_bytes,
+        bad_lines=window.bad_lines + (0 if anew else state.bad_lines),
+        # What an earlier version began stays its own, until it is made anew.
+        processor_version=version if anew or not state.is_before(version) else state.processor_version,
+        next_attempt_at=None if window.settles_at is None else datetime.fromtimestamp(window.settles_at, UTC),
+        carry=window.carry.decode() if window.carry != b"{}" else None,
+    )
 
 
 def _seconds_until(moment: datetime) -> float:

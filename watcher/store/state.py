@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 import msgspec
-
-from watcher.sandbox import protocol
 
 Status = Literal["ok", "failed", "quarantined", "gone"]
 #: Inode, size, mtime_ns and ctime_ns of a file; None where unknown or not to be trusted.
@@ -79,31 +77,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         inode, size, mtime_ns, ctime_ns = signature
         return msgspec.structs.replace(
             self, file_inode=inode, file_size=size, file_mtime_ns=mtime_ns, file_ctime_ns=ctime_ns
-        )
-
-    def taken(self, window: protocol.Window, version: int) -> State:
-        """After a window was taken; earlier trouble is over."""
-        anew = window.start == 0
-        inode, size, mtime_ns, ctime_ns = window.signature
-        unfinished = not window.last or window.more
-        return State(
-            processor_name=self.processor_name,
-            session_file=self.session_file,
-            username=self.username,
-            processed_at=datetime.now(UTC),
-            items_extracted=window.items + (0 if anew else self.items_extracted),
-            file_hash=window.file_hash,
-            file_inode=inode,
-            file_size=size,
-            file_mtime_ns=mtime_ns,
-            # While more is to be taken from the file as it is, it must not look as it was seen.
-            file_ctime_ns=None if unfinished else ctime_ns,
-            processed_bytes=window.processed_bytes,
-            bad_lines=window.bad_lines + (0 if anew else self.bad_lines),
-            # What an earlier version began stays its own, until it is made anew.
-            processor_version=version if anew or not self.is_before(version) else self.processor_version,
-            next_attempt_at=None if window.settles_at is None else datetime.fromtimestamp(window.settles_at, UTC),
-            carry=window.carry.decode() if window.carry != b"{}" else None,
         )
 
     def gone(self) -> State:

@@ -11,11 +11,11 @@ from typing import Any
 
 from processors import llm
 from processors.contract import Transient, Unconfigured
-from watcher.collector.listing import plain, users
-from watcher.collector.stats import TOLD_OF_ALL, CollectorTally
-from watcher.collector.timeouts import Late, Patience
-from watcher.collector.walk import WalkStopped
 from watcher.errors import NotesUnreadable
+from watcher.homes.listing import plain, users
+from watcher.homes.stats import TOLD_OF_ALL, VisitTally
+from watcher.homes.timeouts import Late, Patience
+from watcher.homes.walk import WalkStopped
 from watcher.knowledge.notes.inbox import Inbox, Known
 from watcher.knowledge.notes.items import NoteExtractor, NoteItem, NoteRules, pieces
 from watcher.knowledge.notes.llm import NoteLlm
@@ -89,7 +89,7 @@ class CorporateMemory:
         settings = self._settings()
         extractor = _extractor(settings)
         deadline, sources = settings.collector.deadline, settings.corporate_memory.sources
-        read, total, known = Read(), CollectorTally(), self._inbox.known()
+        read, total, known = Read(), VisitTally(), self._inbox.known()
         hindered: str | None = None
         homes = list(users(sources, self._patience, deadline, total))
         listed = not total.errors
@@ -136,11 +136,11 @@ class CorporateMemory:
 
         if not (gone := missing(homes)):
             return []
-        again = CollectorTally()
+        again = VisitTally()
         there = list(users(sources, self._patience, settings.collector.deadline, again))
         return [] if again.errors else [key for key in missing(there) if key in gone]
 
-    def _look(self, reader: Reader, deadline: float, total: CollectorTally) -> bool:
+    def _look(self, reader: Reader, deadline: float, total: VisitTally) -> bool:
         """Read a home; whether it came to an end."""
         try:
             self._patience.within(reader.path, deadline, reader.run, reader.stop)
@@ -162,7 +162,7 @@ class CorporateMemory:
         known: Known | None,
         hindered: str | None,
         read: Read,
-        total: CollectorTally,
+        total: VisitTally,
     ) -> str | None:
         """Take a note if it has changed; why no other can be taken at present, None if nothing hinders it."""
         now = datetime.now(UTC)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from watcher.collector.refusals import NotCopied, objection, open_file
-from watcher.collector.walk import LONGEST_PATH, Walk, Walking
+from watcher.homes.refusals import NotCopied, objection, open_file
+from watcher.homes.walk import LONGEST_PATH, Walk, Walking
 from watcher.settings.patterns import Pattern
 from watcher.transcripts.sessions import SUFFIX, key_of, node_of
 

@@ -13,7 +13,7 @@ TOLD, TOLD_OF_ALL = 10, 200
 
 
 @dataclass
-class CollectorTally:
+class VisitTally:
     """What was done, in one home or in all."""
 
     users_processed: int = 0
@@ -44,7 +44,7 @@ class CollectorTally:
         if len(self.warnings) < TOLD:
             self.warnings.append({"user": user, "path": path, "reason": reason})
 
-    def add(self, other: CollectorTally) -> None:
+    def add(self, other: VisitTally) -> None:
         """What was done in one home counts for all."""
         for one in fields(self):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))

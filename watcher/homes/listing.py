@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from watcher.collector.stats import CollectorTally
-from watcher.collector.timeouts import Late, Patience
+from watcher.homes.stats import VisitTally
+from watcher.homes.timeouts import Late, Patience
 from watcher.settings.patterns import Pattern
 from watcher.transcripts.sessions import key_of, path_of
 
@@ -15,7 +15,7 @@ PROJECTS = "projects"
 
 
 def users(
-    sources: Sequence[str], patience: Patience, deadline: float, total: CollectorTally, unlisted: set[str] | None = None
+    sources: Sequence[str], patience: Patience, deadline: float, total: VisitTally, unlisted: set[str] | None = None
 ) -> Iterator[tuple[str, list[Pattern]]]:
     """Every user's folder by its name, with the patterns that mean files in it; what cannot be listed is noted.
 
@@ -37,7 +37,7 @@ def users(
 
 
 def _listed(
-    above: str, patterns: Sequence[Pattern], patience: Patience, deadline: float, total: CollectorTally
+    above: str, patterns: Sequence[Pattern], patience: Patience, deadline: float, total: VisitTally
 ) -> list[str] | None:
     """The users' folders in a folder, by name; None where it cannot be listed."""
     names: list[str] = []

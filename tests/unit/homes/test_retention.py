@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from watcher.collector.retention import DEFAULT_DAYS, LARGEST, LONGEST_DAYS, Retention, managed_retention, retention_of
+from watcher.homes.retention import DEFAULT_DAYS, LARGEST, LONGEST_DAYS, Retention, managed_retention, retention_of
 
 
 def period(folder: Path, managed: float | None = None) -> Retention:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from watcher.collector.refusals import NotCopied, open_file, open_folder
+from watcher.homes.refusals import NotCopied, open_file, open_folder
 
 #: The key, and what Claude Code goes by without it.
 KEY, DEFAULT_DAYS = "cleanupPeriodDays", 30.0

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 
-from watcher.collector.refusals import LINK, NotCopied, open_folder
-from watcher.collector.stats import CollectorTally
+from watcher.homes.refusals import LINK, NotCopied, open_folder
+from watcher.homes.stats import VisitTally
 from watcher.settings.patterns import Pattern
 from watcher.transcripts.sessions import key_of
 
@@ -60,7 +60,7 @@ class Walking(ABC):
 
     def __init__(self, name: str, patterns: Sequence[Pattern], stopping: Callable[[], bool]) -> None:
         """``stopping``: whether everything is to end."""
-        self.tally = CollectorTally()
+        self.tally = VisitTally()
         self.user = key_of(os.fsencode(name))
         self.path = f"{patterns[0].above.rstrip('/')}/{name}"
         self.name, self._patterns, self._stopping = name, patterns, stopping

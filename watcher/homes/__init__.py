@@ -1,0 +1,1 @@
+"""People's homes: which there are, walking them safely, and what was refused there."""
