@@ -105,7 +105,7 @@ def test_a_token_sees_and_does_what_its_role_may(browser: Browser, site: Site) -
 def test_the_first_page_says_what_is_wrong_and_a_retry_frees_it(browser: Browser, tmp_path: Path) -> None:
     """From the finding by its link to the session, its reason and its button; then all is well, without reloading."""
     with served(tmp_path, memory="1KB") as (site, running), entered(browser, site, site.token) as page:
-        expect(page.get_by_role("heading", level=1)).to_have_text("It works, but not as it should.")
+        expect(page.get_by_role("heading", level=1)).to_have_text("The service is degraded.")
         finding = page.locator("#verdict li").filter(has_text="quarantined")
         expect(finding).to_contain_text("4 sessions are quarantined by usage")
         finding.get_by_role("link").click()
@@ -125,7 +125,7 @@ def test_the_first_page_says_what_is_wrong_and_a_retry_frees_it(browser: Browser
         page.get_by_role("button", name="Retry all that are quarantined").click()
         expect(page.get_by_role("status")).to_have_text("3 sessions: each is tried again.")
         page.goto("/")
-        expect(page.get_by_role("heading", level=1)).to_have_text("All is well.")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Everything is OK.")
         assert site.audit("sessions_retry") == [("admin", 303), ("admin", 303)]
         # What is gone can be forgotten, after a question; what is there cannot.
         page.goto("/sessions/forget?session=bob%2Fold.jsonl")

@@ -20,9 +20,9 @@ from watcher.http.reports import standing
 DAYS = 14
 _ORDER = {"unhealthy": 0, "warning": 1, "info": 2}
 _VERDICTS = {
-    "ok": ("All is well.", "Nothing needs you."),
-    "degraded": ("It works, but not as it should.", "Sessions are still taken; see to this when you can:"),
-    "unhealthy": ("It does not work.", "Sessions may not be taken until this is mended:"),
+    "ok": ("Everything is OK.", "No action is needed."),
+    "degraded": ("The service is degraded.", "Sessions are still processed. Fix this when you can:"),
+    "unhealthy": ("The service is unhealthy.", "Sessions may not be processed until this is fixed:"),
 }
 _WHERE = {
     "quarantined": ("/sessions?status=quarantined", "See these sessions"),
