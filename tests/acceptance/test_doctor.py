@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -193,8 +194,14 @@ def log_played_in_part(patient: Patient) -> None:
 
 def open_token(patient: Patient) -> None:
     patient.fill()
-    (patient.state / "token").write_text("sesame")
+    (patient.state / "token").write_text(secrets.token_urlsafe(32))
     (patient.state / "token").chmod(0o644)
+
+
+def weak_token(patient: Patient) -> None:
+    patient.fill()
+    (patient.state / "token").write_text("sesame")
+    (patient.state / "token").chmod(0o600)
 
 
 def put_aside(patient: Patient) -> None:
@@ -248,6 +255,7 @@ FAULTS: list[tuple[Callable[[Patient], None], str, str, str]] = [
     (log_refused, "unhealthy", "database", "a start of the service sets that aside"),
     (log_played_in_part, "degraded", "wal_damaged", "at byte 0"),
     (open_token, "degraded", "token", "chmod 600"),
+    (weak_token, "unhealthy", "token", "32 ASCII characters"),
     (dated_ahead, "degraded", "dated_ahead", "NTP"),
     (about_to_be_lost, "degraded", "transcripts_expire", "1 transcript was not taken by all processors"),
     (not_looked_at, "degraded", "visit_overdue", "16 days ago"),

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from watcher.errors import DatabaseTrouble, StateInUse
 from watcher.health import expiring, findings
 from watcher.plugins import RefusedProcessor, discover
-from watcher.settings.tables import Settings
+from watcher.settings.tables import Settings, strong
 from watcher.store.database import Database, read
 from watcher.store.lock import holder
 from watcher.store.migrations import is_current
@@ -182,6 +182,14 @@ def _state(settings: Settings) -> Iterator[Check]:
     token = state / "token"
     if token.exists() and token.stat().st_mode & 0o077:
         yield Check("token", "warning", f"{token} can be read by others; make it private (chmod 600 {token}).")
+    try:
+        if found := token.read_text(encoding="utf-8", errors="replace").strip():
+            strong(found)
+    except ValueError as error:
+        message = f"{token} holds a weak token, and the service does not start: accepted is {error}. Set another, or move it away."
+        yield Check("token", "unhealthy", message)
+    except OSError:  # none yet, or not for this user to read
+        pass
 
 
 def _clock(settings: Settings) -> Iterator[Check]:
