@@ -135,7 +135,7 @@ class LiveService:
     def take(self, loaded: Loaded) -> None:
         """Go on by other settings; what cannot change while the service runs waits for its next start."""
         before, after = self.core.settings, loaded.settings
-        self.waiting_settings = [
+        waiting = [
             f"{table}.{key}"
             for table in FIXED
             for key in type(getattr(after, table)).model_fields
@@ -146,6 +146,8 @@ class LiveService:
         unconfigured = {name for name, pipeline in pipelines.items() if pipeline.unconfigured is not None}
         self.core.take(after)
         self.loaded = Loaded(after, loaded.sources)
+        # Last: whoever reads of it finds the rest in force.
+        self.waiting_settings = waiting
         for name in pipelines.keys() - self.core.pipelines.keys():
             self._sweep_no_more(name)
         for name, pipeline in self.core.pipelines.items():

@@ -142,7 +142,7 @@ def test_a_file_that_is_written_slowly_is_read_when_it_rests(place: Operated, se
             file.write(letter)
             file.flush()
     wait_for(lambda: in_force(place, "processors.usage", "quiet") == '"250ms"', "the whole file", service.log)
-    assert "settings are refused" not in service.log.read_text()
+    assert "settings_refused" not in service.log.read_text()
 
 
 def test_what_cannot_change_while_it_runs_waits_for_the_next_start(place: Operated, service: Running) -> None:
