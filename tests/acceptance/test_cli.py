@@ -23,8 +23,8 @@ from watcher.store.migrations import migrate
 
 #: They print no data of ours: a service, a protocol, a screen, and a file that is JSON anyway.
 NO_DATA = {"run", "mcp", "demo", "knowledge export"}
-#: It makes a tree, a state folder and settings of its own.
-WITHOUT_SETTINGS = {"demo"}
+#: One makes a tree, a state folder and settings of its own; the other a folder with a plug-in.
+WITHOUT_SETTINGS = {"demo", "processors new"}
 
 
 def sentence(said: Said) -> str:

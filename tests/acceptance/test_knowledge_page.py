@@ -164,7 +164,7 @@ def test_keys_decide_and_warnings_must_be_confirmed(browser: Browser, site: Taug
         expect(page.locator("#bundle")).to_contain_text("named by team")
         assert site.audit("knowledge_approve") == [("admin", 303)]
         page.goto("/knowledge?text=ignore+previous")
-        expect(page.get_by_text("Warnings")).to_be_visible()
+        expect(page.get_by_text("Warnings:", exact=True)).to_be_visible()
         for key in ("j", "a"):
             page.keyboard.press(key)
         expect(page.get_by_role("checkbox")).to_be_focused()

@@ -165,6 +165,7 @@ REFUNDS = name_of(*SAID)
 
 #: Commands that read, by their words.
 READING: tuple[tuple[str, ...], ...] = (
+    ("processors", "list"),
     ("status",),
     ("usage", "daily"),
     ("usage", "monthly", "--user", "ann"),
@@ -279,8 +280,8 @@ CHANGING = ("once", "sessions forget", "sessions reprocess", "sessions retry", "
 #: Held to that in tests of their own: `test_knowledge_commands.decided`, `test_collector`, `test_mcp`.
 _DECIDING = ("approve", "mandate", "reject", "revoke", "add", "edit", "resolve", "pull", "export", "import")
 ELSEWHERE = (*(f"knowledge {name}" for name in _DECIDING), "collect", "mcp")
-#: It is the service; it has one of its own.
-ALONE = ("run", "demo")
+#: They are the service, have one of their own, or read files alone: `test_authors`.
+ALONE = ("run", "demo", "processors new", "processors try")
 
 
 def test_every_command_is_held_to_that() -> None:

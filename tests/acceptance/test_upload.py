@@ -20,7 +20,7 @@ import pytest
 from tests.support import ROOT
 from tests.support.listener import until
 from tests.support.processes import call, lines
-from tests.support.served import Reply, Served, served
+from tests.support.served import TOKEN, Reply, Served, served
 
 HOOK = ROOT / "deploy" / "upload-transcript.py"
 LONGEST = 1_000_000
@@ -115,7 +115,7 @@ def test_it_is_audited_once_whatever_came_of_it(service: Served, ann: str) -> No
 def test_no_path_leads_elsewhere(service: Served, path: str) -> None:
     """Not even an admin's: it is refused with a sentence, and no file is made anywhere."""
     before = sorted(service.sessions.parent.rglob("*.jsonl"))
-    refused = put(service, "the-operators-token", path, b"{}\n")
+    refused = put(service, TOKEN, path, b"{}\n")
     # A line's end is no part of any path: such a thing is not there.
     assert refused.status == (404 if "%0a" in path else 400) and ("path" in refused.detail or "%0a" in path)
     assert sorted(service.sessions.parent.rglob("*.jsonl")) == before

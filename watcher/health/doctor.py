@@ -186,7 +186,8 @@ def _state(settings: Settings) -> Iterator[Check]:
         if found := token.read_text(encoding="utf-8", errors="replace").strip():
             strong(found)
     except ValueError as error:
-        message = f"{token} holds a weak token, and the service does not start: accepted is {error}. Set another, or move it away."
+        refused = f"{token} holds a weak token, and the service does not start: accepted is {error}"
+        message = f"{refused}. Set another, or move it away."
         yield Check("token", "unhealthy", message)
     except OSError:  # none yet, or not for this user to read
         pass
