@@ -42,7 +42,7 @@ log = Log()
 HEALTH_CHECK, HOUSEKEEPING, COLLECTOR = "health-check", "housekeeping", "session-collector"
 CORPORATE_MEMORY, INTAKE = "corporate-memory", "knowledge-intake"
 
-#: More workers than this for one processor only wait for its door.
+#: More workers than this for one processor only wait for its committer.
 MOST_WORKERS = 8
 
 

@@ -96,7 +96,7 @@ class LiveService:
         return self.core.stop() and in_time
 
     def alive(self) -> bool:
-        """Whether every thread that the work depends on runs: observer, schedule, workers and doors."""
+        """Whether every thread that the work depends on runs: observer, schedule, workers and committers."""
         pipelines = self.core.pipelines.values()
         return self.observer.alive() and self.schedule.alive() and all(pipeline.alive() for pipeline in pipelines)
 
@@ -202,7 +202,7 @@ class LiveService:
 
     def _tick(self) -> None:
         """One small look at everything that may have come up: a busy schedule is a core that is never at rest."""
-        commits = sum(pipeline.door.commits for pipeline in self.core.pipelines.values())
+        commits = sum(pipeline.committer.commits for pipeline in self.core.pipelines.values())
         if commits != self._commits:  # one of them may have brought candidates
             self._commits = commits
             self.core.knowledge.wake()

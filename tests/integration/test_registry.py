@@ -74,7 +74,7 @@ def refusal(name: str = "odd") -> str:
     return one.reason
 
 
-def test_strangers_enter_by_the_same_door(install: Install) -> None:
+def test_third_party_processors_use_the_same_entry_points(install: Install) -> None:
     """Ours and a stranger's are found by their entry points, each with its settings table."""
     package = install(GOOD)
     found = discover()

@@ -18,7 +18,7 @@ from watcher.plugins import RefusedProcessor
 
 Level = Literal["info", "warning", "unhealthy"]
 
-#: A worker or door that has not moved for this much longer than its deadline is late.
+#: A worker or committer that has not moved for this much longer than its deadline is late.
 LATE = 60.0
 #: Clocks that are further apart than this make times wrong, in seconds.
 SKEW = 5.0
@@ -56,8 +56,8 @@ def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
     """Threads that died or are late, commits that fail, processors that cannot work, queues that overflowed."""
     found: list[Finding] = []
     name = pipeline.name
-    if pipeline.started and not pipeline.door.alive():
-        found.append(Finding("unhealthy", "door_dead", f"The door of {name} has died; restart the service."))
+    if pipeline.started and not pipeline.committer.alive():
+        found.append(Finding("unhealthy", "committer_dead", f"The committer of {name} has died; restart the service."))
     if pipeline.backfill_trouble is not None:
         found.append(
             Finding(
@@ -68,12 +68,12 @@ def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
                 {"processor": name},
             )
         )
-    if pipeline.door.trouble:
+    if pipeline.committer.trouble:
         found.append(
             Finding(
                 "unhealthy",
                 "database",
-                f"Rows of {name} cannot be committed and are kept until they can: {pipeline.door.trouble}. "
+                f"Rows of {name} cannot be committed and are kept until they can: {pipeline.committer.trouble}. "
                 "Free disk space, or see to the database.",
             )
         )

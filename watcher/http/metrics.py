@@ -143,9 +143,9 @@ def _pipelines(pipelines: list[Pipeline], now: float) -> Iterator[Metric]:
         yield _counter(name, help, by, [((of,), getattr(tally, field)) for of, tally in tallies.items()])
     taken = [(one.name, one.durations()) for one in pipelines]
     yield _histogram("pass_duration_seconds", "How long passes took.", taken)
-    committed = [(one.name, one.door.durations) for one in pipelines]
+    committed = [(one.name, one.committer.durations) for one in pipelines]
     yield _histogram("commit_duration_seconds", "How long commits took.", committed)
-    yield _counter("committed_passes", "Passes committed.", by, each(lambda one: one.door.passes))
+    yield _counter("committed_passes", "Passes committed.", by, each(lambda one: one.committer.passes))
 
 
 def _database(core: Core) -> Iterator[Metric]:

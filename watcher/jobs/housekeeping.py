@@ -77,9 +77,9 @@ def _export(export: DayFiles, pipelines: Mapping[str, Pipeline]) -> tuple[int, d
 
 
 def drop_events(pipeline: Pipeline, before: datetime, export: DayFiles | None) -> int:
-    """Drop a processor's rows that tell of what was before a time, through its door; how many."""
+    """Drop a processor's rows that tell of what was before a time, through its committer; how many."""
     dropped = 0
-    while expiring := pipeline.door.call(partial(pipeline.passes.expiring, before=before)):
+    while expiring := pipeline.committer.call(partial(pipeline.passes.expiring, before=before)):
         for table, oldest in expiring.items():
             until = min(before, oldest + SLICE)
 
@@ -88,7 +88,7 @@ def drop_events(pipeline: Pipeline, before: datetime, export: DayFiles | None) -
                     export.write(connection, pipeline.passes.exports, dropping=until)
                 return pipeline.passes.expire(connection, table, until)
 
-            count = pipeline.door.call(drop, timeout=PATIENCE)
+            count = pipeline.committer.call(drop, timeout=PATIENCE)
             log.info("rows_expired", processor=pipeline.name, table=table, rows=count, before=until.isoformat())
             dropped += count
     return dropped
