@@ -51,7 +51,7 @@ def job_of(processor: str) -> str:
     return f"session-processor:{processor}"
 
 
-class Core:
+class Application:
     """What `run` and `once` share: the lock, the database, the jobs, and a pipeline for each enabled processor."""
 
     def __init__(self, settings: Settings, command: str, live: bool, early: bool = False) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from watcher.app import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, Core, job_of
+from watcher.app import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, Application, job_of
 from watcher.errors import first_line
 from watcher.health.findings import Finding, Level, of_settings, report, verdict
 from watcher.jobs.runner import first_run
@@ -49,7 +49,7 @@ class LiveService:
             DatabaseTrouble: the database cannot be opened.
         """
         self.loaded, settings = loaded, loaded.settings
-        self.core = Core(settings, "run", live=True)
+        self.core = Application(settings, "run", live=True)
         self.observer = Observer(
             self.core.tree.root,
             self._changed,

@@ -22,7 +22,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from processors.usage.reports import formats
-from watcher.app import Core
+from watcher.app import Application
 from watcher.daemon import LiveService
 from watcher.health.findings import verdict
 from watcher.http.auth import Doorkeeper
@@ -148,7 +148,7 @@ def _pipelines(pipelines: list[Pipeline], now: float) -> Iterator[Metric]:
     yield _counter("committed_passes", "Passes committed.", by, each(lambda one: one.committer.passes))
 
 
-def _database(core: Core) -> Iterator[Metric]:
+def _database(core: Application) -> Iterator[Metric]:
     """What the tables say; while they cannot be read, that alone."""
     try:
         tallies, ends = core.query(QUERIES["tallies"]), core.query(QUERIES["job_ends"])
@@ -170,7 +170,7 @@ def _database(core: Core) -> Iterator[Metric]:
     yield _gauge("job_last_end_timestamp_seconds", "When a job last ended so.", ("job_name", "outcome"), ended)
 
 
-def _formats(core: Core) -> Iterator[Metric]:
+def _formats(core: Application) -> Iterator[Metric]:
     """In how many sessions there is something that this version does not know."""
     if "usage" not in core.pipelines:
         return
