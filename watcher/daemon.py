@@ -75,8 +75,8 @@ class LiveService:
 
     def start(self) -> None:
         """Listen first, then work, then look at everything once: nothing falls between."""
-        self.core.ledger.interrupt()
-        last = self.core.ledger.last_runs()
+        self.core.job_log.interrupt()
+        last = self.core.job_log.last_runs()
         self.observer.start()
         self.core.start()
         self.core.knowledge.start()

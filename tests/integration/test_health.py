@@ -201,7 +201,7 @@ def test_disk_and_damage_are_named(tmp_path: Path) -> None:
 
 
 def test_jobs_that_hang_or_failed_are_named() -> None:
-    """And a ledger that cannot be written; a job that runs for a while is not hanging."""
+    """And a job log that cannot be written; a job that runs for a while is not hanging."""
     assert findings.of_jobs({"housekeeping": findings.HANGS - 1}, {}, None) == []
     found = findings.of_jobs({"housekeeping": findings.HANGS + 1}, {"health-check": "ValueError: no"}, "disk full")
     assert "housekeeping" in one(found, "job_hangs").message

@@ -195,7 +195,7 @@ def of_damage(state: Path, notices: Sequence[str] = ()) -> list[Finding]:
     ]
 
 
-def of_jobs(running: Mapping[str, float], failed: Mapping[str, str], ledger_trouble: str | None) -> list[Finding]:
+def of_jobs(running: Mapping[str, float], failed: Mapping[str, str], job_log_trouble: str | None) -> list[Finding]:
     """Jobs that hang or failed, and records that cannot be written."""
     found = [
         Finding("warning", "job_hangs", f"{name} has run for {seconds:.0f} s; see the log, and restart the service.")
@@ -206,8 +206,8 @@ def of_jobs(running: Mapping[str, float], failed: Mapping[str, str], ledger_trou
         Finding("warning", "job_failed", f"The last run of {name} failed: {reason}. It is run again at its next turn.")
         for name, reason in failed.items()
     ]
-    if ledger_trouble is not None:
-        message = f"Runs of jobs cannot be recorded: {ledger_trouble}. Free disk space, or see to the database."
+    if job_log_trouble is not None:
+        message = f"Runs of jobs cannot be recorded: {job_log_trouble}. Free disk space, or see to the database."
         found.append(Finding("unhealthy", "database", message))
     return found
 

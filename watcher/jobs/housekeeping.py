@@ -14,7 +14,7 @@ from watcher.logs import Log
 from watcher.pipeline.pipeline import Pipeline
 from watcher.settings.tables import HousekeepingTable
 from watcher.store.database import Connection, Database
-from watcher.store.job_log import Ledger
+from watcher.store.job_log import JobLog
 from watcher.store.parquet_export import DayFiles
 
 log = Log()
@@ -29,7 +29,7 @@ NO_FILE = "the database is on a server, whose own tools copy it (pg_dump)"
 
 
 def run(
-    settings: HousekeepingTable, database: Database, ledger: Ledger, pipelines: Mapping[str, Pipeline], backups: Path
+    settings: HousekeepingTable, database: Database, job_log: JobLog, pipelines: Mapping[str, Pipeline], backups: Path
 ) -> dict[str, Any]:
     """Do all of it; what was done.
 
@@ -45,7 +45,7 @@ def run(
         for name, pipeline in pipelines.items():
             if name not in missing:
                 dropped += drop_events(pipeline, before, export)
-    ledger.drop(settings.keep_runs, settings.keep_audit)
+    job_log.drop(settings.keep_runs, settings.keep_audit)
     database.checkpoint()
     copy = back_up(database, backups) if settings.backups else None
     removed = rotate(backups, settings.backups) if settings.backups else 0
