@@ -29,7 +29,7 @@ from watcher.sandbox.process import Child
 from watcher.sessions.commands import SessionCommands
 from watcher.settings import Settings, model_access, of_views, own
 from watcher.store.database import Database, read
-from watcher.store.job_log import Ledger
+from watcher.store.job_log import JobLog
 from watcher.store.lock import Holder, StateLock
 from watcher.store.migrations import migrate, prepare
 from watcher.store.model_calls import ModelCalls
@@ -42,7 +42,7 @@ log = Log()
 HEALTH_CHECK, HOUSEKEEPING, COLLECTOR = "health-check", "housekeeping", "session-collector"
 CORPORATE_MEMORY, INTAKE = "corporate-memory", "knowledge-intake"
 
-#: More workers than this for one processor only wait for its door.
+#: More workers than this for one processor only wait for its committer.
 MOST_WORKERS = 8
 
 
@@ -51,7 +51,7 @@ def job_of(processor: str) -> str:
     return f"session-processor:{processor}"
 
 
-class Core:
+class Application:
     """What `run` and `once` share: the lock, the database, the jobs, and a pipeline for each enabled processor."""
 
     def __init__(self, settings: Settings, command: str, live: bool, early: bool = False) -> None:
@@ -88,14 +88,14 @@ class Core:
             self.database: Database = open_database(settings, threads=threads)
             stack.callback(self.database.close)
             migrate(self.database, self.backups)
-            self.ledger = Ledger(self.database)
-            stack.callback(self.ledger.close)
+            self.job_log = JobLog(self.database)
+            stack.callback(self.job_log.close)
             self.knowledge = Knowledge(self.database, AsSet(lambda: self.settings))
             stack.callback(self.knowledge.close)
             self.corporate_memory = CorporateMemory(lambda: self.settings, self.knowledge.writer)
-            self.model_calls = ModelCalls(Path(model_access(settings).journal), self.ledger)
+            self.model_calls = ModelCalls(Path(model_access(settings).journal), self.job_log)
             self.model_calls.take(time.time())
-            self.jobs = Jobs(self.ledger)
+            self.jobs = Jobs(self.job_log)
             self.sessions = SessionCommands(self.database, self.tree, self.knowledge, lambda: self.pipelines)
             self.health = HealthCheck(
                 settings=lambda: self.settings,
@@ -104,7 +104,7 @@ class Core:
                 tree=self.tree,
                 look=self.look,
                 database=self.database,
-                ledger=self.ledger,
+                job_log=self.job_log,
                 jobs=self.jobs,
                 collector=self.collector,
                 notes=self.corporate_memory,
@@ -261,13 +261,13 @@ class Core:
 
     def keep_house(self) -> dict[str, Any]:
         """Drop what is old, checkpoint and copy the database; the housekeeping's work."""
-        return housekeeping.run(self.settings.housekeeping, self.database, self.ledger, self.pipelines, self.backups)
+        return housekeeping.run(self.settings.housekeeping, self.database, self.job_log, self.pipelines, self.backups)
 
     def collect(self, dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
         """Copy what is new in people's homes; the session-collector's work."""
         stats = self.collector.run(dry_run, verbose)[1]
         if not dry_run:
-            self.ledger.note_visits(self.settings.node.name, self.collector.seen, self.collector.is_kept)
+            self.job_log.note_visits(self.settings.node.name, self.collector.seen, self.collector.is_kept)
         return stats
 
     def take_notes(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from watcher.app import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, Core, job_of
+from watcher.app import COLLECTOR, CORPORATE_MEMORY, HEALTH_CHECK, HOUSEKEEPING, Application, job_of
 from watcher.errors import first_line
 from watcher.health.findings import Finding, Level, of_settings, report, verdict
 from watcher.jobs.runner import first_run
@@ -49,7 +49,7 @@ class LiveService:
             DatabaseTrouble: the database cannot be opened.
         """
         self.loaded, settings = loaded, loaded.settings
-        self.core = Core(settings, "run", live=True)
+        self.core = Application(settings, "run", live=True)
         self.observer = Observer(
             self.core.tree.root,
             self._changed,
@@ -75,8 +75,8 @@ class LiveService:
 
     def start(self) -> None:
         """Listen first, then work, then look at everything once: nothing falls between."""
-        self.core.ledger.interrupt()
-        last = self.core.ledger.last_runs()
+        self.core.job_log.interrupt()
+        last = self.core.job_log.last_runs()
         self.observer.start()
         self.core.start()
         self.core.knowledge.start()
@@ -96,7 +96,7 @@ class LiveService:
         return self.core.stop() and in_time
 
     def alive(self) -> bool:
-        """Whether every thread that the work depends on runs: observer, schedule, workers and doors."""
+        """Whether every thread that the work depends on runs: observer, schedule, workers and committers."""
         pipelines = self.core.pipelines.values()
         return self.observer.alive() and self.schedule.alive() and all(pipeline.alive() for pipeline in pipelines)
 
@@ -204,7 +204,7 @@ class LiveService:
 
     def _tick(self) -> None:
         """One small look at everything that may have come up: a busy schedule is a core that is never at rest."""
-        commits = sum(pipeline.door.commits for pipeline in self.core.pipelines.values())
+        commits = sum(pipeline.committer.commits for pipeline in self.core.pipelines.values())
         if commits != self._commits:  # one of them may have brought candidates
             self._commits = commits
             self.core.knowledge.wake()

@@ -1,4 +1,4 @@
-"""The registry: which processors there are. Ours enter by the same door as a stranger's."""
+"""The registry: which processors there are. Built-in ones register through the same entry points as any other."""
 
 from __future__ import annotations
 

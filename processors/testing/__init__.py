@@ -27,7 +27,7 @@ import pytest
 from processors.contract import ColumnType, Lines, Processor, Session, Work
 from processors.testing.bench import NOW, Bench, Rows, created, shown
 from processors.testing.files import Files, keys, session_lines
-from watcher.app import Core
+from watcher.app import Application
 from watcher.plugins import RefusedProcessor, discover
 from watcher.sandbox.reader import is_utf8
 from watcher.sandbox.validation import RowWriter
@@ -263,14 +263,14 @@ def _must_equal(found: Rows, wanted: Rows, told: str) -> None:
         assert found[name] == rows, f"{told}: {name} lacks {missing} and has {surplus} besides"
 
 
-def _core(settings: Settings, root: Path, state: Path) -> Core:
+def _core(settings: Settings, root: Path, state: Path) -> Application:
     paths = settings.paths.model_copy(update={"sessions": root, "state": state})
-    core = Core(settings.model_copy(update={"paths": paths}), "test", live=False)
+    core = Application(settings.model_copy(update={"paths": paths}), "test", live=False)
     core.start()
     return core
 
 
-def _catch_up(core: Core, name: str) -> None:
+def _catch_up(core: Application, name: str) -> None:
     assert name in core.pipelines, f"{name} is refused: {[one.reason for one in core.refused if one.name == name]}"
     (done,) = core.run_now([name], 60.0, lambda: False)
     assert not done.capped and not done.errors, f"{name}: {done}"

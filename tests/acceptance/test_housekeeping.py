@@ -150,18 +150,18 @@ def test_a_thing_is_as_old_as_the_row_that_counts(tmp_path: Path) -> None:
     connection.execute("INSERT INTO plain VALUES ('old', $1), ('young', $2)", [NOW - 99 * DAY, NOW])
 
     class Pipeline:
-        """As much of one as housekeeping uses: a name, a door and passes."""
+        """As much of one as housekeeping uses: a name, a committer and passes."""
 
         name = "stranger"
         passes = PassStore(database, "stranger", STRANGE)
-        door: Any
+        committer: Any
 
-    class Door:
+    class Committer:
         def call(self, work: Any, timeout: float = 60.0) -> Any:
             with connection.transaction():
                 return work(connection)
 
-    Pipeline.door = Door()
+    Pipeline.committer = Committer()
     assert housekeeping.drop_events(Pipeline(), NOW - 10 * DAY, None) == 4  # type: ignore[arg-type]
     assert connection.execute("SELECT thing, counted FROM things ORDER BY ALL") == [("a", False), ("a", True)]
     assert connection.execute("SELECT session_file FROM plain") == [("young",)]

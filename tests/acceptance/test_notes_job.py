@@ -51,7 +51,7 @@ def known(service: Served) -> list[str]:
 
 
 def test_a_run_takes_notes_into_the_knowledge_base(service: Served) -> None:
-    """The statistics that are promised, one audit row, a run in the ledger; then it is an item."""
+    """The statistics that are promised, one audit row, a run in the job log; then it is an item."""
     found = service.ask("POST", RUN)
     assert found.status == 200 and set(found.json["details"]) >= STATS and found.json["ok"]
     details = found.json["details"]

@@ -13,7 +13,7 @@ import pytest
 from tests.support.harness import Subject, settings_for
 from tests.support.listener import until
 from tests.support.processes import call, lines
-from watcher.app import Core
+from watcher.app import Application
 from watcher.errors import NoSuchSession, OrderRefused
 from watcher.sessions import commands
 from watcher.sessions import status as session_status
@@ -42,7 +42,7 @@ class Ground:
 
     folder: Path
     running: bool
-    core: Core | None = None
+    core: Application | None = None
     given: dict[str, Any] = field(default_factory=lambda: dict(GIVEN))
 
     @property
@@ -59,7 +59,7 @@ class Ground:
         subject.catch_up(["usage"])
         subject.close()
 
-    def bring_about(self, *states: str, orders: tuple[str, ...] = ORDERS) -> Core:
+    def bring_about(self, *states: str, orders: tuple[str, ...] = ORDERS) -> Application:
         """Sessions in these states, one for each order, by what really brings it about."""
         self.root.mkdir(exist_ok=True)
         for state in {*states} & {"ok", "waiting", "gone", "back"}:
@@ -78,8 +78,8 @@ class Ground:
             self.write(state, orders)
         return self.start()
 
-    def start(self) -> Core:
-        self.core = Core(settings_for(self.root, self.folder / "state", **self.given), "test", live=False)
+    def start(self) -> Application:
+        self.core = Application(settings_for(self.root, self.folder / "state", **self.given), "test", live=False)
         if self.running:
             self.core.start()
         return self.core

@@ -149,7 +149,7 @@ def test_what_was_taken_before_a_failure_stands(bench: Bench) -> None:
     bench.queue.offer(key, bench.now)
     bench.worker.step(bench.now)
     assert bench.queue.running == 1
-    bench.door.start()
+    bench.committer.start()
     bench.round()
     assert (bench.rows(), bench.stands(key).processed_bytes, bench.stands(key).attempts) == ({key: 1}, len(LARGE), 1)
     bench.tell(key, "pass")
@@ -171,7 +171,7 @@ def test_after_a_window_that_was_refused_none_is_taken(bench: Bench) -> None:
     until(lambda: (state := bench.state(key)) and state.status == "failed", "the refusal to be noted")
     noted.touch()
     thread.join(20)
-    assert bench.door.flush(20)
+    assert bench.committer.flush(20)
     assert (bench.stands(key).processed_bytes, bench.rows()) == (0, {})
     assert bench.stands(key).status == "failed"
 

@@ -108,7 +108,7 @@ def children(pid: int) -> list[bytes]:
     return environments
 
 
-@pytest.mark.parametrize("part", ["worker", "door", "observer", "schedule"])
+@pytest.mark.parametrize("part", ["worker", "committer", "observer", "schedule"])
 def test_no_sign_of_life_when_a_part_has_died(tmp_path: Path, ear: Ear, part: str) -> None:
     """One dead thread is enough: whoever restarts services is not told that this one lives, and people are told why."""
     (tmp_path / "sessions").mkdir()
@@ -126,7 +126,7 @@ def test_no_sign_of_life_when_a_part_has_died(tmp_path: Path, ear: Ear, part: st
         pipeline = service.core.pipelines["usage"]
         {
             "worker": pipeline.workers[0].stop,
-            "door": lambda: pipeline.door.close(5.0),
+            "committer": lambda: pipeline.committer.close(5.0),
             "observer": lambda: service.observer.close(5.0),
             "schedule": service.schedule.stop,
         }[part]()

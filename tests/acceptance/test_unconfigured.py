@@ -16,7 +16,7 @@ from watcher.errors import ProcessorUnconfigured
 from watcher.health.findings import of_pipeline
 from watcher.jobs.runner import Jobs
 from watcher.pipeline.pipeline import Pipeline
-from watcher.store.job_log import Ledger, RunFilter, runs
+from watcher.store.job_log import JobLog, RunFilter, runs
 from watcher.store.migrations import migrate
 
 MISSING = "no model is set"
@@ -132,8 +132,8 @@ def test_an_allowance_comes_back_by_itself(house: House) -> None:
 def test_a_job_that_is_not_configured_is_recorded_with_its_sentence(house: House) -> None:
     """And is no failed job: health has a finding of its own for it."""
     migrate(house.database, house.root.parent / "backups")
-    ledger = Ledger(house.database)
-    jobs = Jobs(ledger)
+    job_log = JobLog(house.database)
+    jobs = Jobs(job_log)
 
     def work() -> dict[str, int]:
         raise ProcessorUnconfigured("stranger", MISSING)
@@ -147,4 +147,4 @@ def test_a_job_that_is_not_configured_is_recorded_with_its_sentence(house: House
         ("failed", f"stranger is not configured: {MISSING}")
     ] * 2
     assert jobs.failures() == {}
-    ledger.close()
+    job_log.close()

@@ -48,7 +48,7 @@ class Reader:
         self.rows: list[InboxRow] = []
 
     def pass_over(self, data: bytes) -> Extraction:
-        """One pass, as it comes out of the door."""
+        """One pass, as it comes out of the committer."""
         session = Session("ann/s.jsonl", "ann")
         work = Work(session, Lines(data), self.at, self.carry, self.settings, self.access)
         extraction = Verification().extract(work)

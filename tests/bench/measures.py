@@ -147,17 +147,17 @@ def latency(size: Size) -> Iterator[Measure]:
         overrides = {"processors.usage.quiet": f"{quiet * 1000:.0f}ms", **ALONE}
         service = LiveService(Loaded(settings_for(folder / "sessions", folder / "state", **overrides), {}))
         service.start()
-        door = service.core.pipelines["usage"].door
+        committer = service.core.pipelines["usage"].committer
         path = folder / "sessions" / "ann" / "a.jsonl"
         path.write_bytes(b"".join(call(f"first{n}") for n in range(100)))
-        until(lambda: door.passes == 1, "the first pass")
+        until(lambda: committer.passes == 1, "the first pass")
         ours = []
         for turn in range(10 * size.turns):
-            before = door.passes
+            before = committer.passes
             with path.open("ab", buffering=0) as file:
                 file.write(call(f"m{turn}"))
             began = time.perf_counter()
-            while door.passes == before:
+            while committer.passes == before:
                 assert time.perf_counter() - began < 20
                 time.sleep(0.0002)
             ours.append(time.perf_counter() - began - quiet)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.harness import Subject, settings_for
 from tests.support.transcript_lines import OPUS, Talk, line, text, usage
-from watcher.app import Core
+from watcher.app import Application
 
 TALK = Talk("s1", "/home/ann/shop")
 AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -72,7 +72,7 @@ def test_a_running_service_takes_other_prices_up(subject: Subject) -> None:
     """Settings that change while it runs."""
     (subject.root / "ann" / "here.jsonl").write_bytes(call("a", 1))
     subject.catch_up()
-    core: Core = subject.open()
+    core: Application = subject.open()
     subject.overrides["processors.usage.prices"] = prices(5.0)
     core.take(settings_for(subject.root, subject.state, **subject.overrides))
     assert core.pipelines["usage"].backfill() == 1

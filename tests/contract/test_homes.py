@@ -12,7 +12,7 @@ import pytest
 
 from watcher.store.database import Connection, Database, read_beside
 from watcher.store.home_visits import homes_of, note_visits
-from watcher.store.job_log import Ledger
+from watcher.store.job_log import JobLog
 from watcher.store.migrations import migrate
 from watcher.store.sql import QUERIES
 from watcher.transcripts.expiry import Home
@@ -47,17 +47,17 @@ def test_visits_are_kept_by_machine_and_home(connection: Connection) -> None:
 
 
 def test_a_note_that_cannot_be_written_is_said_and_stops_nobody(connection: Connection, database: Database) -> None:
-    """As with runs: the ledger's trouble, until it can write again; what was known stays."""
-    ledger = Ledger(database)
-    ledger.note_visits("", [ANN], lambda _: False)
+    """As with runs: the job log's trouble, until it can write again; what was known stays."""
+    job_log = JobLog(database)
+    job_log.note_visits("", [ANN], lambda _: False)
     connection.execute("ALTER TABLE homes_visited RENAME TO aside")
-    ledger.note_visits("", [BOB], lambda _: False)
-    assert ledger.trouble is not None and "homes_visited" in ledger.trouble
+    job_log.note_visits("", [BOB], lambda _: False)
+    assert job_log.trouble is not None and "homes_visited" in job_log.trouble
     connection.execute("ALTER TABLE aside RENAME TO homes_visited")
     assert homes_of(connection.execute, "") == [ANN]
-    ledger.note_visits("", [BOB], lambda _: False)
-    assert ledger.trouble is None and homes_of(connection.execute, "") == [BOB]
-    ledger.close()
+    job_log.note_visits("", [BOB], lambda _: False)
+    assert job_log.trouble is None and homes_of(connection.execute, "") == [BOB]
+    job_log.close()
 
 
 def test_files_are_taken_when_all_processors_took_them_as_they_are(database: Database, connection: Connection) -> None:

@@ -81,7 +81,7 @@ def read(root: Path, state: Path, url: str) -> dict[str, Any]:
         found["failures"] = {key: errors.of_session(query, key) for key in keys}
         wholes = [session_status.whole(query, chosen) for chosen in CHOSEN]
         found["sessions"] = [(one["total"], sorted(each["session"] for each in one["sessions"])) for one in wholes]
-        notes = subject.open().ledger
+        notes = subject.open().job_log
         notes.audit("sessions_retry", "ann", "a.jsonl", {"session": ["a"]}, 200, 5)
         notes.audit("run_job:x", "bob", None, {}, 409, 5)
         for text, actor, status in (("", "", 0), ("retry", "", 0), ("a.js", "", 0), ("", "bob", 0), ("", "", 400)):

@@ -20,7 +20,7 @@ import structlog
 from tests.faults.victim import POINTS as OF_PASSES
 from tests.faults.victim import Point
 from tests.support.harness import Subject
-from watcher.app import Core
+from watcher.app import Application
 from watcher.knowledge.index import Entry
 from watcher.knowledge.intake import Intake
 from watcher.knowledge.judge import Verdict, Words
@@ -108,16 +108,16 @@ POINTS: dict[str, Callable[[Point], None]] = {
 }
 
 
-def _first(core: Core, status: str) -> str:
+def _first(core: Application, status: str) -> str:
     return str(core.query("SELECT min(item_id) FROM knowledge_items WHERE status = $1", [status])[0][0])
 
 
-def _pair(core: Core) -> str:
+def _pair(core: Application) -> str:
     return str(core.query("SELECT min(contradiction_id) FROM knowledge_contradictions", [])[0][0])
 
 
 #: What is decided, right before the process dies.
-DECISIONS: dict[str, Callable[[Core], object]] = {
+DECISIONS: dict[str, Callable[[Application], object]] = {
     "approve": lambda core: core.knowledge.review.decide("approve", _first(core, "pending"), "eva"),
     "add": lambda core: core.knowledge.review.add("eva", Edit(title="added", content="by an admin"), mandatory=True),
     "edit": lambda core: core.knowledge.review.edit(_first(core, "pending"), "eva", Edit(content="edited words")),

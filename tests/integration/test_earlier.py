@@ -16,7 +16,7 @@ from watcher.pipeline import outdated
 from watcher.pipeline.outdated import Earlier
 from watcher.sessions.status import explain
 from watcher.store.commits import Pass, PassStore
-from watcher.store.job_log import Ledger
+from watcher.store.job_log import JobLog
 from watcher.store.sql import Query
 from watcher.store.state import State, Version
 from watcher.transcripts.sessions import Signature
@@ -32,7 +32,7 @@ class Ground:
         self.database = database_in(folder)
         self.connection = self.database.connect()
         self.query: Query = self.connection.execute
-        self.ledger = Ledger(self.database)
+        self.job_log = JobLog(self.database)
 
     def know(
         self, key: str, version: int | None = 2, size: int = 4000, processor: str = "stranger", **more: Any
@@ -47,7 +47,7 @@ class Ground:
     def ask(self, key: str, tokens: int, **more: Any) -> None:
         given = {"call_id": f"{key}{tokens}", "processor": "stranger", "outcome": "ok", **more}
         call = ModelCall(at=1.0, until=2.0, purpose="p", model="m", session=key, input_tokens=tokens, **given)
-        assert self.ledger.note_call(call)
+        assert self.job_log.note_call(call)
 
     def reckon(self, node: str = "") -> Earlier | None:
         return outdated.reckon(self.query, "stranger", VERSION, node)
@@ -57,7 +57,7 @@ class Ground:
 def ground(tmp_path: Path) -> Iterator[Ground]:
     made = Ground(tmp_path)
     yield made
-    made.ledger.close()
+    made.job_log.close()
     made.connection.close()
     made.database.close()
 

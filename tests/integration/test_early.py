@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.harness import settings_for
 from tests.support.processes import call
-from watcher.app import Core
+from watcher.app import Application
 from watcher.errors import DatabaseTrouble
 from watcher.store.open import FILE
 
@@ -27,7 +27,7 @@ def test_they_are_those_that_do_the_work(tmp_path: Path) -> None:
     session = tmp_path / "sessions" / "ann" / "a.jsonl"
     session.parent.mkdir(parents=True)
     session.write_bytes(call("m1"))
-    core = Core(settings_for(tmp_path / "sessions", tmp_path / "state"), "test", live=False, early=True)
+    core = Application(settings_for(tmp_path / "sessions", tmp_path / "state"), "test", live=False, early=True)
     try:
         early = children()
         assert len(early) >= len(core.pipelines) > 1
@@ -43,12 +43,12 @@ def test_none_is_left_where_nothing_comes_of_it(tmp_path: Path) -> None:
     (tmp_path / "sessions").mkdir()
     (tmp_path / "state" / FILE).mkdir(parents=True)  # no database can be opened there
     with pytest.raises(DatabaseTrouble):
-        Core(settings_for(tmp_path / "sessions", tmp_path / "state"), "test", live=False, early=True)
+        Application(settings_for(tmp_path / "sessions", tmp_path / "state"), "test", live=False, early=True)
     assert not children()
 
 
 def test_nobody_asked_for_any(tmp_path: Path) -> None:
     (tmp_path / "sessions").mkdir()
-    core = Core(settings_for(tmp_path / "sessions", tmp_path / "state"), "test", live=False)
+    core = Application(settings_for(tmp_path / "sessions", tmp_path / "state"), "test", live=False)
     assert not children()
     assert core.stop()

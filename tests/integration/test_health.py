@@ -67,16 +67,16 @@ def test_of_a_pipeline_that_works_there_is_nothing_to_say(house: House) -> None:
 
 
 def test_dead_threads_are_named(house: House) -> None:
-    """A door or worker whose thread has ended in a service that runs; restart it."""
+    """A committer or worker whose thread has ended in a service that runs; restart it."""
     pipeline = house.pipeline(workers=2)
     pipeline.workers[0].stop()
     assert pipeline.workers[0].join(20)
     found = one(look(pipeline), "worker_dead")
     assert found.level == "unhealthy" and "stranger" in found.message
     pipeline.workers[1].stop()
-    assert pipeline.workers[1].join(20) and pipeline.door.close(20)
-    assert names(look(pipeline)) == ["door_dead", "worker_dead", "worker_dead"]
-    assert one(look(pipeline), "door_dead").level == "unhealthy"
+    assert pipeline.workers[1].join(20) and pipeline.committer.close(20)
+    assert names(look(pipeline)) == ["committer_dead", "worker_dead", "worker_dead"]
+    assert one(look(pipeline), "committer_dead").level == "unhealthy"
 
 
 def test_a_worker_is_late_after_its_deadline_and_not_before(house: House) -> None:
@@ -109,7 +109,7 @@ def test_commits_that_fail_are_named_until_they_succeed(house: House) -> None:
     """As trouble with the database: unhealthy, and gone by itself."""
     house.connection.execute("ALTER TABLE strange RENAME TO aside")
     pipeline = house.pipeline(start=False)
-    pipeline.door.trouble = "No space left on device"
+    pipeline.committer.trouble = "No space left on device"
     pipeline.start()
     found = one(look(pipeline), "database")
     assert found.level == "unhealthy" and "No space left on device" in found.message and "kept" in found.message
@@ -122,7 +122,7 @@ def test_commits_that_fail_are_named_until_they_succeed(house: House) -> None:
 def test_owed_sweeps_full_queues_and_closed_folders_are_named(house: House) -> None:
     """With how many wait and were forgotten, and which folder it is."""
     pipeline = house.pipeline(start=False, max_pending=4)
-    pipeline.door.start()
+    pipeline.committer.start()
     for worker in pipeline.workers:
         worker.start()
     pipeline.queue.owe("events were lost")
@@ -201,7 +201,7 @@ def test_disk_and_damage_are_named(tmp_path: Path) -> None:
 
 
 def test_jobs_that_hang_or_failed_are_named() -> None:
-    """And a ledger that cannot be written; a job that runs for a while is not hanging."""
+    """And a job log that cannot be written; a job that runs for a while is not hanging."""
     assert findings.of_jobs({"housekeeping": findings.HANGS - 1}, {}, None) == []
     found = findings.of_jobs({"housekeeping": findings.HANGS + 1}, {"health-check": "ValueError: no"}, "disk full")
     assert "housekeeping" in one(found, "job_hangs").message

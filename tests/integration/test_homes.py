@@ -15,7 +15,7 @@ import pytest
 from tests.support.finding import one
 from tests.support.harness import settings_for
 from tests.support.processes import call
-from watcher.app import COLLECTOR, HEALTH_CHECK, Core
+from watcher.app import COLLECTOR, HEALTH_CHECK, Application
 from watcher.daemon import LiveService
 from watcher.health.expiring import TOLD, findings_of
 from watcher.health.findings import Finding, of_links
@@ -103,7 +103,7 @@ class Place:
         self.sessions = base / "sessions"
         self.sessions.mkdir()
         self.given: dict[str, Any] = {"collector.sources": [f"{base}/home/*/.claude/projects/**/*.jsonl"]}
-        self.core: Core | None = None
+        self.core: Application | None = None
 
     def write(self, name: str, age: float, user: str = "ann") -> Path:
         path = self.base / "home" / user / ".claude" / "projects" / name
@@ -115,9 +115,11 @@ class Place:
     def age(self, path: Path, days: float) -> None:
         os.utime(path, (time.time() - days * DAY,) * 2)
 
-    def open(self, root: Path | None = None) -> Core:
+    def open(self, root: Path | None = None) -> Application:
         self.close()
-        self.core = Core(settings_for(root or self.sessions, self.base / "state", **self.given), "test", live=False)
+        self.core = Application(
+            settings_for(root or self.sessions, self.base / "state", **self.given), "test", live=False
+        )
         self.core.start()
         return self.core
 

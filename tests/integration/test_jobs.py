@@ -17,20 +17,20 @@ from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, SweepUnderWay
 from watcher.jobs.runner import Jobs, first_run
 from watcher.store import job_log as book
 from watcher.store.duck import DuckDatabase
-from watcher.store.job_log import Ledger
+from watcher.store.job_log import JobLog
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DAY = 86400.0
 
 
 class House:
-    """Jobs, their ledger, and a database that they are noted in."""
+    """Jobs, their job log, and a database that they are noted in."""
 
     def __init__(self, folder: Path) -> None:
         self.database: DuckDatabase = database_in(folder)
         self.connection = self.database.connect()
-        self.ledger = Ledger(self.database)
-        self.jobs = Jobs(self.ledger)
+        self.job_log = JobLog(self.database)
+        self.jobs = Jobs(self.job_log)
 
     def runs(self, name: str = "") -> list[dict[str, Any]]:
         """What is noted of a job's runs, the latest first."""
@@ -45,10 +45,10 @@ class House:
         )
         return run
 
-    def break_ledger(self) -> None:
+    def break_job_log(self) -> None:
         self.connection.execute("ALTER TABLE job_runs RENAME TO aside")
 
-    def mend_ledger(self) -> None:
+    def mend_job_log(self) -> None:
         self.connection.execute("ALTER TABLE aside RENAME TO job_runs")
 
 
@@ -56,7 +56,7 @@ class House:
 def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path)
     yield made
-    made.ledger.close()
+    made.job_log.close()
     made.database.close()
 
 
@@ -96,7 +96,7 @@ def test_a_run_is_recorded_with_what_it_did(house: House) -> None:
 
 
 def test_a_run_is_seen_while_it_runs(house: House) -> None:
-    """In the ledger, and with the seconds since it began."""
+    """In the job log, and with the seconds since it began."""
     with Hanging(house):
         (run,) = house.runs()
         assert run["outcome"] == "running" and run["finished_at"] is None
@@ -210,7 +210,7 @@ def test_what_is_no_account_of_work_is_a_failure_like_others(house: House) -> No
 
 
 def test_a_run_that_stands_on_something_busy_is_refused_and_no_failure(house: House) -> None:
-    """It is in the ledger as refused, and health is not told of a failure that was none."""
+    """It is in the job log as refused, and health is not told of a failure that was none."""
     house.jobs.add("sweep", fails(SweepUnderWay("usage")))
     with pytest.raises(JobUnderWay, match="usage"):
         house.jobs.run("sweep", "asked")
@@ -243,23 +243,23 @@ def test_a_job_removed_in_its_run_ends_by_itself(house: House) -> None:
     assert sorted(run["outcome"] for run in house.runs()) == ["ok", "ok"]
 
 
-def test_a_ledger_that_cannot_be_written_stops_no_job_and_is_named(house: House) -> None:
+def test_a_job_log_that_cannot_be_written_stops_no_job_and_is_named(house: House) -> None:
     """The job does its work; what hinders notes is known until one can be written again."""
     done: list[int] = []
     house.jobs.add("works", lambda: done.append(1) or {"n": len(done)})  # type: ignore[func-returns-value]
     house.jobs.add("fails", fails(ValueError("no good")))
-    house.break_ledger()
+    house.break_job_log()
     assert house.jobs.run("works", "asked") == {"n": 1}
     with pytest.raises(JobFailed, match="no good"):
         house.jobs.run("fails", "asked")
-    house.ledger.audit("sessions_retry", "admin", None, {}, 200, 1)  # what can be written is
-    house.ledger.begin("works", "clock")
-    assert house.ledger.trouble is not None and "job_runs" in house.ledger.trouble
-    assert "\n" not in house.ledger.trouble
-    assert house.ledger.last_runs() == {}
-    house.mend_ledger()
+    house.job_log.audit("sessions_retry", "admin", None, {}, 200, 1)  # what can be written is
+    house.job_log.begin("works", "clock")
+    assert house.job_log.trouble is not None and "job_runs" in house.job_log.trouble
+    assert "\n" not in house.job_log.trouble
+    assert house.job_log.last_runs() == {}
+    house.mend_job_log()
     assert house.jobs.run("works", "asked") == {"n": 2}
-    assert house.ledger.trouble is None
+    assert house.job_log.trouble is None
     assert [run["outcome"] for run in house.runs("works")] == ["ok"]
     assert len(book.audit(house.connection.execute, book.RunFilter())) == 1
 
@@ -268,7 +268,7 @@ def test_what_ran_when_the_service_ended_is_called_interrupted(house: House) -> 
     """Nothing runs that nobody runs; what had ended stays as it was."""
     house.past("a", timedelta(hours=2))
     house.past("a", timedelta(hours=1), "running")
-    house.ledger.interrupt()
+    house.job_log.interrupt()
     assert [run["outcome"] for run in house.runs("a")] == ["interrupted", "ok"]
     assert house.runs("a")[0]["error"]
 
@@ -279,12 +279,12 @@ def test_last_runs_survive_in_the_database(house: House, tmp_path: Path) -> None
     house.jobs.run("a", "clock")
     house.past("b", timedelta(days=3))
     house.past("b", timedelta(days=2), "failed")
-    first = house.ledger.last_runs()
-    house.ledger.close()
+    first = house.job_log.last_runs()
+    house.job_log.close()
     house.database.close()
     again = DuckDatabase(tmp_path / "watcher.duckdb")
     try:
-        last = Ledger(again).last_runs()
+        last = JobLog(again).last_runs()
         assert last == first and last.keys() == {"a", "b"}
         assert abs((datetime.now(UTC) - last["b"]) - timedelta(days=2)) < timedelta(seconds=30)
         assert first_run(datetime.now(UTC), last["a"], DAY, 10.0) == pytest.approx(DAY, abs=30)
@@ -299,13 +299,13 @@ def test_drop_keeps_the_last_run_of_each_job_and_what_runs(house: House) -> None
         house.past(name, timedelta(days=age))
     house.past("often", timedelta(days=50), "running")
     for action in ("old", "new"):
-        house.ledger.audit(action, "admin", None, {}, 200, 1)
+        house.job_log.audit(action, "admin", None, {}, 200, 1)
     house.connection.execute("UPDATE audit_log SET asked_at = asked_at - INTERVAL 9 DAY WHERE action = 'old'")
-    house.ledger.drop(30 * DAY, 8 * DAY)
+    house.job_log.drop(30 * DAY, 8 * DAY)
     left = {(run["name"], round(float(run["run_id"].rpartition("-")[2]) / DAY)) for run in house.runs()}
     assert left == {("often", 1), ("often", 20), ("often", 50), ("monthly", 60)}
     assert [entry["action"] for entry in book.audit(house.connection.execute, book.RunFilter())] == ["new"]
-    house.ledger.drop(0.0, 0.0)
+    house.job_log.drop(0.0, 0.0)
     assert {run["name"] for run in house.runs()} == {"often", "monthly"}
     assert book.audit(house.connection.execute, book.RunFilter()) == []
 

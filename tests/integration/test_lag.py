@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.databases import database_in
 from tests.support.harness import settings_for
-from watcher.app import Core
+from watcher.app import Application
 from watcher.health.findings import Finding, verdict
 from watcher.health.lag import of_files
 from watcher.plugins import discover
@@ -172,7 +172,7 @@ def test_the_operators_variable_is_the_grace_too(tmp_path: Path, processor: str)
     path = tmp_path / "sessions" / "ann" / "a.jsonl"
     path.write_text("{}\n")
     given = {"paths.sessions": tmp_path / "sessions", "paths.state": tmp_path / "state", "health.min_free_disk": "1KB"}
-    core = Core(load(None, {variables[processor]: "100"}, given).settings, "test", live=False)
+    core = Application(load(None, {variables[processor]: "100"}, given).settings, "test", live=False)
     try:
         for age, behind in ((190, []), (210, [processor])):
             at = path.stat().st_ctime + age
@@ -188,7 +188,7 @@ def test_the_service_compares_its_own_tree(tmp_path: Path) -> None:
     (tmp_path / "sessions" / "ann").mkdir(parents=True)
     (tmp_path / "sessions" / "ann" / "a.jsonl").write_text("{}\n")
     fast: dict[str, Any] = {f"processors.{name}.sweep_every": "1ms" for name in discover()}
-    core = Core(settings_for(tmp_path / "sessions", tmp_path / "state", **fast), "test", live=False)
+    core = Application(settings_for(tmp_path / "sessions", tmp_path / "state", **fast), "test", live=False)
     try:
         checked = core.jobs.run("health-check", "asked")
         assert checked["status"] == "degraded"

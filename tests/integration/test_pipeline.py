@@ -247,7 +247,7 @@ def test_stopping_waits_no_longer_than_it_may(house: House) -> None:
     until(lambda: pipeline.workers[0]._child.pid is not None, "it to be looked at")
     with house.database.gate.held():  # as by a disk that does not answer
         house.gate.touch()
-        until(lambda: pipeline.door._busy, "its rows to be with the door")
+        until(lambda: pipeline.committer._busy, "its rows to be with the committer")
         began = time.monotonic()
         pipeline.stop()
         assert not pipeline.finish(0.2)

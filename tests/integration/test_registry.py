@@ -11,7 +11,7 @@ import pytest
 
 from processors.usage import Usage
 from tests.support.harness import settings_for
-from watcher.app import Core
+from watcher.app import Application
 from watcher.plugins import NoSuchProcessor, RefusedProcessor, discover, load
 
 GOOD = """\
@@ -74,7 +74,7 @@ def refusal(name: str = "odd") -> str:
     return one.reason
 
 
-def test_strangers_enter_by_the_same_door(install: Install) -> None:
+def test_third_party_processors_use_the_same_entry_points(install: Install) -> None:
     """Ours and a stranger's are found by their entry points, each with its settings table."""
     package = install(GOOD)
     found = discover()
@@ -189,7 +189,7 @@ def test_the_settings_of_a_refused_one_do_no_harm(install: Install, tmp_path: Pa
 def test_one_whose_tables_cannot_be_made_is_refused(install: Install, tmp_path: Path) -> None:
     """A stranger's migration that fails leaves it out, named by health; the others' pipelines are there."""
     install(GOOD, migration="CREATE TABLE odd (session_file VARCHAR, lines BIGINT); SELECT nothing_of_the_kind;")
-    core = Core(settings_for(tmp_path, tmp_path / "state"), "test", live=False)
+    core = Application(settings_for(tmp_path, tmp_path / "state"), "test", live=False)
     try:
         assert set(core.pipelines) == {"usage", "errors", "verification"}
         assert any("odd" in finding.message for finding in core.health.findings())

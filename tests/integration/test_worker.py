@@ -81,7 +81,7 @@ def test_a_file_that_was_seen_as_it_is_is_not_read(bench: Bench) -> None:
     key = bench.write("a", "{}\n")  # its child takes longer to start than a ctime takes to be trusted
     for commits in (1, 1, 1):
         bench.round(key)
-        assert bench.door.commits == commits
+        assert bench.committer.commits == commits
     assert bench.worker.outcomes.tally.skipped == 2
 
 
@@ -159,12 +159,12 @@ def test_consuming_less_than_given_is_a_window_a_commit_and_a_next_pass(bench: B
     for taken in (1, 2, 3):
         bench.round(*[key] if taken == 1 else [])
         assert (bench.rows(), bench.stands(key).processed_bytes) == ({key: taken}, 3 * taken)
-        assert bench.door.commits == taken
+        assert bench.committer.commits == taken
     assert bench.calls() == ["a 0", "a 3", "a 6"] and bench.at_rest()
 
 
 def test_an_offer_during_the_pass_runs_after_it(bench: Bench) -> None:
-    """Until the door has decided, the session is not taken again; then what came meanwhile is."""
+    """Until the committer has decided, the session is not taken again; then what came meanwhile is."""
     bench.begin(open=False)
     key = bench.write("a", "{}\n")
     bench.queue.offer(key, bench.now)
@@ -172,8 +172,8 @@ def test_an_offer_during_the_pass_runs_after_it(bench: Bench) -> None:
     bench.append(key, "{}\n")
     bench.queue.offer(key, bench.now)
     assert bench.at_rest() and bench.calls() == ["a 0"]
-    bench.door.start()
-    assert bench.door.flush(20)
+    bench.committer.start()
+    assert bench.committer.flush(20)
     bench.round()
     assert (bench.calls(), bench.rows()) == (["a 0", "a 3"], {key: 2})
 
@@ -188,8 +188,8 @@ def test_a_void_pass_is_offered_again(bench: Bench) -> None:
     bench.worker.step(bench.now)
     bench.connection.execute("DELETE FROM strange")
     bench.connection.execute("DELETE FROM session_processor_state")
-    bench.door.start()
-    assert bench.door.flush(20)
+    bench.committer.start()
+    assert bench.committer.flush(20)
     assert (bench.rows(), bench.state(key)) == ({}, None)
     bench.round()
     assert (bench.calls(), bench.rows()) == (["a 0", "a 6", "a 0"], {key: 3})
@@ -243,5 +243,5 @@ def test_its_thread_ends_when_told_though_somebody_hangs(bench: Bench) -> None:
     until(lambda: len(bench.calls()) == 2 and bench.rows(), "the first to be committed and the second to be read")
     bench.worker.stop()
     assert bench.worker.join(10) and not bench.worker.alive()
-    assert bench.door.flush(20) and bench.child.pid is None
+    assert bench.committer.flush(20) and bench.child.pid is None
     assert (bench.rows(), bench.state(b), bench.queue.running) == ({a: 1}, None, 0)

@@ -10,7 +10,7 @@ from typing import Any
 from processors.errors import Errors
 from processors.usage import Usage
 from tests.support.oracle import COLUMNS, Oracle, normal
-from watcher.app import Core
+from watcher.app import Application
 from watcher.pipeline.pipeline import RunDetails
 from watcher.settings import Settings, load
 
@@ -55,12 +55,12 @@ class Subject:
     root: Path
     state: Path
     overrides: dict[str, Any] = field(default_factory=dict)
-    core: Core | None = None
+    core: Application | None = None
 
-    def open(self) -> Core:
+    def open(self) -> Application:
         """Start it, if it is not up."""
         if self.core is None:
-            self.core = Core(settings_for(self.root, self.state, **self.overrides), "test", live=False)
+            self.core = Application(settings_for(self.root, self.state, **self.overrides), "test", live=False)
             self.core.start()
         return self.core
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support.databases import SCHEMA, database_in
 from tests.support.stranger import install
 from watcher.pipeline.backoff import Retry
-from watcher.pipeline.committer import Door
+from watcher.pipeline.committer import Committer
 from watcher.pipeline.queue import ChangeQueue
 from watcher.pipeline.worker import Worker
 from watcher.sandbox.process import Child, ChildSettings
@@ -97,18 +97,18 @@ class Bench(Place):
         self.begin()
 
     def begin(self, version: int = 1, max_attempts: int = 3, open: bool = True, stands_from: int | None = None) -> None:
-        """A worker from scratch, as after a restart; its door may be opened later."""
+        """A worker from scratch, as after a restart; its committer may be opened later."""
         self.end()
-        self.door = Door(self.database, self.passes, "stranger")
+        self.committer = Committer(self.database, self.passes, "stranger")
         self.child = Child(ChildSettings("stranger", os.fsencode(self.root), {}, 20.0, 200_000_000, 60.0))
         self.worker = Worker(
-            "stranger", version, Tree(self.root), self.queue, self.child, self.door, self.database, self.passes,
+            "stranger", version, Tree(self.root), self.queue, self.child, self.committer, self.database, self.passes,
             Retry(30.0, 3600.0, max_attempts), stands_from=stands_from, clock=lambda: self.now, random=Random(7),
         )  # fmt: skip
-        self.stack.callback(self.door.close, 20)
+        self.stack.callback(self.committer.close, 20)
         self.stack.callback(self.worker.close)
         if open:
-            self.door.start()
+            self.committer.start()
 
     def end(self) -> None:
         """Put the worker away."""
@@ -124,7 +124,7 @@ class Bench(Place):
     def settle(self) -> None:
         """Wait until everything handed in is committed, and have the worker take the answers in."""
         while True:
-            assert self.door.flush(20)
+            assert self.committer.flush(20)
             if self.worker.outcomes.settle():
                 return
 

@@ -17,7 +17,7 @@ from watcher.store.open import FILE, open_database
 from watcher.store.sql import Query
 
 if TYPE_CHECKING:
-    from watcher.app import Core
+    from watcher.app import Application
 
 #: How many seconds an order to the service may take.
 TIMEOUT = 120.0
@@ -73,7 +73,7 @@ def order(
     settings: Settings,
     command: str,
     path: str,
-    local: Callable[[Core], Any],
+    local: Callable[[Application], Any],
     /,
     timeout: float = TIMEOUT,
     **query: Value,
@@ -96,11 +96,11 @@ def order(
         core.stop()
 
 
-def _core(settings: Settings, command: str) -> Core:
+def _core(settings: Settings, command: str) -> Application:
     # Loaded when used: it is most of the program, and commands that only read start without it.
-    from watcher.app import Core
+    from watcher.app import Application
 
-    return Core(settings, command, live=False)
+    return Application(settings, command, live=False)
 
 
 def _must_be_text(query: Mapping[str, Value]) -> None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from watcher.app import Core
+from watcher.app import Application
 from watcher.cli.backend import has_data, order
 from watcher.errors import SettingsError
 from watcher.jobs import housekeeping
@@ -32,7 +32,7 @@ def back_up(settings: Settings, to: Path | None) -> dict[str, Any]:
     return found
 
 
-def _local(core: Core) -> dict[str, Any]:
+def _local(core: Application) -> dict[str, Any]:
     copy = housekeeping.back_up(core.database, core.backups)
     if copy is None:
         raise SettingsError(housekeeping.NO_FILE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from watcher import logs
-from watcher.app import COLLECTOR, Core
+from watcher.app import COLLECTOR, Application
 from watcher.cli.backend import order
 from watcher.settings.tables import Settings
 
@@ -19,7 +19,7 @@ def collect(settings: Settings, dry_run: bool, verbose: bool) -> dict[str, Any]:
     if verbose:
         logs.configure(settings.log.format, "info")
 
-    def local(core: Core) -> dict[str, Any]:
+    def local(core: Application) -> dict[str, Any]:
         details = core.jobs.run(COLLECTOR, "asked", lambda: core.collect(dry_run, verbose))
         return {"ok": details["errors"] == 0, "details": details}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from watcher.app import Core
+from watcher.app import Application
 from watcher.cli import output_knowledge
 from watcher.cli.backend import TIMEOUT, order
 from watcher.errors import SettingsError, Unconfirmed
@@ -17,7 +17,13 @@ from watcher.settings.tables import Settings
 
 
 def order_for_agents(
-    settings: Settings, sure: bool, command: str, path: str, local: Callable[[Core, bool], Any], /, **query: Value
+    settings: Settings,
+    sure: bool,
+    command: str,
+    path: str,
+    local: Callable[[Application, bool], Any],
+    /,
+    **query: Value,
 ) -> Any:
     """What becomes of an order (see `watcher.cli.backend.order`); ``sure``: whether its text was read already.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from watcher.app import Core
+from watcher.app import Application
 from watcher.cli import output_knowledge
 from watcher.cli.backend import ask, elsewhere, service_of
 from watcher.cli.confirm import order_for_agents, read_first, word
@@ -327,7 +327,7 @@ def import_(
         if service is not None:
             words = {"trusted": word(trusted), "confirmed": word(confirmed)}
             return service.send("/api/knowledge/import", given, timeout=600.0, **words)
-        core = Core(chosen, "knowledge import", live=False)
+        core = Application(chosen, "knowledge import", live=False)
         try:
             return asdict(import_export.take_in(core.knowledge.writer, given, _ACTOR, trusted, confirmed))
         finally:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from watcher.app import COLLECTOR, CORPORATE_MEMORY, INTAKE, Core
+from watcher.app import COLLECTOR, CORPORATE_MEMORY, INTAKE, Application
 from watcher.cli.backend import has_data, service_of
 from watcher.cli.collect import PATH, PATIENCE
 from watcher.cli.signals import Stop
@@ -39,7 +39,7 @@ def once(settings: Settings, names: list[str], quiet: bool) -> dict[str, Any]:
         return _together(collected, noted, answers)
     if not settings.paths.sessions.is_dir():
         raise SettingsError(f"{settings.paths.sessions}: there is no such folder; name one with --sessions")
-    core = Core(settings, "once", live=False, early=not names and not has_data(settings))
+    core = Application(settings, "once", live=False, early=not names and not has_data(settings))
     try:
         if unknown := [name for name in names if name not in core.pipelines]:
             raise SettingsError(f"no enabled processor is named {unknown[0]!r}; there are {', '.join(core.pipelines)}")
@@ -145,7 +145,7 @@ def _take_in(service: Client) -> None:
 class _Progress:
     """Says how far it is: one moving line on a terminal, a plain line now and then elsewhere."""
 
-    def __init__(self, core: Core, quiet: bool) -> None:
+    def __init__(self, core: Application, quiet: bool) -> None:
         self._core = core
         self._quiet = quiet
         self._done = threading.Event()

@@ -18,7 +18,7 @@ from watcher.pipeline.pipeline import Pipeline
 from watcher.plugins import RefusedProcessor
 from watcher.settings import Settings
 from watcher.store.database import Database, read
-from watcher.store.job_log import Ledger
+from watcher.store.job_log import JobLog
 from watcher.store.sql import QUERIES
 from watcher.transcripts.sessions import Looks, Tree, node_of
 
@@ -33,7 +33,7 @@ class HealthCheck:
     tree: Tree
     look: Looks
     database: Database
-    ledger: Ledger
+    job_log: JobLog
     jobs: Jobs
     collector: Collector
     notes: CorporateMemory
@@ -62,13 +62,13 @@ class HealthCheck:
         """Note which transcripts of a person's own folder are about to expire."""
         if expiring.is_own(self.tree):
             at = self.look(), self.pipelines(), time.time()
-            expiring.note_own(self.ledger, self.database, self.tree, self.settings(), *at)
+            expiring.note_own(self.job_log, self.database, self.tree, self.settings(), *at)
 
     def findings(self) -> list[Finding]:
         """Everything that is not as it should be."""
         now, state = time.monotonic(), self.settings().paths.state
         found = [finding for pipeline in self.pipelines().values() for finding in findings.of_pipeline(pipeline, now)]
-        found += findings.of_jobs(self.jobs.running(now), self.jobs.failures(), self.ledger.trouble)
+        found += findings.of_jobs(self.jobs.running(now), self.jobs.failures(), self.job_log.trouble)
         found += findings.of_collector(self.collector.last)
         found += findings.of_notes(self.notes.last)
         found += self._behind

@@ -13,7 +13,7 @@ from watcher.pipeline.pipeline import Pipeline
 from watcher.settings.tables import Settings
 from watcher.store.database import Database, read_beside
 from watcher.store.home_visits import homes_of
-from watcher.store.job_log import Ledger
+from watcher.store.job_log import JobLog
 from watcher.store.sql import QUERIES
 from watcher.transcripts.expiry import DAY, Home, expiring_before, is_overdue
 from watcher.transcripts.sessions import TREE, Listing, Tree, key_of
@@ -53,7 +53,7 @@ def own_home(
 
 
 def note_own(
-    ledger: Ledger,
+    job_log: JobLog,
     database: Database,
     tree: Tree,
     settings: Settings,
@@ -66,7 +66,7 @@ def note_own(
     swept = [at for at in sweeps if at is not None]
     visited_at = min(swept) if swept and len(swept) == len(sweeps) else None
     home = own_home(database, tree, settings, listing, list(pipelines), visited_at, now)
-    ledger.note_visits(settings.node.name, [home], lambda _: False)
+    job_log.note_visits(settings.node.name, [home], lambda _: False)
 
 
 def _path(tree: Tree) -> str:

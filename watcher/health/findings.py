@@ -18,7 +18,7 @@ from watcher.plugins import RefusedProcessor
 
 Level = Literal["info", "warning", "unhealthy"]
 
-#: A worker or door that has not moved for this much longer than its deadline is late.
+#: A worker or committer that has not moved for this much longer than its deadline is late.
 LATE = 60.0
 #: Clocks that are further apart than this make times wrong, in seconds.
 SKEW = 5.0
@@ -56,8 +56,8 @@ def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
     """Threads that died or are late, commits that fail, processors that cannot work, queues that overflowed."""
     found: list[Finding] = []
     name = pipeline.name
-    if pipeline.started and not pipeline.door.alive():
-        found.append(Finding("unhealthy", "door_dead", f"The door of {name} has died; restart the service."))
+    if pipeline.started and not pipeline.committer.alive():
+        found.append(Finding("unhealthy", "committer_dead", f"The committer of {name} has died; restart the service."))
     if pipeline.backfill_trouble is not None:
         found.append(
             Finding(
@@ -68,12 +68,12 @@ def of_pipeline(pipeline: Pipeline, now: float) -> list[Finding]:
                 {"processor": name},
             )
         )
-    if pipeline.door.trouble:
+    if pipeline.committer.trouble:
         found.append(
             Finding(
                 "unhealthy",
                 "database",
-                f"Rows of {name} cannot be committed and are kept until they can: {pipeline.door.trouble}. "
+                f"Rows of {name} cannot be committed and are kept until they can: {pipeline.committer.trouble}. "
                 "Free disk space, or see to the database.",
             )
         )
@@ -195,7 +195,7 @@ def of_damage(state: Path, notices: Sequence[str] = ()) -> list[Finding]:
     ]
 
 
-def of_jobs(running: Mapping[str, float], failed: Mapping[str, str], ledger_trouble: str | None) -> list[Finding]:
+def of_jobs(running: Mapping[str, float], failed: Mapping[str, str], job_log_trouble: str | None) -> list[Finding]:
     """Jobs that hang or failed, and records that cannot be written."""
     found = [
         Finding("warning", "job_hangs", f"{name} has run for {seconds:.0f} s; see the log, and restart the service.")
@@ -206,8 +206,8 @@ def of_jobs(running: Mapping[str, float], failed: Mapping[str, str], ledger_trou
         Finding("warning", "job_failed", f"The last run of {name} failed: {reason}. It is run again at its next turn.")
         for name, reason in failed.items()
     ]
-    if ledger_trouble is not None:
-        message = f"Runs of jobs cannot be recorded: {ledger_trouble}. Free disk space, or see to the database."
+    if job_log_trouble is not None:
+        message = f"Runs of jobs cannot be recorded: {job_log_trouble}. Free disk space, or see to the database."
         found.append(Finding("unhealthy", "database", message))
     return found
 

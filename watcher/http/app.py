@@ -52,7 +52,7 @@ def build(service: LiveService, token: str) -> FastAPI:
         return JSONResponse({"detail": error.detail}, 405, {"Allow": ", ".join(there)})
 
     host = service.core.settings.http
-    app.add_middleware(Audited, ledger=service.core.ledger)
+    app.add_middleware(Audited, job_log=service.core.job_log)
     app.add_middleware(RequestGate, names=[host.host, *host.names])
     pages.install(app, service, keeper)  # last: what its middleware says is said of every answer
     return app

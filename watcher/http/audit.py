@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from watcher.logs import Log
-from watcher.store.job_log import Ledger
+from watcher.store.job_log import JobLog
 
 log = Log()
 
@@ -19,8 +19,8 @@ log = Log()
 class Audited:
     """The application, with an entry for every request in which an endpoint has named its ``action``."""
 
-    def __init__(self, app: ASGIApp, ledger: Ledger) -> None:
-        self._app, self._ledger = app, ledger
+    def __init__(self, app: ASGIApp, job_log: JobLog) -> None:
+        self._app, self._job_log = app, job_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -33,7 +33,7 @@ class Audited:
         def note(status: int) -> None:
             if "action" in state and "caller" in state:
                 params = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-                self._ledger.audit(
+                self._job_log.audit(
                     state["action"],
                     state["caller"].name,
                     state.get("resource"),

@@ -22,7 +22,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from processors.usage.reports import formats
-from watcher.app import Core
+from watcher.app import Application
 from watcher.daemon import LiveService
 from watcher.health.findings import verdict
 from watcher.http.auth import Doorkeeper
@@ -143,12 +143,12 @@ def _pipelines(pipelines: list[Pipeline], now: float) -> Iterator[Metric]:
         yield _counter(name, help, by, [((of,), getattr(tally, field)) for of, tally in tallies.items()])
     taken = [(one.name, one.durations()) for one in pipelines]
     yield _histogram("pass_duration_seconds", "How long passes took.", taken)
-    committed = [(one.name, one.door.durations) for one in pipelines]
+    committed = [(one.name, one.committer.durations) for one in pipelines]
     yield _histogram("commit_duration_seconds", "How long commits took.", committed)
-    yield _counter("committed_passes", "Passes committed.", by, each(lambda one: one.door.passes))
+    yield _counter("committed_passes", "Passes committed.", by, each(lambda one: one.committer.passes))
 
 
-def _database(core: Core) -> Iterator[Metric]:
+def _database(core: Application) -> Iterator[Metric]:
     """What the tables say; while they cannot be read, that alone."""
     try:
         tallies, ends = core.query(QUERIES["tallies"]), core.query(QUERIES["job_ends"])
@@ -170,7 +170,7 @@ def _database(core: Core) -> Iterator[Metric]:
     yield _gauge("job_last_end_timestamp_seconds", "When a job last ended so.", ("job_name", "outcome"), ended)
 
 
-def _formats(core: Core) -> Iterator[Metric]:
+def _formats(core: Application) -> Iterator[Metric]:
     """In how many sessions there is something that this version does not know."""
     if "usage" not in core.pipelines:
         return

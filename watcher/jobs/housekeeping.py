@@ -14,7 +14,7 @@ from watcher.logs import Log
 from watcher.pipeline.pipeline import Pipeline
 from watcher.settings.tables import HousekeepingTable
 from watcher.store.database import Connection, Database
-from watcher.store.job_log import Ledger
+from watcher.store.job_log import JobLog
 from watcher.store.parquet_export import DayFiles
 
 log = Log()
@@ -29,7 +29,7 @@ NO_FILE = "the database is on a server, whose own tools copy it (pg_dump)"
 
 
 def run(
-    settings: HousekeepingTable, database: Database, ledger: Ledger, pipelines: Mapping[str, Pipeline], backups: Path
+    settings: HousekeepingTable, database: Database, job_log: JobLog, pipelines: Mapping[str, Pipeline], backups: Path
 ) -> dict[str, Any]:
     """Do all of it; what was done.
 
@@ -45,7 +45,7 @@ def run(
         for name, pipeline in pipelines.items():
             if name not in missing:
                 dropped += drop_events(pipeline, before, export)
-    ledger.drop(settings.keep_runs, settings.keep_audit)
+    job_log.drop(settings.keep_runs, settings.keep_audit)
     database.checkpoint()
     copy = back_up(database, backups) if settings.backups else None
     removed = rotate(backups, settings.backups) if settings.backups else 0
@@ -77,9 +77,9 @@ def _export(export: DayFiles, pipelines: Mapping[str, Pipeline]) -> tuple[int, d
 
 
 def drop_events(pipeline: Pipeline, before: datetime, export: DayFiles | None) -> int:
-    """Drop a processor's rows that tell of what was before a time, through its door; how many."""
+    """Drop a processor's rows that tell of what was before a time, through its committer; how many."""
     dropped = 0
-    while expiring := pipeline.door.call(partial(pipeline.passes.expiring, before=before)):
+    while expiring := pipeline.committer.call(partial(pipeline.passes.expiring, before=before)):
         for table, oldest in expiring.items():
             until = min(before, oldest + SLICE)
 
@@ -88,7 +88,7 @@ def drop_events(pipeline: Pipeline, before: datetime, export: DayFiles | None) -
                     export.write(connection, pipeline.passes.exports, dropping=until)
                 return pipeline.passes.expire(connection, table, until)
 
-            count = pipeline.door.call(drop, timeout=PATIENCE)
+            count = pipeline.committer.call(drop, timeout=PATIENCE)
             log.info("rows_expired", processor=pipeline.name, table=table, rows=count, before=until.isoformat())
             dropped += count
     return dropped

@@ -12,7 +12,7 @@ from typing import Any
 
 from watcher.errors import JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured, WatcherError
 from watcher.logs import Log
-from watcher.store.job_log import Ledger
+from watcher.store.job_log import JobLog
 
 log = Log()
 
@@ -33,8 +33,8 @@ class _Job:
 class Jobs:
     """Every job by its name. A job's trouble is contained here: it ends in its record and the log."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(self, job_log: JobLog) -> None:
+        self.job_log = job_log
         #: How often each job ended in each way, since the service started.
         self.ends: Counter[tuple[str, str]] = Counter()
         self._jobs: dict[str, _Job] = {}
@@ -88,7 +88,7 @@ class Jobs:
         return {name: job.failed for name, job in list(self._jobs.items()) if job.failed is not None}
 
     def _recorded(self, name: str, trigger: str, job: _Job, work: Work) -> dict[str, Any]:
-        run = self.ledger.begin(name, trigger)
+        run = self.job_log.begin(name, trigger)
         try:
             stats = dict(work())
         except JobUnderWay as refused:  # something that it stands on is busy: nothing was done
@@ -113,7 +113,7 @@ class Jobs:
 
     def _ended(self, run: str, name: str, outcome: str, stats: Mapping[str, Any], error: str | None) -> None:
         self.ends[name, outcome] += 1
-        self.ledger.finish(run, outcome, stats, error)
+        self.job_log.finish(run, outcome, stats, error)
 
 
 def first_run(now: datetime, last: datetime | None, every: float, offset: float) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 from processors.contract import Backfill, Backfills, Processor
 from watcher.errors import BackfillFailed
 from watcher.logs import Log
-from watcher.pipeline.committer import Door
+from watcher.pipeline.committer import Committer
 from watcher.sandbox.process import Child
 from watcher.sandbox.protocol import Failed, Fill, Filled, Reply
 from watcher.store.database import Connection, Database
@@ -34,7 +34,7 @@ def run(
     processor: Processor,
     settings: Any,
     child: Child,
-    door: Door,
+    committer: Committer,
     database: Database,
     stop: Callable[[], bool],
 ) -> int:
@@ -55,7 +55,7 @@ def run(
             keys = [key for (key,) in found]
             rows = connection.execute(backfill.given, [keys, basis])
             lines = _ask(child, rows, processor.name, stop)
-            door.call(lambda writer, keys=keys, lines=lines: _store(writer, backfill, keys, basis, lines))  # type: ignore[misc]
+            committer.call(lambda writer, keys=keys, lines=lines: _store(writer, backfill, keys, basis, lines))  # type: ignore[misc]
             made += len(rows)
     finally:
         connection.close()

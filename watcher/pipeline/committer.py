@@ -1,4 +1,4 @@
-"""The door: the one way by which a processor's rows enter the database.
+"""The committer: the one way by which a processor's rows enter the database.
 
 Passes that wait are committed together. A group that does not fit is redone one by
 one, so that only the pass at fault fails. Trouble of ours (a full disk, a poisoned
@@ -30,7 +30,7 @@ T = TypeVar("T")
 GROUP_PASSES = 256
 GROUP_BYTES = 12 << 20
 WAITING_BYTES = 28 << 20
-#: When nothing more has come for so long, a door that lingers takes what there is.
+#: When nothing more has come for so long, a committer that lingers takes what there is.
 LULL = 0.03
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
@@ -56,7 +56,7 @@ class _Errand:
     fail: Callable[[Exception], None]
 
 
-class Door:
+class Committer:
     """One processor's writer: a thread of its own, fed by `submit`."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Door:
     ) -> None:
         """``linger``: for so many seconds it waits for more, as long as more keeps coming.
 
-        ``expected`` says how many sessions are on their way, those included that wait at the door.
+        ``expected`` says how many sessions are on their way, those included that wait at the committer.
         """
         self._linger, self._expected = linger, expected
         self._database = database
@@ -88,10 +88,10 @@ class Door:
         self.passes = 0
         #: How long each commit took.
         self.durations = Durations()
-        self._thread = threading.Thread(target=self._run, name=f"door:{name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"committer:{name}", daemon=True)
 
     def start(self) -> None:
-        """Open the door."""
+        """Open the committer."""
         self._thread.start()
 
     def alive(self) -> bool:
@@ -101,7 +101,7 @@ class Door:
     def submit(self, work: Pass, done: Callable[[Outcome | Exception], None], at_once: bool = False) -> None:
         """Hand in a pass; waits while too much waits already, unless it must be taken ``at_once``.
 
-        ``done`` is called on the door's thread: with ``"committed"``, with ``"void"`` if the state
+        ``done`` is called on the committer's thread: with ``"committed"``, with ``"void"`` if the state
         it began from has changed, or with the error if its rows do not fit.
         """
         with self._changed:
@@ -115,7 +115,7 @@ class Door:
         """Do something in a transaction of its own, in turn with the passes; what it returns.
 
         Raises:
-            Abandoned: the door is closed.
+            Abandoned: the committer is closed.
             TimeoutError: it was not its turn in time; it may still be done.
             Exception: whatever it raised; then nothing is changed.
         """

@@ -1,4 +1,4 @@
-"""A pipeline: one processor's queue, workers, door and sweep, kept apart from every other's."""
+"""A pipeline: one processor's queue, workers, committer and sweep, kept apart from every other's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from watcher.errors import ProcessorUnconfigured, SweepUnderWay, first_line
 from watcher.logs import Log
 from watcher.pipeline import backfill
 from watcher.pipeline.backoff import Retry
-from watcher.pipeline.committer import Abandoned, Door
+from watcher.pipeline.committer import Abandoned, Committer
 from watcher.pipeline.histogram import Durations
 from watcher.pipeline.pace import Pace
 from watcher.pipeline.queue import ChangeQueue
@@ -66,7 +66,7 @@ class Cadence:
     second_look: float = 2.0
     #: How many sessions are worked on at once.
     workers: int = 1
-    #: How long the door gathers passes for one commit while more keep coming.
+    #: How long the committer gathers passes for one commit while more keep coming.
     linger: float = 0.0
 
 
@@ -127,7 +127,7 @@ class Pipeline:
         cadence = plan.cadence
         self.queue = ChangeQueue(cadence.quiet, cadence.max_wait, cadence.max_pending)
         self.passes = PassStore(database, processor.name, processor.schema)
-        self.door = Door(database, self.passes, processor.name, cadence.linger, self.queue.on_their_way)
+        self.committer = Committer(database, self.passes, processor.name, cadence.linger, self.queue.on_their_way)
         self.version, self._tree, self.database = processor.version, tree, database
         self._pace = Pace()
         self._judge()
@@ -162,7 +162,7 @@ class Pipeline:
                 self._tree,
                 self.queue,
                 child,
-                self.door,
+                self.committer,
                 self.database,
                 self.passes,
                 plan.retry,
@@ -206,9 +206,9 @@ class Pipeline:
         return self._pace.unconfigured
 
     def start(self) -> None:
-        """Open the door, then let the workers work."""
+        """Open the committer, then let the workers work."""
         self.started = True
-        self.door.start()
+        self.committer.start()
         for worker in self.workers:
             worker.start()
 
@@ -248,7 +248,7 @@ class Pipeline:
         try:
             (child, *_) = children(self.name, self._tree, self.plan)
             stopping = lambda: stop() or self._stopped.is_set()  # noqa: E731
-            made = backfill.run(self._processor, self.plan.settings, child, self.door, self.database, stopping)
+            made = backfill.run(self._processor, self.plan.settings, child, self.committer, self.database, stopping)
             self.backfill_trouble = None
             return made
         except (Stopped, Abandoned):
@@ -336,7 +336,7 @@ class Pipeline:
 
     def alive(self) -> bool:
         """Whether all of its threads run."""
-        return self.door.alive() and all(worker.alive() for worker in self.workers)
+        return self.committer.alive() and all(worker.alive() for worker in self.workers)
 
     def stuck(self) -> str | None:
         """What keeps a worker from getting anywhere, if that has been so for several tries."""
@@ -378,7 +378,7 @@ class Pipeline:
         """After `stop`: wait for what runs, commit it, and close; False if something was late."""
         deadline = time.monotonic() + timeout
         ended = [worker.ended(max(0.0, deadline - time.monotonic())) for worker in self._all()]
-        closed = self.door.close(max(0.5, deadline - time.monotonic()))
+        closed = self.committer.close(max(0.5, deadline - time.monotonic()))
         joined = [worker.join(max(0.5, deadline - time.monotonic())) for worker in self._all()]
         return closed and all(ended) and all(joined)
 

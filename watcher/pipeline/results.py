@@ -11,7 +11,7 @@ from random import Random
 
 from watcher.logs import Log
 from watcher.pipeline.backoff import Retry
-from watcher.pipeline.committer import Abandoned, Door
+from watcher.pipeline.committer import Abandoned, Committer
 from watcher.pipeline.pace import Pace
 from watcher.pipeline.queue import ChangeQueue
 from watcher.sandbox import protocol
@@ -37,7 +37,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Visit:
-    """A session on its way through: how many of its windows the door has yet to decide."""
+    """A session on its way through: how many of its windows the committer has yet to decide."""
 
     base: State | None
     username: str
@@ -70,7 +70,7 @@ class Outcomes:
         name: str,
         version: Version,
         queue: ChangeQueue,
-        door: Door,
+        committer: Committer,
         retry: Retry,
         pace: Pace,
         second_look: float,
@@ -79,7 +79,7 @@ class Outcomes:
     ) -> None:
         self.name = name
         self.tally = Tally()
-        self._version, self._queue, self._door = version, queue, door
+        self._version, self._queue, self._committer = version, queue, committer
         self._retry, self._pace, self._second_look = retry, pace, second_look
         self._clock, self._random = clock, random
         self._answers: SimpleQueue[_Answer] = SimpleQueue()
@@ -217,7 +217,7 @@ class Outcomes:
             self._answers.put(_Answer(key, visit, work, window, outcome))
             self._queue.wake()
 
-        self._door.submit(work, decided, at_once)
+        self._committer.submit(work, decided, at_once)
 
     def _answered(self, answer: _Answer) -> None:
         key, visit = answer.key, answer.visit

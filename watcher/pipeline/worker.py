@@ -1,4 +1,4 @@
-"""The worker: takes sessions that are ready, has them read, and hands what follows to the door.
+"""The worker: takes sessions that are ready, has them read, and hands what follows to the committer.
 
 `Worker.step` does one round and works without a thread; the thread only repeats it.
 """
@@ -17,7 +17,7 @@ from watcher.errors import first_line
 from watcher.logs import Log
 from watcher.malloc import give_back
 from watcher.pipeline.backoff import Retry
-from watcher.pipeline.committer import Door
+from watcher.pipeline.committer import Committer
 from watcher.pipeline.histogram import Durations
 from watcher.pipeline.pace import Pace
 from watcher.pipeline.queue import ChangeQueue
@@ -49,7 +49,7 @@ class Worker:
         tree: Tree,
         queue: ChangeQueue,
         child: Child,
-        door: Door,
+        committer: Committer,
         database: Database,
         passes: PassStore,
         retry: Retry,
@@ -80,9 +80,9 @@ class Worker:
         self._ours: tuple[type[Exception], ...] = (*database.Error, ChildStartError, OSError)
         self._workers, self._clock = workers, clock
         self.outcomes = Outcomes(
-            name, self._version, queue, door, retry, self._pace, second_look, clock, random or Random()
+            name, self._version, queue, committer, retry, self._pace, second_look, clock, random or Random()
         )
-        self._door = door
+        self._committer = committer
         self._connection: Connection | None = None
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._idle_since = clock()
@@ -102,7 +102,7 @@ class Worker:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Take nothing more; what the child has read already still goes to the door. Idempotent."""
+        """Take nothing more; what the child has read already still goes to the committer. Idempotent."""
         self._stopping.set()
         self._queue.wake()
 
@@ -136,7 +136,7 @@ class Worker:
         finally:
             self.close()
             self._ended.set()
-            while not self.outcomes.settle(1.0) and self._door.alive():
+            while not self.outcomes.settle(1.0) and self._committer.alive():
                 pass
             self.outcomes.settle()
 

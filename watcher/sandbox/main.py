@@ -226,7 +226,7 @@ def _limit_memory(allowance: int) -> None:
 def main(descriptor: int, parent: int) -> None:
     """Serve until the other side closes."""
     _die_with_parent(parent)
-    os.nice(5)  # the observer, the doors and the pages come first
+    os.nice(5)  # the observer, the committers and the pages come first
     with closing(socket.socket(fileno=descriptor)) as channel:
         decoder = msgspec.msgpack.Decoder(protocol.Hello | protocol.Job | protocol.Fill)
         visitor: JobServer | None = None

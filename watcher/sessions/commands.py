@@ -100,7 +100,7 @@ class SessionCommands:
     ) -> list[CommandResult]:
         """The same while no service runs: rows may be written, and no session is read."""
         for pipeline in self._pipelines().values():
-            pipeline.door.start()
+            pipeline.committer.start()
         return self.order(order, texts, status, processor, older)
 
     def _forget(self, key: str) -> tuple[CommandResult, Erased]:
@@ -253,7 +253,7 @@ def _change(
 def _call(pipeline: Pipeline, key: str, errand: Callable[[Connection], T]) -> T:
     troubles: tuple[type[Exception], ...] = (*pipeline.database.Error, Abandoned, TimeoutError)
     try:
-        return pipeline.door.call(errand)
+        return pipeline.committer.call(errand)
     except troubles as error:
         reason = first_line(error)
         raise OrderFailed(key, reason) from error

@@ -153,7 +153,7 @@ class PassStore:
     ) -> State | None:
         """Change a session's state row, or forget the session with its rows; None where that is not to be.
 
-        Inside a transaction, on the door's thread: a pass that began from the earlier state is void.
+        Inside a transaction, on the committer's thread: a pass that began from the earlier state is void.
         """
         state = self.states(connection, [key]).get(key)
         after = change(state) if state is not None else None

@@ -1,4 +1,4 @@
-"""The ledger: runs of jobs, and who asked for what. Written from any thread, one at a time."""
+"""The job log: runs of jobs, and who asked for what. Written from any thread, one at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ENTRY = (
 LONGEST_PARAMS = 4000
 
 
-class Ledger:
+class JobLog:
     """Notes what happens beside the passes. A note that cannot be written is said, and stops nobody."""
 
     def __init__(self, database: Database) -> None:

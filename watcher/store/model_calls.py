@@ -17,7 +17,7 @@ from typing import Any
 from processors.llm.call_log import DAY, Journal, read
 from watcher.logs import Log
 from watcher.settings import Settings, model_access
-from watcher.store.job_log import Ledger
+from watcher.store.job_log import JobLog
 
 log = Log()
 
@@ -28,8 +28,8 @@ KEPT = 3
 class ModelCalls:
     """Takes the journal in."""
 
-    def __init__(self, folder: Path, ledger: Ledger) -> None:
-        self._journal, self._ledger = Journal(folder), ledger
+    def __init__(self, folder: Path, job_log: JobLog) -> None:
+        self._journal, self._job_log = Journal(folder), job_log
         self._lock = threading.Lock()
         #: What is in the table of the calls that are still in files; None until it was looked up.
         self._noted: dict[str, str] | None = None
@@ -53,7 +53,7 @@ class ModelCalls:
             return 0
         self._open.add(path.name)
         if self._noted is None:
-            self._noted = self._ledger.calls_since(datetime.fromtimestamp(now - 2 * KEPT * DAY, UTC))
+            self._noted = self._job_log.calls_since(datetime.fromtimestamp(now - 2 * KEPT * DAY, UTC))
         if self._noted is None:
             return 0
         taken = 0
@@ -61,8 +61,8 @@ class ModelCalls:
         for call in calls:
             if self._noted.get(call.call_id) == call.outcome:
                 continue
-            if not self._ledger.note_call(call):
-                return taken  # the ledger says what is wrong; it is tried again at the next look
+            if not self._job_log.note_call(call):
+                return taken  # the job log says what is wrong; it is tried again at the next look
             self._noted[call.call_id] = call.outcome
             taken += 1
         self._sizes[path.name] = size

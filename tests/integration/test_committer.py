@@ -1,4 +1,4 @@
-"""The door: what waits is committed together, only who is at fault fails, and nothing handed in is left unanswered."""
+"""The committer: waiting passes are committed together, only the pass at fault fails, and each gets an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.support.databases import SCHEMA, database_in
 from tests.support.listener import until
 from watcher.pipeline import committer as room
-from watcher.pipeline.committer import Abandoned, Door
+from watcher.pipeline.committer import Abandoned, Committer
 from watcher.store.commits import Outcome, Pass, PassStore
 from watcher.store.database import Connection
 from watcher.store.state import State
@@ -23,12 +23,12 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 class Bench:
-    """A door that is not yet open, with what it answered."""
+    """A committer that is not started yet, with its answers."""
 
     def __init__(self, folder: Path) -> None:
         self.database = database_in(folder)
         self.connection = self.connect()
-        self.door = Door(self.database, PassStore(self.database, "stranger", SCHEMA), "stranger")
+        self.committer = Committer(self.database, PassStore(self.database, "stranger", SCHEMA), "stranger")
         self.answers: list[tuple[str, str]] = []
 
     def connect(self) -> Connection:
@@ -41,12 +41,12 @@ class Bench:
             refused = "abandoned" if isinstance(answer, Abandoned) else "refused"
             self.answers.append((work.key, answer if isinstance(answer, str) else refused))
 
-        self.door.submit(work, done, at_once)
+        self.committer.submit(work, done, at_once)
 
     def open(self) -> None:
-        """Open the door, and wait until all that was handed in is decided."""
-        self.door.start()
-        assert self.door.flush(20)
+        """Start the committer, and wait until all that was handed in is decided."""
+        self.committer.start()
+        assert self.committer.flush(20)
 
     def lines(self) -> dict[str, Any]:
         return dict(self.connection.execute("SELECT session_file, lines FROM strange"))
@@ -59,7 +59,7 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
-    made.door.close(5)
+    made.committer.close(5)
     made.database.close()
 
 
@@ -82,7 +82,7 @@ def test_what_waits_is_committed_together(bench: Bench) -> None:
         bench.submit(made(name, 5))
     bench.open()
     assert bench.answers == [(name, "committed") for name in "abcde"]
-    assert (bench.door.commits, bench.door.passes) == (1, 5)
+    assert (bench.committer.commits, bench.committer.passes) == (1, 5)
     assert bench.lines() == dict.fromkeys("abcde", 1)
     assert bench.taken() == dict.fromkeys("abcde", 5)
 
@@ -96,7 +96,7 @@ def test_a_group_is_no_larger_than_it_may_be(bench: Bench, monkeypatch: pytest.M
     for name in "xyz":
         bench.submit(made(name, 5, padding=100_000))
     bench.open()
-    assert bench.door.commits == 4  # a b c, d x, y, z
+    assert bench.committer.commits == 4  # a b c, d x, y, z
     assert sorted(bench.taken()) == list("abcdxyz")
 
 
@@ -108,7 +108,7 @@ def test_of_a_group_that_does_not_fit_only_the_guilty_passes_fail(bench: Bench) 
     bench.open()
     assert bench.answers == [(name, "refused" if name in guilty else "committed") for name in "abcde"]
     assert sorted(bench.lines()) == sorted(bench.taken()) == ["b", "c", "e"]
-    assert bench.door.trouble is None and bench.door.alive()
+    assert bench.committer.trouble is None and bench.committer.alive()
 
 
 def test_a_statement_that_fails_is_the_guilt_of_its_pass_alone(bench: Bench) -> None:
@@ -128,10 +128,10 @@ def test_a_pass_whose_state_has_changed_is_void_and_its_neighbours_are_not(bench
     bench.open()
     bench.submit(made("a", 9, before=None, lines=2))  # began before the first was committed
     bench.submit(made("b", 9))
-    assert bench.door.flush(20)
+    assert bench.committer.flush(20)
     assert bench.answers[1:] == [("a", "void"), ("b", "committed")]
     bench.submit(made("a", 9, before=state("a", 5), lines=3))
-    assert bench.door.flush(20)
+    assert bench.committer.flush(20)
     assert bench.answers[-1] == ("a", "committed")
     assert (bench.lines(), bench.taken()) == ({"a": 3, "b": 1}, {"a": 9, "b": 9})
 
@@ -144,7 +144,7 @@ def test_a_sessions_windows_are_committed_one_after_the_other(bench: Bench) -> N
     bench.submit(made("a", 9, state("a", 5), lines=3))
     bench.open()
     assert {answer for _, answer in bench.answers} == {"committed"}
-    assert (bench.door.commits, bench.taken(), bench.lines()) == (3, {"a": 9, "b": 7}, {"a": 3, "b": 1})
+    assert (bench.committer.commits, bench.taken(), bench.lines()) == (3, {"a": 9, "b": 7}, {"a": 3, "b": 1})
 
 
 def test_windows_after_one_that_was_refused_are_void(bench: Bench) -> None:
@@ -174,25 +174,25 @@ def test_waiting_memory_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch
     assert thread.is_alive() and handed == list("abc")
     bench.open()
     thread.join(20)
-    assert not thread.is_alive() and bench.door.flush(20)
+    assert not thread.is_alive() and bench.committer.flush(20)
     assert sorted(bench.taken()) == list("abcdefz")
 
 
 def test_close_commits_what_waits(bench: Bench) -> None:
-    """However soon after handing in; closing again is nothing, and the door is shut."""
-    bench.door.start()
+    """However soon after handing in; closing again is nothing, and the committer is stopped."""
+    bench.committer.start()
     for name in "abcde":
         bench.submit(made(name, 5))
-    assert bench.door.close(20)
+    assert bench.committer.close(20)
     assert sorted(bench.answers) == [(name, "committed") for name in "abcde"]
     assert sorted(bench.taken()) == list("abcde")
-    assert bench.door.close(20) and not bench.door.alive()
+    assert bench.committer.close(20) and not bench.committer.alive()
 
 
-def test_closing_a_door_that_was_never_opened_is_no_error(bench: Bench) -> None:
+def test_closing_a_committer_that_was_never_started_is_no_error(bench: Bench) -> None:
     """A service that fails while it starts can still be closed."""
-    assert bench.door.close(1)
-    assert bench.door.close(1)
+    assert bench.committer.close(1)
+    assert bench.committer.close(1)
 
 
 def hold(bench: Bench, key: str) -> Connection:
@@ -210,12 +210,12 @@ def test_trouble_of_ours_is_named_and_retried_until_it_passes(bench: Bench) -> N
     other = hold(bench, "a")
     bench.submit(made("a", 9, state("a", 5), lines=2))
     bench.submit(made("b", 9))
-    until(lambda: bench.door.trouble, "the trouble to be named")
-    assert "onflict" in str(bench.door.trouble)
+    until(lambda: bench.committer.trouble, "the trouble to be named")
+    assert "onflict" in str(bench.committer.trouble)
     assert len(bench.answers) == 1
     other.execute("ROLLBACK")
-    assert bench.door.flush(20)
-    assert bench.door.trouble is None
+    assert bench.committer.flush(20)
+    assert bench.committer.trouble is None
     assert sorted(bench.answers[1:]) == [("a", "committed"), ("b", "committed")]
     assert (bench.lines(), bench.taken()) == ({"a": 2, "b": 1}, {"a": 9, "b": 9})
 
@@ -224,10 +224,10 @@ def test_a_connection_that_broke_is_made_anew(bench: Bench) -> None:
     """The next try begins with a fresh one."""
     bench.submit(made("a", 5))
     bench.open()
-    assert bench.door._connection is not None
-    bench.door._connection.close()
+    assert bench.committer._connection is not None
+    bench.committer._connection.close()
     bench.submit(made("a", 9, state("a", 5)))
-    assert bench.door.flush(20)
+    assert bench.committer.flush(20)
     assert bench.answers[-1] == ("a", "committed")
 
 
@@ -237,9 +237,9 @@ def test_what_cannot_be_committed_in_time_is_abandoned_and_said(bench: Bench) ->
     bench.open()
     other = hold(bench, "a")
     bench.submit(made("a", 9, state("a", 5)))
-    until(lambda: bench.door.trouble, "the trouble to be named")
+    until(lambda: bench.committer.trouble, "the trouble to be named")
     bench.submit(made("b", 5))
-    assert bench.door.close(0.1)
+    assert bench.committer.close(0.1)
     other.execute("ROLLBACK")
     assert bench.taken() == {"a": 5}
     assert sorted(bench.answers[1:]) == [("a", "abandoned"), ("b", "abandoned")]
