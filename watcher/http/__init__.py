@@ -1,1 +1,1 @@
-"""The local API of a running service."""
+"""The local HTTP API and pages of a running service."""

@@ -1,4 +1,4 @@
-"""What an admin asks for: runs of jobs, copies of the database, tokens."""
+"""Admin endpoints: runs of jobs, backups and tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from watcher.store import legacy, tokens
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
-    """The endpoints for one service."""
+    """Build the admin endpoints of one service."""
     routes = APIRouter(prefix="/api/admin", tags=["admin"])
     refused = problems(400, 401, 403)
     core = service.core
@@ -51,7 +51,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     def run_session_processor(
         request: Request, processor: Annotated[str, Query(max_length=200, pattern=PLAIN, examples=["usage"])]
     ) -> dict[str, Any]:
-        """Sweep and drain a processor within `[service] time_budget`; what is left is taken all the same, later."""
+        """Sweep and drain a processor within `[service] time_budget`; sessions that remain are processed later."""
         request.state.action = f"run_session_processor:{processor}"
         if processor not in core.pipelines:
             names = ", ".join(core.pipelines)
@@ -70,7 +70,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         dry_run: Annotated[bool, Query(description="Only tell what would be done.")] = False,
         verbose: Annotated[bool, Query(description="Log every file that is copied.")] = False,
     ) -> dict[str, Any]:
-        """Copy what is new from people's homes, also where `[collector]` is not enabled, and wait for its end."""
+        """Run the collector and wait for its end, even if `[collector]` is not enabled."""
         details = run(request, COLLECTOR, lambda: core.collect(dry_run, verbose))
         return {"ok": details["errors"] == 0, "details": details}
 
@@ -81,7 +81,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         responses={**refused, **problems(409, 500)},
     )
     def run_corporate_memory(request: Request) -> dict[str, Any]:
-        """Take in the notes that people changed, and wait for its end; the intake follows by itself."""
+        """Read changed notes and wait for the end; the intake runs afterwards by itself."""
         details = run(request, CORPORATE_MEMORY)
         return {"ok": details["errors"] == 0, "details": details}
 
@@ -92,7 +92,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         responses={**refused, **problems(409, 500)},
     )
     def run_job(request: Request, name: Name) -> dict[str, Any]:
-        """Run a job now, and wait for its end."""
+        """Run a job now and wait for its end."""
         request.state.action = f"run_job:{name}"
         return {"name": name, "stats": run(request, name)}
 
@@ -103,7 +103,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         responses={**refused, **problems(500)},
     )
     def backup(request: Request) -> dict[str, Any]:
-        """Copy the database as it is committed now."""
+        """Back up the database in its committed state."""
         copy = housekeeping.back_up(core.database, core.backups)
         if copy is None:
             raise HTTPException(400, housekeeping.NO_FILE)
@@ -120,7 +120,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         request: Request,
         path: Annotated[str, Query(min_length=1, max_length=4096, pattern=PLAIN, examples=["/data/old.duckdb"])],
     ) -> dict[str, Any]:
-        """Take in what an earlier generation's database, a file on the service's machine, knows of sessions."""
+        """Import what a legacy database, a file on the service's machine, holds of sessions."""
         request.state.resource = path
         try:
             return asdict(legacy.take_in(Path(path), core.database))
@@ -134,7 +134,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         responses=refused,
     )
     def tokens_list() -> dict[str, Any]:
-        """Every token that was made, without its text."""
+        """List all tokens, without their texts."""
         return {"tokens": tokens.listing(core.query)}
 
     @routes.post(
@@ -149,7 +149,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         role: Annotated[str, Query(max_length=200, json_schema_extra={"enum": list(tokens.ROLES)})],
         username: OptionalName = None,
     ) -> dict[str, Any]:
-        """Make a token (`role`: admin, reader, or user with a `username`); its text is shown now and never again."""
+        """Create a token (`role`: admin, reader, or user with a `username`); its text is shown only once."""
         request.state.resource = name
         try:
             return tokens.make(core.query, name, role, username)
@@ -163,7 +163,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         responses={**refused, **problems(404)},
     )
     def tokens_revoke(request: Request, which: Name) -> dict[str, Any]:
-        """End a token, by its name or identity: whoever uses it is unknown from now on."""
+        """Revoke a token by name or id, effective at once."""
         request.state.resource = which
         try:
             return tokens.revoke(core.query, which)

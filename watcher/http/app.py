@@ -1,4 +1,4 @@
-"""The API: its parts put together, and what holds for every request."""
+"""FastAPI application: endpoints, error handlers and middleware."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ token what is that user's, an admin's may do everything; what needs an admin's t
 
 
 def build(service: LiveService, token: str) -> FastAPI:
-    """The application for one service."""
+    """Build the application of one service."""
     app = FastAPI(
         title="Session Watcher",
         version="1",
@@ -42,24 +42,24 @@ def build(service: LiveService, token: str) -> FastAPI:
 
     @app.get("/api/openapi.json", tags=["reports"], responses=problems(400, 401))
     def openapi(caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
-        """This description."""
+        """Return this description."""
         return described(app)
 
     @app.exception_handler(405)
     async def no_such_method(request: Request, error: HTTPException) -> Response:
-        """All methods that there are for a path, not those of the first endpoint alone."""
+        """List all methods of a path, not only those of its first endpoint."""
         there = [name for name in _METHODS if _is_served(app, request, name)]
         return JSONResponse({"detail": error.detail}, 405, {"Allow": ", ".join(there)})
 
     host = service.core.settings.http
     app.add_middleware(Audited, job_log=service.core.job_log)
     app.add_middleware(RequestGate, names=[host.host, *host.names])
-    pages.install(app, service, keeper)  # last: what its middleware says is said of every answer
+    pages.install(app, service, keeper)  # last, so that its headers are on every answer
     return app
 
 
 def described(app: FastAPI) -> dict[str, Any]:
-    """The API's description (OpenAPI), with how callers are known."""
+    """Build the OpenAPI description, with the authentication scheme."""
     found = app.openapi()
     found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     found["security"] = [{"token": []}]

@@ -1,4 +1,4 @@
-"""The audit: what somebody known asks for is noted once, whatever comes of it, before they are told."""
+"""Audit middleware: records each authenticated request once, whatever its result, before the answer is sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = Log()
 
 
 class Audited:
-    """The application, with an entry for every request in which an endpoint has named its ``action``."""
+    """ASGI middleware that adds an audit entry to every request whose endpoint has named an ``action``."""
 
     def __init__(self, app: ASGIApp, job_log: JobLog) -> None:
         self._app, self._job_log = app, job_log
@@ -55,13 +55,13 @@ class Audited:
             await self._app(scope, receive, noted)
         except Exception as error:
             log.exception("request_failed", path=scope["path"])
-            if answered:  # nothing can be said any more: the connection is closed
+            if answered:  # nothing can be sent any more: the connection is closed
                 raise
             state["unhandled"] = f"{type(error).__name__}: {error}"
-            # To strangers nothing of the inside is told.
+            # Unauthenticated clients are told no internals.
             told = state["unhandled"] if "caller" in state else "it failed; see the service's log"
             await JSONResponse({"detail": told}, 500)(scope, receive, noted)
-        except BaseException as error:  # the service ends, and does not wait for it any longer
+        except BaseException as error:  # the service stops and does not wait for it any longer
             if not answered:
                 state["unhandled"] = f"the service ended meanwhile ({type(error).__name__})"
                 note(503)

@@ -1,4 +1,4 @@
-"""Who asks, whether they may, and when: bearer tokens, and turns."""
+"""Authentication by bearer token, authorisation by role, and a limit on concurrent reports."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from watcher.store.tokens import Caller, Role
 
 log = Log()
 
-#: What reads much of the database is answered so many at a time: the other cores are for those who write it.
+#: The most expensive reads answered at once: the other cores are for the workers.
 READING_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)
 NOT_THEIRS = "this token sees only what is its user's own"
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:
-    """The token that a request's headers give, None if they give none."""
+    """Return the bearer token of a request's headers, None without one."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
     return given.strip() or None if scheme.lower() == "bearer" else None
 
@@ -33,13 +33,13 @@ def bearer(headers: Mapping[str, str]) -> str | None:
 class RefusedRequests:
     """Requests without a known token, since the start."""
 
-    #: Without any token.
+    #: Requests without any token.
     missing: int = 0
     wrong: int = 0
 
 
 class Doorkeeper:
-    """Knows the service's own token and those that were made by command."""
+    """Authenticates requests by the service's own token and the tokens made by command."""
 
     def __init__(self, token: str, query: Query) -> None:
         self.refused = RefusedRequests()
@@ -49,15 +49,15 @@ class Doorkeeper:
         self._reading = asyncio.Semaphore(READING_AT_ONCE)
 
     async def in_turn(self) -> AsyncIterator[None]:
-        """Wait until fewer others read much; who waits holds no thread, so that all else is answered meanwhile."""
+        """Wait for a slot for an expensive read; waiting holds no thread, so that other requests are served."""
         async with self._reading:
             yield
 
     def known(self, request: Request) -> Caller:
-        """Who asks; noted in the request for whoever comes later.
+        """Authenticate a request; the caller is stored in the request's state.
 
         Raises:
-            HTTPException: 401, nobody that is known.
+            HTTPException: 401, unknown or missing token.
         """
         given = bearer(request.headers)
         found = self.who(given) if given is not None else None
@@ -68,7 +68,7 @@ class Doorkeeper:
         return found
 
     def refuse(self, request: Request, missing: bool) -> None:
-        """Count a request without a known token; a wrong one is logged with the address that it came from."""
+        """Count a request without a known token; a wrong token is logged with the client's address."""
         with self._lock:
             if missing:
                 self.refused.missing += 1
@@ -77,7 +77,7 @@ class Doorkeeper:
         log.warning("token_refused", client=request.client.host if request.client else "", path=request.url.path)
 
     def reader(self, request: Request) -> Caller:
-        """Somebody who may see everything.
+        """Require a role that may read everything.
 
         Raises:
             HTTPException: 401, or 403 for a user's own token.
@@ -88,7 +88,7 @@ class Doorkeeper:
         return found
 
     def only(self, request: Request) -> str:
-        """Whose things alone the caller may see; empty: everybody's.
+        """Return the user to whom the answer is restricted; empty: unrestricted.
 
         Raises:
             HTTPException: 401.
@@ -97,11 +97,11 @@ class Doorkeeper:
         return found.username or "" if found.role == "user" else ""
 
     def admin(self, action: str) -> Callable[[Request], Caller]:
-        """Somebody who may do everything; what they do is audited as ``action``."""
+        """Require an admin; the request is audited as ``action``."""
         return self.acting(action, "admin")
 
     def acting(self, action: str, *roles: Role) -> Callable[[Request], Caller]:
-        """Somebody of these roles; what they do is audited as ``action``."""
+        """Require one of these roles; the request is audited as ``action``."""
 
         def allowed(request: Request) -> Caller:
             found = self.known(request)
@@ -114,7 +114,7 @@ class Doorkeeper:
         return allowed
 
     def who(self, given: str) -> Caller | None:
-        """Whose token this is; None if it is nobody's."""
+        """Return the owner of a token; None if it is unknown."""
         if hmac.compare_digest(given.encode("utf-8", "replace"), self._token):
             return Caller("admin", "admin")
         return tokens.caller(self._query, given)

@@ -1,4 +1,4 @@
-"""Bodies: brought into a file as they come, unpacked, and never longer than they may be."""
+"""Request bodies: streamed into a file, decompressed and bounded in size."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from starlette.requests import ClientDisconnect
 
 from watcher.errors import NoRoom, TooLong
 
-#: So much is unpacked at a time: a body that unpacks to a thousand times its size is stopped in time.
+#: Bytes decompressed at a time: a body that expands a thousandfold is stopped in time.
 PIECE = 1 << 16
 
 
 async def receive(request: Request, file: BinaryIO, longest: int) -> int:
-    """Bring a request's body into a file, unpacked; how many bytes it has.
+    """Write a request's decompressed body into a file and return its size in bytes.
 
     Raises:
-        HTTPException: 400 or 415, it cannot be unpacked, or did not come whole.
-        TooLong: it is longer than it may be.
+        HTTPException: 400 or 415, it cannot be decompressed or is incomplete.
+        TooLong: it exceeds the limit.
         NoRoom: the disk is full.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
@@ -61,15 +61,15 @@ async def receive(request: Request, file: BinaryIO, longest: int) -> int:
 
 
 class _Gunzip:
-    """Unpacks gzip, one member or several, a piece at a time."""
+    """Decompresses gzip of one or several members, incrementally."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(31)
         self._begun = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What comes out of these bytes."""
-        # What one call leaves inside comes out with the next: the end of a member is always still to come.
+        """Decompress these bytes and return the output."""
+        # Output left inside by one call comes with the next: the end of a member always follows.
         while data:
             if self._member.eof:
                 self._member = zlib.decompressobj(31)
@@ -78,10 +78,10 @@ class _Gunzip:
             data = self._member.unconsumed_tail or self._member.unused_data
 
     def end(self) -> None:
-        """All has come.
+        """Check that the stream is complete.
 
         Raises:
-            zlib.error: it was not whole.
+            zlib.error: it is incomplete.
         """
         if not (self._begun and self._member.eof):
             raise zlib.error("it ends too early")

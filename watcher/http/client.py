@@ -1,4 +1,4 @@
-"""How commands reach the running service."""
+"""HTTP client of the commands for the running service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from watcher.errors import ServiceTrouble, Unconfirmed
 Value = str | int | list[str] | None
 
 
-#: A header with an answer whose text is all that people need to read.
+#: Response header: the text alone is enough for people.
 SENTENCE = "X-Sentence"
 
 
@@ -23,19 +23,19 @@ class Client:
     def __init__(self, url: str, token: str) -> None:
         self.url = url
         self._token = token
-        # The service is on this machine: a proxy for the world has no business here.
+        # The service is on this machine: proxy settings must not apply.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def get(self, path: str, /, **query: Value) -> Any:
-        """The answer to a GET."""
+        """Send a GET and return the answer."""
         return self._call("GET", path, query, timeout=60.0)
 
     def post(self, path: str, /, timeout: float = 60.0, **query: Value) -> Any:
-        """The answer to a POST."""
+        """Send a POST and return the answer."""
         return self._call("POST", path, query, timeout)
 
     def send(self, path: str, value: object, /, timeout: float = 60.0, **query: Value) -> Any:
-        """The answer to a POST that brings JSON."""
+        """Send a POST with a JSON body and return the answer."""
         return self._call("POST", path, query, timeout, json.dumps(value).encode())
 
     def _call(self, method: str, path: str, query: dict[str, Value], timeout: float, body: bytes | None = None) -> Any:
@@ -59,7 +59,7 @@ class Client:
             if isinstance(told.get("unread"), list):
                 raise Unconfirmed([(one["text"], one["warnings"]) for one in told["unread"]]) from None
             detail = _detail(error, told)
-            # What was refused is said in the words that the command itself would use.
+            # A refusal is shown in the words that the command itself would use.
             whole = error.code in (400, 404, 409) or error.headers.get(SENTENCE) is not None
             message = detail if whole else f"the service answered {error.code} to {path}: {detail}"
             raise ServiceTrouble(message, error.code) from None
@@ -79,7 +79,7 @@ def _said(error: urllib.error.HTTPError) -> dict[str, Any]:
 def _detail(error: urllib.error.HTTPError, told: dict[str, Any]) -> str:
     try:
         detail = told.get("detail", error.reason)
-        if isinstance(detail, list):  # the framework's own refusals of values
+        if isinstance(detail, list):  # the framework's own validation errors
             detail = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in detail)
         return str(detail)
     except (LookupError, TypeError):

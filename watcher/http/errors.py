@@ -1,4 +1,4 @@
-"""What is refused, and with what status: the same for the API and the pages."""
+"""The HTTP status of every error, the same for the API and the pages."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _STATUS: dict[type[WatcherError], int] = {
 
 
 def answered(work: Callable[[], T]) -> T:
-    """What was asked for.
+    """Call a function and turn its error into an HTTP response.
 
     Raises:
-        HTTPException: it was refused; with the sentence, and the status that this refusal has everywhere.
+        HTTPException: the call was refused; with the error's message and its status.
     """
     try:
         return work()

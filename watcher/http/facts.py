@@ -1,4 +1,4 @@
-"""What health says of our processors' tables; the service itself names no processor."""
+"""Health findings about the bundled processors' tables; the service itself names no processor."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from watcher.daemon import LiveService
 from watcher.health.findings import Finding
 from watcher.store.sql import Query
 
-#: So many names are told in a sentence, so many versions, and each by so many characters.
+#: The most names and versions listed in a message, and the most characters of each.
 _NAMES, _VERSIONS, _LETTERS = 3, 3, 60
-#: So many names are in the figures.
+#: The most names listed in the details.
 _IN_DETAILS = 100
 
 
 def tell(service: LiveService) -> None:
-    """Let a service's health include them."""
+    """Add them to a service's health report."""
     service.facts["usage"] = of_formats
 
 
 def of_formats(query: Query, now: float) -> list[Finding]:
-    """Names of the transcripts' format that this version does not know: what may not be counted, and what to do."""
+    """Return a finding on unknown formats: what may not be counted, and what to do."""
     news = formats.news(query, datetime.fromtimestamp(now, UTC))
     if news is None:
         return []

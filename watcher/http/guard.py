@@ -1,8 +1,8 @@
-"""The gate: what every request has to pass before anybody looks at what it asks for.
+"""Request gate: checks that every request has to pass before its endpoint runs.
 
-Pages elsewhere can make a browser send requests to a service on the same machine, and can make their own name mean
-its address (DNS rebinding). Such requests tell by their ``Host``, ``Origin`` and ``Sec-Fetch-Site`` where they are
-from; programs send no ``Origin`` and are not asked for one.
+A foreign web page can make a browser send requests to a service on the same machine, and can make its own name
+resolve to its address (DNS rebinding). ``Host``, ``Origin`` and ``Sec-Fetch-Site`` of such requests tell their
+source; programs send no ``Origin`` and need none.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: The longest path with its query, and the longest headers together, in bytes.
 LONGEST_TARGET, LONGEST_HEADERS = 48_000, 32_000
-#: The longest body, in bytes, where an endpoint takes no more.
+#: The longest body, in bytes, unless an endpoint accepts more.
 LONGEST_BODY = 1_000_000
-#: Where bodies are bounded by their own endpoint.
+#: Endpoints that bound the body themselves.
 UPLOADS = "/api/upload/"
-#: Where a body is a whole knowledge base, and may be this long.
+#: Endpoints whose body is a whole knowledge base, and their limit.
 IMPORT, LONGEST_IMPORT = "/api/knowledge/import", 50_000_000
-#: How many seconds a body may take, and how many bytes each further second is to bring.
+#: Seconds allowed for a body, and the bytes that each further second must bring.
 BODY_SECONDS, BODY_RATE = 30.0, 1024
-#: How many seconds who sends too much is heard out for after the answer.
+#: Seconds for which the rest of an oversized body is read after the answer.
 LINGER_SECONDS = 5.0
 
 _HEADERS = {
@@ -42,7 +42,7 @@ _HEADERS = {
 
 
 class Refusal(Exception):
-    """A request does not pass."""
+    """A request was refused by the gate."""
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -50,7 +50,7 @@ class Refusal(Exception):
 
 
 class RequestGate:
-    """The application, for requests that are meant for it."""
+    """ASGI middleware that admits only requests meant for this service."""
 
     def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
         self._app = app
@@ -73,7 +73,7 @@ class RequestGate:
                 if scope["path"].startswith("/api/"):
                     headers.setdefault("cache-control", "no-store")
             elif too_much and not message.get("more_body", False):
-                # A connection that is closed with bytes unread is reset, and what was answered is lost with it.
+                # Closing a connection with unread bytes resets it, and the answer would be lost.
                 await send({**message, "more_body": True})
                 await body.rest()
                 message = {"type": "http.response.body"}
@@ -103,11 +103,11 @@ class RequestGate:
     def _ours(self, name: str) -> bool:
         with suppress(ValueError):
             ip_address(name)
-            return True  # nobody else's name can be made to mean it
+            return True  # no foreign name can be made to resolve to it
         return name in self._names
 
     def _same(self, origin: str, host: str) -> bool:
-        """Whether a page is this service's own, as its browser or a proxy in between names it."""
+        """Check whether a page is this service's own, by the names that its browser or a proxy gives."""
         with suppress(ValueError):
             page = urlsplit(origin)
             known = page.scheme in ("http", "https") and bool(page.netloc)
@@ -116,7 +116,7 @@ class RequestGate:
 
 
 class _Body:
-    """A request's body, as long as it may be and as fast as it has to be."""
+    """A request's body with a bounded size and a minimum rate."""
 
     def __init__(self, receive: Receive, longest: int | None) -> None:
         self.longest = longest
@@ -127,7 +127,7 @@ class _Body:
 
     async def __call__(self) -> Message:
         if self._whole:
-            return await self._receive()  # whether it goes away: that may take as long as it likes
+            return await self._receive()  # waiting for a disconnect has no limit
         now = time.monotonic()
         self._began = now if self._began is None else self._began
         left = self._began + BODY_SECONDS + self._taken / BODY_RATE - now
@@ -142,7 +142,7 @@ class _Body:
         return message
 
     async def rest(self) -> None:
-        """Read on, for nothing, until all has come, it goes away or it takes too long."""
+        """Read and discard the rest until it is complete, the client disconnects or time is up."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
                 while not self._whole:
@@ -172,7 +172,7 @@ def _too_long(longest: int) -> str:
 
 
 def _name(host: str) -> str:
-    """The name or address in ``name:port``."""
+    """Return the name or address in ``name:port``."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     name, colon, port = host.rpartition(":")

@@ -1,4 +1,4 @@
-"""The knowledge base: what is known, with its proof; decisions about it; what is served to agents."""
+"""Knowledge endpoints: items with their evidence, decisions about them, and the bundle for agents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from watcher.store.tokens import Caller
 
 Status = Literal["", "pending", "approved", "mandatory", "rejected", "revoked", "expired", "superseded"]
 Domain = Literal["", "finance", "engineering", "product", "data", "operations", "infrastructure"]
-Served = Annotated[bool, Query(description="Only what agents are given; always so for a user's token.")]
+Served = Annotated[bool, Query(description="Only items that are served to agents; always so for a user's token.")]
 Title = Annotated[OptionalText, Query(description=f"At most {LONGEST_TITLE} characters.", examples=["VAT on books"])]
 Content = Annotated[
     OptionalText,
@@ -35,26 +35,28 @@ Content = Annotated[
         description=f"At most {LONGEST_CONTENT} characters.", examples=["Books are taxed at the reduced rate of 7%."]
     ),
 ]
-#: Refused by the review itself, in the words that it has everywhere.
+#: The review refuses other values itself, in the words used everywhere.
 NewDomain = Annotated[
     str | SkipJsonSchema[None], Query(max_length=200, json_schema_extra={"enum": list(DOMAINS)}, examples=["finance"])
 ]
 Resolution = Annotated[str, Query(max_length=200, json_schema_extra={"enum": list(RESOLUTIONS)}, examples=["kept_a"])]
 Entities = Annotated[
     list[Annotated[str, Field(max_length=500, pattern=PLAIN)]] | SkipJsonSchema[None],
-    Query(max_length=20, description="What it speaks of."),
+    Query(max_length=20, description="What it is about."),
 ]
 Audience = Annotated[OptionalText, Query(description="`all`, or `group:<name>`.", examples=["all"])]
 ValidFrom = Annotated[
-    OptionalText, Query(description="The day or moment from which on it holds; empty: always.", examples=["2026-01-31"])
+    OptionalText, Query(description="The day or moment from which it holds; empty: always.", examples=["2026-01-31"])
 ]
 ValidUntil = Annotated[
-    OptionalText, Query(description="The day or moment until which it holds; empty: for ever.", examples=["2027-01-31"])
+    OptionalText, Query(description="The day or moment until which it holds; empty: forever.", examples=["2027-01-31"])
 ]
-Reason = Annotated[OptionalText, Query(description="Why; kept in its history.", examples=["the tax adviser says so"])]
+Reason = Annotated[
+    OptionalText, Query(description="Reason; kept in the history.", examples=["the tax adviser says so"])
+]
 Seen = Annotated[
     OptionalText,
-    Query(description="The `digest` of the text that was read: what says something else by now is left alone (409)."),
+    Query(description="The `digest` of the text that was read; if the text has changed since, nothing is done (409)."),
 ]
 Confirmed = Annotated[
     bool,
@@ -65,7 +67,7 @@ Confirmed = Annotated[
 ]
 Groups = Annotated[
     list[Annotated[str, Field(max_length=200, pattern=PLAIN)]] | SkipJsonSchema[None],
-    Query(max_length=50, description="Also what is for these groups.", examples=[["tax"]]),
+    Query(max_length=50, description="Also include items for these groups.", examples=[["tax"]]),
 ]
 _FILE = {
     "requestBody": {
@@ -85,12 +87,12 @@ def _edit(
     valid_from: ValidFrom = None,
     valid_until: ValidUntil = None,
 ) -> Edit:
-    """What an item is to say, for whom and how long."""
+    """Build an edit: an item's text, audience and validity."""
     return Edit(title, content, domain or None, entity, audience, None, valid_from, valid_until)
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
-    """The endpoints for one service."""
+    """Build the knowledge endpoints of one service."""
     routes = APIRouter(prefix="/api/knowledge", tags=["knowledge"])
     known, refused = problems(400, 401), problems(400, 401, 403)
     served = {**refused, 400: {**refused[400], "model": answers.KnowledgeProblemOut}}
@@ -99,7 +101,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     review = core.knowledge.review
 
     def person(request: Request) -> Caller:
-        """Somebody whose token is their own."""
+        """Return the user of a personal token."""
         caller = keeper.known(request)
         if caller.username is None:
             raise HTTPException(403, "a user's own token is needed: an item is made personal by whose it is")
@@ -115,7 +117,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         limit: Limit = 50,
         offset: Offset = 0,
     ) -> dict[str, Any]:
-        """What is known, what waits for review first; `text` is words that all stand in it."""
+        """List items, those that wait for review first; `text` holds words that must all occur."""
         wanted = queries.ItemFilter(status, domain, text, served or caller.role == "user", limit, offset)
         return queries.items(core.query, wanted, caller.username)
 
@@ -123,7 +125,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     def knowledge_show(
         item: Identity, served: Served = False, caller: Caller = Depends(keeper.known)
     ) -> dict[str, Any]:
-        """Everything about one item: the text that agents read, the quotes that prove it, who decided what."""
+        """Show one item: the text that agents read, its evidence and its history."""
         only_served = served or caller.role == "user"
         return answered(lambda: queries.item(core.query, item, caller.username, only_served))
 
@@ -140,7 +142,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         reason: Reason = None,
         confirmed: Confirmed = False,
     ) -> dict[str, Any]:
-        """Write an item yourself; agents are given it at once. It needs a `title` and a `content`."""
+        """Add an item by hand; it is served at once. It needs a `title` and a `content`."""
         found = answered(lambda: review.add(_actor(request), edit, mandatory, reason, confirmed))
         request.state.resource = found["item_id"]
         return found
@@ -181,30 +183,32 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         seen: Seen = None,
         confirmed: Confirmed = False,
     ) -> dict[str, Any]:
-        """Change what an item says, for whom and how long; its identity stays. What is not given stays as it is."""
+        """Edit an item's text, audience or validity; its id stays. Omitted values stay unchanged."""
         request.state.resource = item
         return answered(lambda: review.edit(item, _actor(request), edit, reason, None, seen, confirmed))
 
     @routes.post("/items/{item}/own", response_model=answers.KnowledgeItemOut, responses={**refused, **problems(404)})
     def knowledge_own(item: Identity, personal: bool, caller: Caller = Depends(person)) -> dict[str, Any]:
-        """Make what only you have said your own, or everybody's again; it needs a token of your own."""
+        """Make an item that only you have stated personal, or shared again; it needs a token of your own."""
         edit = Edit(owner=caller.username if personal else "")
         return answered(lambda: review.edit(item, caller.name, edit, None, caller.username))
 
     @routes.post("/items/{item}/vote", response_model=answers.KnowledgeItemOut, responses={**known, **problems(404)})
     def knowledge_vote(
         item: Identity,
-        vote: Annotated[int, Query(ge=-1, le=1, description="Right (1), wrong (-1), or taken back (0).", examples=[1])],
+        vote: Annotated[
+            int, Query(ge=-1, le=1, description="Right (1), wrong (-1) or vote withdrawn (0).", examples=[1])
+        ],
         caller: Caller = Depends(keeper.known),
     ) -> dict[str, Any]:
-        """Say whether an item is right: reviewers see it, and decide."""
+        """Vote on whether an item is right; reviewers see the votes and decide."""
         return answered(lambda: review.vote(item, caller.username or caller.name, vote))
 
     @routes.get("/contradictions", dependencies=reader, response_model=answers.ContradictionsOut, responses=refused)
     def knowledge_contradictions(
-        resolved: Annotated[bool, Query(description="Also those that were settled.")] = False,
+        resolved: Annotated[bool, Query(description="Also include resolved contradictions.")] = False,
     ) -> dict[str, Any]:
-        """Pairs of items that cannot both hold, side by side; `item_a` is the newer one."""
+        """List contradictions: pairs of items that cannot both hold; `item_a` is the newer one."""
         return {"contradictions": queries.contradictions(core.query, resolved=resolved)}
 
     @routes.post(
@@ -222,23 +226,23 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         reason: Reason = None,
         confirmed: Confirmed = False,
     ) -> dict[str, Any]:
-        """Settle a contradiction: the item that is not kept is superseded at once; `merge` writes what both come to."""
+        """Resolve a contradiction: the item not kept is superseded at once; `merge` makes one item of both."""
         request.state.resource = which
         return answered(lambda: review.resolve(which, resolution, _actor(request), title, content, reason, confirmed))
 
     @routes.get("/bundle", dependencies=[Depends(keeper.known)], response_model=answers.BundleOut, responses=known)
     def knowledge_bundle(group: Groups = None) -> dict[str, Any]:
-        """What agents are given: mandatory items always, then approved ones as far as there is room."""
+        """Return the bundle for agents: all mandatory items, then approved ones up to the size limit."""
         return bundle(core.query, group or [])
 
     @routes.get("/counts", dependencies=reader, response_model=KnowledgeCountsOut, responses=refused)
     def knowledge_counts() -> dict[str, Any]:
-        """How much is known, and what waits."""
+        """Count items by status, and the candidates and checks that wait."""
         return queries.counts(core.query)
 
     @routes.get("/export", dependencies=reader, response_model=answers.ExportedOut, responses=refused)
     def knowledge_export() -> dict[str, Any]:
-        """Every item that is nobody's own, with its proof."""
+        """Export all items that are not personal, with their evidence."""
         return import_export.export(core.query)
 
     @routes.post(
@@ -250,11 +254,11 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     )
     async def knowledge_import(
         request: Request,
-        trusted: Annotated[bool, Query(description="Items are what they were; else they wait for review.")] = False,
+        trusted: Annotated[bool, Query(description="Items keep their status; otherwise they wait for review.")] = False,
         confirmed: Confirmed = False,
     ) -> dict[str, Any]:
-        """Add the items of an export that are not there yet, all or none of them."""
-        body = await request.body()  # only now: who may not is not listened to
+        """Import the items of an export that are missing here, all or none of them."""
+        body = await request.body()  # only now: the body of an unauthorised request is not read
 
         def work() -> dict[str, Any]:
             try:

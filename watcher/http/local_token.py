@@ -1,4 +1,4 @@
-"""The token by which commands on the same machine are known to the service."""
+"""The token that authenticates commands on the same machine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from watcher.settings.tables import strong
 
 
 def token_of(state: Path, configured: str = "") -> str:
-    """The token in force: the configured one, else the one in ``state/token``, made if need be (mode 0600).
+    """Return the token in force: the configured one, else ``state/token``, created if missing (mode 0600).
 
     Raises:
-        SettingsError: the file holds one that could be guessed.
+        SettingsError: the token in the file is too easy to guess.
     """
     if configured:
         return configured

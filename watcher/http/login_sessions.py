@@ -1,4 +1,4 @@
-"""Signing in to the pages: a token is given once, and a cookie stands for it from then on."""
+"""Login sessions of the pages: a token is given once, and a cookie stands for it afterwards."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from dataclasses import dataclass, field
 from watcher.store.tokens import Caller
 
 COOKIE = "session_watcher"
-#: A visit lasts so long after signing in, in seconds, or until the service is stopped.
+#: Lifetime of a login session in seconds; it also ends with the service.
 LASTS = 12 * 3600
-#: More people at once are not expected: the oldest visit makes room.
+#: The most login sessions at once: beyond it the oldest one ends.
 MOST = 1000
 
 
 @dataclass(slots=True)
 class LoginSession:
-    """Somebody who has signed in. Kept in memory only."""
+    """A signed-in person's login session, in memory only."""
 
     token: str
-    #: What every form of this visit holds, and no other page can know.
+    #: Token of every form of this login session, against cross-site requests.
     form_key: str
     ends: float
-    #: What came of the last action, told on the next page.
+    #: Result of the last action, shown on the next page.
     notes: list[str] = field(default_factory=list)
 
 
 class Visits:
-    """Who has signed in."""
+    """All login sessions."""
 
     def __init__(self, who: Callable[[str], Caller | None], clock: Callable[[], float] = time.monotonic) -> None:
-        """``who`` says whose a token is; it is asked again at every page, so a revoked one ends its visits."""
+        """``who`` returns a token's owner; it is called for every page, so a revoked token ends its login sessions."""
         self._who = who
         self._clock = clock
         self._lock = threading.Lock()
-        #: By the digest of the cookie's value: what is compared tells nothing about it.
+        #: By the digest of the cookie's value, so that comparisons leak nothing about it.
         self._visits: dict[str, LoginSession] = {}
 
     def begin(self, token: str) -> str | None:
-        """The value of the cookie for a new visit; None if the token is nobody's."""
+        """Start a login session and return its cookie's value; None if the token is unknown."""
         if self._who(token) is None:
             return None
         value, now = secrets.token_urlsafe(32), self._clock()
@@ -55,7 +55,7 @@ class Visits:
         return value
 
     def find(self, value: str | None) -> tuple[LoginSession, Caller] | None:
-        """The visit that a cookie stands for, and who it is; None if it has ended."""
+        """Return the login session and owner of a cookie; None if it has ended."""
         if value is None:
             return None
         with self._lock:
@@ -69,7 +69,7 @@ class Visits:
         return visit, caller
 
     def end(self, value: str | None) -> None:
-        """Sign out. Idempotent."""
+        """End a login session. Idempotent."""
         if value is not None:
             with self._lock:
                 self._visits.pop(_digest(value), None)

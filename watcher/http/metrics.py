@@ -1,6 +1,6 @@
-"""``/metrics``: what Prometheus scrapes, read from the live parts at that moment.
+"""``/metrics`` for Prometheus, read from the running components at each scrape.
 
-Labels are processors, jobs and words of ours; never a session, a user or a path.
+Labels are processors, jobs and fixed words; never a session, a user or a path.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from watcher.watch.observer import State
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
 
-#: What a pass came to, as the tallies name it.
+#: Results of a pass, by their names in the counters.
 OUTCOMES = ("processed", "skipped", "failed", "gone")
 
 _TEXT: dict[str, Any] = {
@@ -45,7 +45,7 @@ _TEXT: dict[str, Any] = {
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
-    """The endpoint for one service."""
+    """Build the metrics endpoint of one service."""
     routes = APIRouter(tags=["reports"])
     registry = CollectorRegistry()
     registry.register(Live(service, keeper))
@@ -58,7 +58,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         responses={200: _TEXT, **problems(400, 401, 403)},
     )
     def metrics(request: Request) -> Response:
-        """What Prometheus scrapes: in its own text format, or as OpenMetrics where `Accept` asks for that."""
+        """Metrics in Prometheus' text format, or in OpenMetrics if `Accept` asks for it."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(registry), media_type=content_type)
 
@@ -66,17 +66,17 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
 
 
 class Live(Collector):
-    """Reads everything when it is asked: nothing is kept for it in the meantime."""
+    """Collects all metrics at scrape time; nothing is stored between scrapes."""
 
     def __init__(self, service: LiveService, keeper: Doorkeeper) -> None:
         self._service, self._keeper = service, keeper
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing in advance: what there is depends on what runs."""
+        """Describe no metrics in advance: they depend on what runs."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric, as it is now."""
+        """Collect every metric with its current value."""
         core = self._service.core
         told = {"version": version("session-watcher"), "python": platform.python_version()}
         yield _gauge("build_info", "What runs.", told, [(tuple(told.values()), 1)])
@@ -149,11 +149,11 @@ def _pipelines(pipelines: list[Pipeline], now: float) -> Iterator[Metric]:
 
 
 def _database(core: Application) -> Iterator[Metric]:
-    """What the tables say; while they cannot be read, that alone."""
+    """Collect the tables' metrics; while they cannot be read, only that fact."""
     try:
         tallies, ends = core.query(QUERIES["tallies"]), core.query(QUERIES["job_ends"])
     except core.database.Error:
-        # Health names the reason; everything else must be scraped all the same.
+        # Health names the reason; the other metrics must stay available.
         yield _gauge("database_up", "1 while the database can be read.", (), [((), 0)])
         return
     yield _gauge("database_up", "1 while the database can be read.", (), [((), 1)])
@@ -171,7 +171,7 @@ def _database(core: Application) -> Iterator[Metric]:
 
 
 def _formats(core: Application) -> Iterator[Metric]:
-    """In how many sessions there is something that this version does not know."""
+    """Count the sessions with names that this version does not know."""
     if "usage" not in core.pipelines:
         return
     try:

@@ -1,4 +1,4 @@
-"""What can be read: health, status, usage, jobs and settings."""
+"""Read endpoints: health, status, usage, jobs and settings."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Outcome = Literal["", "running", "ok", "failed", "refused", "interrupted"]
 
 
 def standing(service: LiveService) -> dict[str, Any]:
-    """What the service says of itself, and what its reports lack."""
+    """Return the service's detailed health, with findings of the reports."""
     found = service.health()
     core = service.core
     try:
         models = usage.unknown_models(core.query) if "usage" in core.pipelines else []
     except core.database.Error:
-        return found  # which has said so already
+        return found  # already a finding of its own
     if models:
         message = f"No price is known for {', '.join(models[:10])}; set them under [processors.usage] prices."
         found["findings"].append(asdict(Finding("info", "unknown_models", message, {"models": models})))
@@ -40,7 +40,7 @@ def standing(service: LiveService) -> dict[str, Any]:
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
-    """The endpoints for one service."""
+    """Build the read endpoints of one service."""
     routes = APIRouter(prefix="/api", tags=["reports"])
     reader = [Depends(keeper.reader)]
     in_turn = [Depends(keeper.known), Depends(keeper.in_turn, scope="function")]
@@ -49,7 +49,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
     core = service.core
 
     def theirs(only: str, user: str | None) -> str | None:
-        """Whose usage is asked for, by somebody who may see that of `only` alone, if it is named."""
+        """Restrict a report's `user` to ``only``, the user of a personal token."""
         if "usage" not in core.pipelines:
             raise HTTPException(404, "the processor usage is not enabled ([processors.usage] enabled)")
         if only and user not in (None, only):
@@ -61,22 +61,22 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
 
     @routes.get("/health", response_model=schemas.HealthOut, responses=problems(400))
     def health() -> dict[str, str]:
-        """Whether the service is well; open to everybody."""
+        """Health summary; needs no token."""
         return {"status": str(service.health()["status"])}
 
     @routes.get("/whoami", response_model=schemas.WhoamiOut, responses=problems(400, 401))
     def whoami(caller: Caller = Depends(keeper.known)) -> dict[str, Any]:
-        """Whose token this is, and what it may do."""
+        """Show the caller's token and role."""
         return {"name": caller.name, "role": caller.role, "username": caller.username}
 
     @routes.get("/health/detailed", dependencies=reader, response_model=schemas.StandingOut, responses=refused)
     def health_detailed() -> dict[str, Any]:
-        """What is not as it should be, each with what to do about it."""
+        """Health findings, each with what to do."""
         return told()
 
     @routes.get("/status", dependencies=reader, response_model=schemas.StatusOut, responses=refused)
     def status() -> dict[str, Any]:
-        """How every processor stands, and what failed."""
+        """Status of every processor, with the sessions that failed."""
         asked = spent_today(core.settings)
         return {**gather(core.query, list(core.pipelines)), "models": asked, "service": told()}
 
@@ -88,10 +88,10 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         limit: Limit = 1000,
         offset: Offset = 0,
     ) -> dict[str, Any]:
-        """What is not known of the transcripts' format, the latest first; a user's token has its user's sessions."""
+        """Unknown formats in transcripts, the latest first; a user's token sees its user's sessions."""
         return formats.unknown(core.query, since, theirs(only, user), limit, offset)
 
-    @routes.get(  # before the other reports, whose address has a place for any name
+    @routes.get(  # before the other reports, whose path matches any name
         "/usage/reconcile",
         dependencies=in_turn,
         response_model=schemas_usage.ReconciliationOut,
@@ -107,7 +107,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         limit: Limit = 1000,
         offset: Offset = 0,
     ) -> dict[str, Any]:
-        """What is counted beside what clients state (by its day), what is not yet stated, and what no line explains."""
+        """Counted usage beside the clients' statements by day, what is not yet stated and what no line explains."""
         filters = usage.Filters(since, until, theirs(only, user), model)
         return reconcile.as_answer(reconcile.part(core.query, by, filters, limit, offset))
 
@@ -127,7 +127,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         limit: Limit = 1000,
         offset: Offset = 0,
     ) -> dict[str, Any]:
-        """Who used what, by day, model, user, project, tool, skill and more; a user's token has its user's."""
+        """Usage by day, model, user, project, tool, skill and more; a user's token sees its user's."""
         if report not in usage.REPORTS:
             raise HTTPException(404, f"there is no report {report[:100]!r}; there are {', '.join(usage.REPORTS)}")
         filters = usage.Filters(since, until, theirs(only, user), model)
@@ -135,7 +135,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
 
     @routes.get("/jobs", dependencies=reader, response_model=schemas.JobsOut, responses=refused)
     def jobs() -> dict[str, Any]:
-        """What runs by the clock, how it last went, and when it runs next."""
+        """Jobs with their schedule, last run and next run."""
         return {"jobs": service.jobs()}
 
     @routes.get(
@@ -151,7 +151,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         limit: Limit = 50,
         offset: Offset = 0,
     ) -> dict[str, Any]:
-        """Runs of jobs (by `name` and `outcome`) and audit entries (by how `action` begins, and `actor`)."""
+        """Runs of jobs (by `name` and `outcome`) and audit entries (by prefix of `action`, and `actor`)."""
         chosen = job_log.RunFilter(
             name=name, outcome=outcome, action=action, actor=actor, since=since, until=until, limit=limit, offset=offset
         )
@@ -159,7 +159,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
 
     @routes.get("/settings", dependencies=reader, response_model=schemas.SettingsInForceOut, responses=refused)
     def settings() -> dict[str, Any]:
-        """Every setting in force; secrets are not shown."""
+        """All settings in force; secrets are not shown."""
         return {"settings": [asdict(row) for row in rows(service.loaded)], "waiting": service.waiting_settings}
 
     return routes

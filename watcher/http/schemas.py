@@ -1,4 +1,4 @@
-"""What the API answers, for its description: every key, with an example."""
+"""Response models of the API: every key, with an example."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Processor = Annotated[str, Field(examples=["usage"])]
 
 
 class Answer(BaseModel):
-    """What is described is all there is; what is more is given all the same, and fails a test."""
+    """Base model: additional keys are passed through, and fail a test."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
 
 
 class ProblemOut(Answer):
-    """What was refused or failed."""
+    """An error: what was refused or failed."""
 
     detail: str = Field(description="What happened, and what to do.", examples=["a sweep or run of usage is under way"])
 
 
 class OffsetProblemOut(ProblemOut):
-    """An upload that does not go on from what is there."""
+    """An upload whose offset does not match the stored transcript."""
 
-    size: int = Field(description="How many bytes are there.", examples=[4096])
+    size: int = Field(description="Size of the stored transcript in bytes.", examples=[4096])
 
 
 _MEANT = {
@@ -46,27 +46,27 @@ _MEANT = {
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """Refusals, for an endpoint's description; 422 is described by itself."""
+    """Describe an endpoint's errors; 422 is described by the framework."""
     return {code: {"model": ProblemOut, "description": _MEANT[code]} for code in codes if code != 422}
 
 
 class HealthOut(Answer):
-    """How the service is, without details."""
+    """Health summary, without details."""
 
     status: Literal["ok", "degraded", "unhealthy"]
 
 
 class FindingOut(Answer):
-    """Something that is not as it should be."""
+    """One line of the health report."""
 
     level: Literal["info", "warning", "unhealthy"]
     name: str = Field(examples=["quarantined"])
     message: str = Field(description="What is wrong, and what to do.")
-    details: dict[str, Any] = Field(description="The figures in it.")
+    details: dict[str, Any] = Field(description="The figures in the message.")
 
 
 class TallyOut(Answer):
-    """What became of a processor's sessions since the start."""
+    """Results of a processor's passes since the start."""
 
     processed: int
     skipped: int
@@ -84,21 +84,21 @@ class PipelineOut(Answer):
     processor: Processor
     waiting: Number
     running: Number
-    oldest_seconds: float | None = Field(description="How long the first of them has waited.")
+    oldest_seconds: float | None = Field(description="How long the oldest of them has waited.")
     since_start: TallyOut
     last_sweep_at: float | None = Field(description="Seconds since 1970.")
-    scanned: int | None = Field(description="How many sessions that sweep saw.")
+    scanned: int | None = Field(description="Sessions seen by that sweep.")
 
 
 class SignInsOut(Answer):
-    """Requests that were not known, since the start."""
+    """Refused requests since the start."""
 
     missing: int
     wrong: int
 
 
 class StandingOut(Answer):
-    """How the service is, with everything that is known of it."""
+    """Detailed health of the service."""
 
     status: Literal["ok", "degraded", "unhealthy"]
     at: float = Field(description="Seconds since 1970.")
@@ -111,7 +111,7 @@ class StandingOut(Answer):
 
 
 class ProcessorTotalsOut(Answer):
-    """A processor's sessions by their status."""
+    """A processor's sessions by status."""
 
     processor: Processor
     ok: Number
@@ -125,7 +125,7 @@ class ProcessorTotalsOut(Answer):
 
 
 class TroubledOut(Answer):
-    """A session that failed, or has lines that cannot be read."""
+    """A session that failed or has bad lines."""
 
     processor: Processor
     session: SessionKey
@@ -137,17 +137,17 @@ class TroubledOut(Answer):
 
 
 class KnowledgeCountsOut(Answer):
-    """How much is known, and what waits."""
+    """Number of items by status, and of candidates and checks that wait."""
 
     items: dict[str, int] = Field(description="By status.", examples=[{"pending": 3, "approved": 12}])
-    inbox: int = Field(description="Candidates that were not taken in yet.")
+    inbox: int = Field(description="Candidates that wait for the intake.")
     contradictions: int
-    checks_owed: int = Field(description="Items that were not compared with the others yet.")
-    check_error: str | None = Field(description="Why not, where it was tried.")
+    checks_owed: int = Field(description="Items that wait for the comparison with the others.")
+    check_error: str | None = Field(description="Why the last comparison failed.")
 
 
 class ModelsTodayOut(Answer):
-    """What was asked of models in this UTC day."""
+    """Model calls of this UTC day."""
 
     model: str = Field(examples=["anthropic:claude-haiku-4-5"])
     calls: int
@@ -157,7 +157,7 @@ class ModelsTodayOut(Answer):
 
 
 class StatusOut(Answer):
-    """The standing of every processor."""
+    """Status of every processor."""
 
     processors: list[ProcessorTotalsOut]
     troubled: list[TroubledOut]
@@ -174,13 +174,13 @@ class UsageReportOut(Answer):
     rows: list[list[Any]] = Field(
         description="Of this page; a value a column.", examples=[[["2026-03-01", 4, 81, 3.2]]]
     )
-    totals: dict[str, Any] = Field(description="Over all rows, not those of the page alone.")
-    total_rows: int = Field(description="How many rows there are.", examples=[31])
+    totals: dict[str, Any] = Field(description="Over all rows, not only this page.")
+    total_rows: int = Field(description="Number of rows on all pages.", examples=[31])
     unknown_models: list[str] = Field(description="Models without a price: their cost is missing.")
 
 
 class RunOut(Answer):
-    """A job's run."""
+    """A run of a job."""
 
     run_id: str
     name: str = Field(examples=["session-processor:usage"])
@@ -193,7 +193,7 @@ class RunOut(Answer):
 
 
 class JobOut(Answer):
-    """What runs by the clock or because somebody asks."""
+    """A job, run by schedule or on request."""
 
     name: str = Field(examples=["health-check"])
     next_run_at: Instant | None
@@ -201,13 +201,13 @@ class JobOut(Answer):
 
 
 class JobsOut(Answer):
-    """Every job."""
+    """All jobs."""
 
     jobs: list[JobOut]
 
 
 class AuditEntryOut(Answer):
-    """Who asked for what, and what came of it."""
+    """An audited request: its actor, action and result."""
 
     entry_id: str
     asked_at: Instant
@@ -234,21 +234,21 @@ class SettingOut(Answer):
 
     table: str = Field(examples=["processors.usage"])
     key: str = Field(examples=["quiet"])
-    value: str = Field(description="As it is written in the file.", examples=['"2s"'])
+    value: str = Field(description="As written in the settings file.", examples=['"2s"'])
     default: str
     help: str
     source: str = Field(examples=["default"])
 
 
 class SettingsInForceOut(Answer):
-    """Every setting."""
+    """All settings."""
 
     settings: list[SettingOut]
-    waiting: list[str] = Field(description="Changed, and in force from the next start.")
+    waiting: list[str] = Field(description="Changed, but in force only after the next start.")
 
 
 class SessionStateOut(Answer):
-    """What a processor has of a session."""
+    """A processor's state row of a session."""
 
     processor: Processor
     session: SessionKey
@@ -267,21 +267,21 @@ class SessionStateOut(Answer):
 class SessionsOut(Answer):
     """Sessions, the latest first."""
 
-    total: int = Field(description="How many there are in all.")
+    total: int = Field(description="Number of sessions on all pages.")
     sessions: list[SessionStateOut]
 
 
 class SessionOut(Answer):
-    """Everything that is known of one session."""
+    """All details of one session."""
 
     session: SessionKey
     user: str
-    file: dict[str, Any] | None = Field(description="Its `size` and `modified_at`; null: there is no such file.")
-    processors: list[dict[str, Any]] = Field(description="The state row, and a sentence on what it means.")
+    file: dict[str, Any] | None = Field(description="Its `size` and `modified_at`; null: the file does not exist.")
+    processors: list[dict[str, Any]] = Field(description="The state rows, each with a sentence on its meaning.")
 
 
 class OrderAnswerOut(Answer):
-    """What became of an order for one session and processor."""
+    """Result of a command for one session and processor."""
 
     session: SessionKey
     processor: Processor
@@ -290,7 +290,7 @@ class OrderAnswerOut(Answer):
 
 
 class OrderAnswersOut(Answer):
-    """What became of an order."""
+    """Results of a command."""
 
     answers: list[OrderAnswerOut]
 
@@ -309,50 +309,50 @@ class RunDetailsOut(Answer):
     scanned: Number
     processed: Number
     skipped: Number
-    capped: int = Field(description="Sessions that were left for later because the time was up.", examples=[0])
+    capped: int = Field(description="Sessions left for later because the time budget was used up.", examples=[0])
     errors: int = Field(examples=[0])
     items_extracted: Number
     errors_detail: list[SessionErrorOut] = Field(examples=[[]])
 
 
 class ProcessorRunOut(Answer):
-    """A run that somebody asked for."""
+    """A requested run of a processor."""
 
     ok: bool = Field(description="Whether no session failed.")
     details: RunDetailsOut
 
 
 class JobRunOut(Answer):
-    """A job that somebody asked for."""
+    """A requested run of a job."""
 
     name: str
     stats: dict[str, Any]
 
 
 class NotesRunOut(Answer):
-    """What was taken in of people's notes."""
+    """Result of an import of notes."""
 
-    ok: bool = Field(description="Whether everything could be read.")
+    ok: bool = Field(description="Whether all notes could be read.")
     details: dict[str, Any] = Field(examples=[{"users_scanned": 3, "files_found": 4, "items_new": 2, "errors": 0}])
 
 
 class WhoamiOut(Answer):
-    """Whose token it is."""
+    """The caller's token."""
 
     name: str = Field(examples=["anns-laptop"])
     role: Literal["admin", "reader", "user"]
-    username: str | None = Field(description="Whose own it is; null: nobody's.", examples=["ann"])
+    username: str | None = Field(description="The token's user; null: not a personal token.", examples=["ann"])
 
 
 class BackupOut(Answer):
-    """A copy of the database."""
+    """A backup of the database."""
 
     backup: str = Field(examples=["/data/state/backups/backup-20260301T100000.duckdb"])
     bytes: int
 
 
 class TakenInOut(Answer):
-    """What came of taking in another database's rows."""
+    """Result of an import from another database."""
 
     found: int
     taken: int
@@ -371,13 +371,13 @@ class TokenOut(Answer):
 
 
 class TokensOut(Answer):
-    """Every token that was made."""
+    """All tokens."""
 
     tokens: list[TokenOut]
 
 
 class NewTokenOut(Answer):
-    """A token; its text is shown now and never again."""
+    """A new token; its text is shown only once."""
 
     token_id: str
     name: str = Field(examples=["anns-laptop"])
@@ -387,8 +387,8 @@ class NewTokenOut(Answer):
 
 
 class UploadedOut(Answer):
-    """A transcript that was taken."""
+    """Result of an upload."""
 
     session: SessionKey
-    size: int = Field(description="How many bytes it has now.", examples=[4096])
-    changed: bool = Field(description="Whether anything is other than before.")
+    size: int = Field(description="The transcript's size now, in bytes.", examples=[4096])
+    changed: bool = Field(description="Whether the upload changed anything.")

@@ -1,4 +1,4 @@
-"""What the API answers about a run of the collector."""
+"""Response models of the collector."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NotCollectedOut(Answer):
 
 
 class CollectorDetailsOut(Answer):
-    """What the collector did, in all homes together."""
+    """Totals of the run over all homes."""
 
     dry_run: bool = Field(description="Whether it only told what it would do.")
     users_processed: Number
@@ -36,7 +36,7 @@ class CollectorDetailsOut(Answer):
 
 
 class CollectorRunOut(Answer):
-    """What the collector copied."""
+    """Result of a run of the collector."""
 
     ok: bool = Field(description="Whether everything could be read and written.")
     details: CollectorDetailsOut

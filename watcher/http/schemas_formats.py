@@ -1,4 +1,4 @@
-"""What the API answers about the transcripts' format, for its description."""
+"""Response models for unknown formats."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from watcher.http.schemas import Answer, Instant, Number
 
 
 class UnknownFormatOut(Answer):
-    """A name of the transcripts' format that this version does not know, or a model without a price."""
+    """A name in transcripts that this version does not know, or a model without a price."""
 
     kind: Literal["iteration", "usage_field", "type", "model", "several_requests", "subtype", "attachment", "origin"]
     name: str = Field(examples=["advisor_result"])
-    version: str = Field(description="Of the client that wrote it; empty where it is not known.", examples=["2.1.400"])
+    version: str = Field(description="The client's version that wrote it; empty if unknown.", examples=["2.1.400"])
     sessions: Number
     first_at: Instant | None
     last_at: Instant | None
@@ -22,7 +22,7 @@ class UnknownFormatOut(Answer):
 
 
 class FormatsOut(Answer):
-    """What is not known of the transcripts' format."""
+    """Unknown formats in the transcripts."""
 
     formats: list[UnknownFormatOut]
     total: Number

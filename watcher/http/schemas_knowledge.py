@@ -1,4 +1,4 @@
-"""What the API answers about the knowledge base."""
+"""Response models of the knowledge base."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ ItemStatus = Literal["pending", "approved", "mandatory", "rejected", "revoked", 
 
 
 class KnowledgeColumnsOut(Answer):
-    """What an item says, and how it stands."""
+    """An item's text and status."""
 
     item_id: Item
     title: str = Field(examples=["VAT on books"])
     content: str = Field(examples=["Books are taxed at the reduced rate of 7%."])
     domain: str = Field(examples=["finance"])
-    entities: list[str] = Field(description="What it speaks of.", examples=[["VAT", "books"]])
+    entities: list[str] = Field(description="What it is about.", examples=[["VAT", "books"]])
     status: ItemStatus
-    source: str = Field(description="How it came to be known.", examples=["session"])
+    source: str = Field(description="Where the item came from.", examples=["session"])
     audience: str = Field(examples=["all", "group:tax"])
-    owner: str | None = Field(description="Whose own it is; null: everybody's.")
-    verifiers: Number = Field(description="How many people have said it.")
+    owner: str | None = Field(description="The only user who sees it; null: everybody does.")
+    verifiers: Number = Field(description="Number of people who have stated it.")
     valid_from: Instant | None
     valid_until: Instant | None
     superseded_by: Item | None
     created_at: Instant
     updated_at: Instant
-    confirmed_at: Instant = Field(description="When it was last said or approved.")
+    confirmed_at: Instant = Field(description="When it was last stated or approved.")
     decided_by: str | None = Field(examples=["admin"])
     decided_at: Instant | None
-    check_owed: bool = Field(description="Whether it was not compared with the others yet.")
-    check_error: str | None = Field(description="Why not, where it was tried.")
+    check_owed: bool = Field(description="Whether it waits for the comparison with the other items.")
+    check_error: str | None = Field(description="Why the last comparison failed.")
     confidence: float = Field(description="From 0 to 1.", examples=[0.9])
 
 
 class ListedItemOut(KnowledgeColumnsOut):
-    """An item, as lists have it."""
+    """An item in a list."""
 
-    votes: int = Field(description="Votes for it less those against.")
+    votes: int = Field(description="Votes for it minus votes against it.")
 
 
 class KnowledgeItemsOut(Answer):
-    """Items of this page, what waits for review first."""
+    """One page of items, those that wait for review first."""
 
     items: list[ListedItemOut]
-    total: int = Field(description="How many there are in all; 0 beyond the last page.")
+    total: int = Field(description="Number of items on all pages; 0 beyond the last page.")
 
 
 class EvidenceOut(Answer):
-    """What was said once, and proves an item."""
+    """A quote that proves an item."""
 
     evidence_id: str = Field(examples=["ev_0f4e7d2a8a4c4a57"])
     username: str = Field(examples=["ann"])
-    session_file: str = Field(description="The session's key; empty: an admin wrote it.")
+    session_file: str = Field(description="The session's key; empty: an admin wrote the item.")
     session_id: str | None
     turn_id: str | None
     occurred_at: Instant | None
@@ -65,7 +65,7 @@ class EvidenceOut(Answer):
     user_quote: str = Field(examples=["no, books are always taxed at the reduced rate of 7%"])
     source: str = Field(examples=["session"])
     extractor: str = Field(examples=["rules"])
-    source_gone: bool = Field(description="Whether no file holds these words any more.")
+    source_gone: bool = Field(description="Whether no file contains the quote any more.")
 
 
 class DecidedOut(Answer):
@@ -77,11 +77,11 @@ class DecidedOut(Answer):
     from_status: str | None = Field(examples=["pending"])
     to_status: str | None = Field(examples=["approved"])
     reason: str | None
-    details: str | None = Field(description="What else is to be known of it, as JSON.")
+    details: str | None = Field(description="Further details, as JSON.")
 
 
 class RelatedOut(Answer):
-    """Another item that an item is much like, or was made from."""
+    """Another item that is similar to an item, or from which it was made."""
 
     item_id: Item
     kind: str = Field(examples=["similar"])
@@ -97,13 +97,13 @@ class ContradictionOut(Answer):
     item_b: Item
     severity: Literal["hard", "soft"]
     explanation: str
-    suggestion: str | None = Field(description="A resolution.", examples=["kept_a"])
-    merged_title: str | None = Field(description="What both come to, where that is suggested.")
+    suggestion: str | None = Field(description="Suggested resolution.", examples=["kept_a"])
+    merged_title: str | None = Field(description="Suggested title of the merged item.")
     merged_content: str | None
     found_by: str = Field(examples=["rules"])
     found_at: Instant
     resolution: Literal["kept_a", "kept_b", "merge", "both_valid", "closed"] | None = Field(
-        description="How people settled it; closed: an item of the two counts no more."
+        description="How it was resolved; closed: one of the two items is no longer served."
     )
     resolved_by: str | None
     resolved_at: Instant | None
@@ -118,13 +118,13 @@ class ContradictionOut(Answer):
 
 
 class ContradictionsOut(Answer):
-    """Contradictions, open ones first."""
+    """Contradictions, unresolved ones first."""
 
     contradictions: list[ContradictionOut]
 
 
 class VoteOut(Answer):
-    """Whether somebody says that an item is right."""
+    """A person's vote on an item."""
 
     username: str = Field(examples=["ann"])
     vote: Literal[-1, 1]
@@ -132,11 +132,11 @@ class VoteOut(Answer):
 
 
 class KnowledgeItemOut(KnowledgeColumnsOut):
-    """Everything about one item."""
+    """All details of one item."""
 
-    text: str = Field(description="What agents read.")
-    digest: str = Field(description="Of that text: `seen`, for a decision about it.")
-    warnings: list[str] = Field(description="What in it reads like an instruction to an agent.", examples=[[]])
+    text: str = Field(description="The text that agents read.")
+    digest: str = Field(description="Digest of that text; sent as `seen` with a decision about it.")
+    warnings: list[str] = Field(description="What in it resembles an instruction to an agent.", examples=[[]])
     evidence: list[EvidenceOut]
     history: list[DecidedOut]
     relations: list[RelatedOut]
@@ -145,7 +145,7 @@ class KnowledgeItemOut(KnowledgeColumnsOut):
 
 
 class BundledItemOut(Answer):
-    """An item as agents are given it."""
+    """An item of the bundle."""
 
     item_id: Item
     title: str
@@ -156,15 +156,15 @@ class BundledItemOut(Answer):
 
 
 class BundleOut(Answer):
-    """What agents are given."""
+    """The bundle for agents."""
 
     items: list[BundledItemOut]
-    tokens: int = Field(description="How many it takes of an agent's context, about.", examples=[120])
-    left_out: int = Field(description="Approved items for which there was no room.", examples=[0])
+    tokens: int = Field(description="Approximate number of tokens in an agent's context.", examples=[120])
+    left_out: int = Field(description="Approved items that exceed the size limit.", examples=[0])
 
 
 class ExportedEvidenceOut(Answer):
-    """What was said once, in an export."""
+    """Evidence in an export."""
 
     username: str = Field(examples=["ann"])
     session_file: str
@@ -176,7 +176,7 @@ class ExportedEvidenceOut(Answer):
 
 
 class ExportedItemOut(Answer):
-    """An item, in an export."""
+    """An item in an export."""
 
     title: str = Field(examples=["VAT on books"])
     content: str = Field(examples=["Books are taxed at the reduced rate of 7%."])
@@ -191,13 +191,13 @@ class ExportedItemOut(Answer):
 
 
 class ExportedOut(Answer):
-    """The knowledge base, to keep or to bring elsewhere."""
+    """The knowledge base as an export."""
 
     format: Literal["session-watcher-knowledge/1"]
     items: list[ExportedItemOut]
 
 
-#: What an import has to have; what else an export holds may be missing.
+#: The keys that an import requires; other keys of an export may be missing.
 IMPORTED_FILE: dict[str, Any] = {
     "type": "object",
     "required": ["format", "items"],
@@ -215,20 +215,20 @@ IMPORTED_FILE: dict[str, Any] = {
 
 
 class UnreadOut(Answer):
-    """A text that should be looked at twice before agents are given it."""
+    """A text with warnings that must be confirmed before it is served."""
 
-    text: str = Field(description="What agents would read.")
-    warnings: list[str] = Field(description="What it looks like.", examples=[["it holds a link"]])
+    text: str = Field(description="The text that agents would read.")
+    warnings: list[str] = Field(description="The warnings.", examples=[["it holds a link"]])
 
 
 class KnowledgeProblemOut(ProblemOut):
-    """What was refused; with `unread`, until that is `confirmed`."""
+    """A refusal; with `unread` until that is `confirmed`."""
 
-    unread: list[UnreadOut] | SkipJsonSchema[None] = Field(None, description="What nobody has confirmed to have read.")
+    unread: list[UnreadOut] | SkipJsonSchema[None] = Field(None, description="Texts whose warnings are not confirmed.")
 
 
 class ImportedOut(Answer):
-    """What became of an export's items."""
+    """Result of an import."""
 
     added: int
-    known: int = Field(description="Those that were there already.")
+    known: int = Field(description="Items that existed already.")

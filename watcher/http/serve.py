@@ -1,4 +1,4 @@
-"""Serves the API from a thread of the service."""
+"""HTTP server: uvicorn on a thread of the service."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from watcher.errors import SettingsError
 
-#: How many connections there may be at once; more are answered 503.
+#: The most concurrent connections; more are answered 503.
 CONNECTIONS = 256
-#: How many seconds the head of a request may take, and how many bytes it may have.
+#: Seconds allowed for a request's head, and its largest size in bytes.
 HEAD_SECONDS, HEAD_BYTES = 10.0, 65_536
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """The listening socket; made first, so that a port in use is told before anything starts.
+    """Bind the listening socket first, so that a port in use is reported before anything starts.
 
     Raises:
-        SettingsError: the address cannot be had.
+        SettingsError: the address cannot be bound.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named, since asyncio sends at once only where it reads that this is TCP: else every answer on a connection that is
-    # kept waits for the other side's delayed word that it has the head.
+    # The protocol is given, since asyncio disables Nagle only where it knows that this is TCP: otherwise every answer
+    # on a kept-alive connection waits for the delayed acknowledgement of its head.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -45,10 +45,10 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def must_be_safe(host: str, token: str) -> None:
-    """Beyond this machine it is served only to those who know a token that the operator chose.
+    """Refuse to serve beyond this machine without a token that the operator chose.
 
     Raises:
-        SettingsError: it would be open to the network by accident.
+        SettingsError: the API would be open to the network by accident.
     """
     try:
         local = ipaddress.ip_address(host).is_loopback
@@ -62,13 +62,13 @@ def must_be_safe(host: str, token: str) -> None:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Where it answers."""
+    """Return the service's URL."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Impatient(H11Protocol):
-    """A connection that is closed when the head of a request does not come: uvicorn itself would wait for ever."""
+    """Protocol with a timeout for a request's head: uvicorn itself would wait forever."""
 
     _late: asyncio.TimerHandle | None = None
 
@@ -89,7 +89,7 @@ class Impatient(H11Protocol):
         self._watch()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP, or has too long a head, is told so as everything else is: as JSON."""
+        """Answer malformed HTTP and oversized heads with JSON, like every other error."""
         head = [("Content-Type", "application/json"), ("Connection", "close")]
         body = b'{"detail":"no HTTP request, or one whose head is too long"}'
         for event in (h11.Response(status_code=400, headers=head), h11.Data(data=body), h11.EndOfMessage()):
@@ -106,7 +106,7 @@ class Impatient(H11Protocol):
 
 
 class _Restful(uvicorn.Server):
-    """uvicorn's server, which looks ten times a second whether it is to end: this one is told."""
+    """Server that is told to stop, instead of polling ten times a second as uvicorn's does."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -117,13 +117,13 @@ class _Restful(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), 1.0)  # the answers' date is of the last second
+                await asyncio.wait_for(self._told.wait(), 1.0)  # a cached Date header is of the last second
 
     def end(self) -> None:
-        """Answer what is under way, then close. From any thread; idempotent."""
+        """Finish open requests, then close. From any thread; idempotent."""
         self.should_exit = True
         if self._loop is not None and not self._loop.is_closed():
-            with suppress(RuntimeError):  # it is closed at this moment
+            with suppress(RuntimeError):  # the loop is just being closed
                 self._loop.call_soon_threadsafe(self._told.set)
 
 
@@ -141,7 +141,7 @@ class Server:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                # Anybody on this machine could pretend to come from elsewhere.
+                # Otherwise anybody on this machine could forge a client address.
                 proxy_headers=False,
                 limit_concurrency=CONNECTIONS,
                 h11_max_incomplete_event_size=HEAD_BYTES,
@@ -154,11 +154,11 @@ class Server:
         )
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start answering requests."""
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
-        """Answer what is under way, then close; False if that took too long. Idempotent."""
+        """Finish open requests, then close; False if that took too long. Idempotent."""
         self._server.end()
         if self._thread.is_alive():
             self._thread.join(timeout)

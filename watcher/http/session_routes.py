@@ -1,4 +1,4 @@
-"""Sessions: what each processor has of them, and what people ask for them."""
+"""Session endpoints: state rows of each processor, and commands on sessions."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from watcher.http.schemas import problems
 from watcher.sessions import commands
 from watcher.sessions import status as session_status
 
-#: The longest path there can be, each byte percent-encoded, and a node's name.
+#: The longest possible path, each byte percent-encoded, and a node's name.
 _KEY = Field(max_length=20_000, pattern=PLAIN, examples=["0f4e7d2a"])
 Status = Literal["", "ok", "failed", "quarantined", "gone"]
 
 
 def ordered(request: Request, work: Callable[[], list[commands.CommandResult]]) -> list[commands.CommandResult]:
-    """What became of an order; the audit has the sessions that it was about."""
+    """Return a command's results; the audit records its sessions."""
     given = answered(work)
     request.state.resource = ", ".join(sorted({answer.session for answer in given}))[:500]
     return given
@@ -43,7 +43,7 @@ def _not_older() -> bool:
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
-    """The endpoints for one service."""
+    """Build the session endpoints of one service."""
     routes = APIRouter(prefix="/api/sessions", tags=["sessions"])
     refused = problems(400, 401, 403)
     core = service.core
@@ -58,7 +58,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         limit: Limit = 50,
         offset: Offset = 0,
     ) -> dict[str, Any]:
-        """Sessions and what became of them, the latest first; a user's token has its user's."""
+        """Sessions with their status, the latest first; a user's token sees its user's."""
         if only and user not in ("", only):
             raise HTTPException(403, NOT_THEIRS)
         chosen = session_status.SessionFilter(processor, status, only or user, text, limit, offset)
@@ -69,7 +69,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         session: Annotated[str, _KEY, Query(description="Any part of its key that means one session.")],
         only: str = Depends(keeper.only),
     ) -> dict[str, Any]:
-        """Everything that is known of one session, with why it is where it is; a user's token has its user's."""
+        """All details of one session, with the reason for its status; a user's token sees its user's."""
         try:
             key = session_status.find(core.query, core.tree, session, only)
         except NoSuchSession as error:

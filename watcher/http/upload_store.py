@@ -1,4 +1,4 @@
-"""Uploads: transcripts that are sent from other machines, put below the sessions folder whole or not at all."""
+"""Upload store: writes transcripts sent from other machines below the sessions folder, each whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from urllib.parse import unquote_to_bytes
 from watcher.errors import NoFolder, NoRoom, OffsetMismatch, PathRefused, TooLong
 from watcher.transcripts.sessions import SUFFIX, Tree
 
-#: The longest path below the sessions folder, the longest name in it (both in bytes), and the most names.
+#: The longest path below the sessions folder and the longest name in it (both in bytes), and the most names in a path.
 LONGEST_PATH, LONGEST_NAME, DEEPEST = 1024, 255, 16
-#: So much is copied or compared at a time; an append up to this is a single write.
+#: Bytes copied or compared at a time; an append up to this size is a single write.
 PIECE = 8 << 20
 
-#: Kinds of characters that end a line, or turn and hide text for people.
+#: Unicode categories of characters that end a line, or reorder and hide text.
 _INVISIBLE = {"Cc", "Cf", "Zl", "Zp"}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_A_FILE = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO}
@@ -30,10 +30,10 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def parts_of(encoded: bytes) -> tuple[str, ...]:
-    """The names of a percent-encoded path ``<user>/<path>.jsonl``.
+    """Split a percent-encoded path ``<user>/<path>.jsonl`` into its names.
 
     Raises:
-        PathRefused: it leads elsewhere, or nowhere.
+        PathRefused: it is malformed or leads out of the sessions folder.
     """
     raw = unquote_to_bytes(encoded)
     if len(raw) > LONGEST_PATH:
@@ -56,7 +56,7 @@ def parts_of(encoded: bytes) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is there of a transcript."""
+    """The stored state of a transcript: size and hash."""
 
     size: int
     #: SHA-256 of these bytes.
@@ -65,32 +65,32 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedUpload:
-    """What became of an upload."""
+    """The result of an upload."""
 
     #: The transcript's size now, in bytes.
     size: int
-    #: Whether it was not there before.
+    #: Whether the transcript was created.
     made: bool
-    #: Whether anything is other than before.
+    #: Whether the upload changed anything.
     changed: bool
 
 
 class Uploads:
-    """Writes transcripts; every folder on the way is opened by itself, and links are not followed."""
+    """Writes transcripts; opens every folder on the way by itself and follows no links."""
 
     def __init__(self, tree: Tree, longest: int) -> None:
         self._tree = tree
-        #: The largest transcript that is taken, in bytes.
+        #: The largest accepted transcript, in bytes.
         self.longest = longest
-        # Two uploads of one transcript follow each other; a few that are not the same may have to, too.
+        # Uploads of one transcript are serialised; a few different ones may share a lock.
         self._locks = [threading.Lock() for _ in range(64)]
 
     def held(self, parts: Sequence[str]) -> Held | None:
-        """What is there of a transcript, None if it is not.
+        """Return the stored state of a transcript, None if there is none.
 
         Raises:
-            PathRefused: something else has its name, or stands in the way.
-            NoFolder: there is no folder for transcripts.
+            PathRefused: the path is occupied by, or leads through, something that is not a transcript.
+            NoFolder: the sessions folder does not exist.
         """
         *parents, name = parts
         try:
@@ -101,16 +101,16 @@ class Uploads:
             return None
 
     def take(self, parts: Sequence[str], body: BinaryIO, length: int, offset: int | None) -> ReceivedUpload:
-        """Put a transcript in its place whole (``offset`` None), or what follows its first ``offset`` bytes.
+        """Store a whole transcript (``offset`` None), or append the bytes that follow its first ``offset`` bytes.
 
-        What is there already is not written again: to send the same once more changes nothing.
+        Bytes that are stored already are not written again: the same upload twice changes nothing.
 
         Raises:
-            PathRefused: something else has its name, or stands in the way.
-            OffsetMismatch: what is there is shorter than ``offset``, or goes on otherwise.
-            TooLong: the transcript would be larger than is taken.
-            NoRoom: the disk is full; what was there is as it was.
-            NoFolder: there is no folder for transcripts.
+            PathRefused: the path is occupied by, or leads through, something that is not a transcript.
+            OffsetMismatch: the stored transcript is shorter than ``offset``, or differs after it.
+            TooLong: the transcript would exceed the limit.
+            NoRoom: the disk is full; the stored transcript is unchanged.
+            NoFolder: the sessions folder does not exist.
         """
         if length > self.longest:
             raise TooLong(self.longest)
@@ -164,7 +164,7 @@ def _enter(folder: int, name: str, make: bool) -> int:
 
 @contextmanager
 def _opened(folder: int, name: str, flags: int) -> Iterator[int]:
-    """A transcript that is there: a regular file that has no other name."""
+    """Open an existing transcript: a regular file without other hard links."""
     try:
         # O_NONBLOCK: opening a pipe must not wait for its other end.
         file = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
@@ -201,10 +201,10 @@ def _append(file: int, body: BinaryIO, length: int, offset: int, longest: int) -
 
 
 def _replace(folder: int, name: str, body: BinaryIO, length: int, there: int | None = None) -> ReceivedUpload:
-    """A whole transcript takes its place at once, under a name that is nobody's session until then."""
+    """Replace a transcript atomically; until then the bytes have a name that is no session's."""
     if there is not None and os.fstat(there).st_size == length and _same(there, 0, body, length):
         return ReceivedUpload(length, made=False, changed=False)
-    # Always the same one: what a crash leaves behind goes with the next upload.
+    # One fixed name, so that the next upload overwrites what a crash left behind.
     part = f".{hashlib.sha256(name.encode()).hexdigest()[:24]}.part"
     with suppress(FileNotFoundError):
         os.unlink(part, dir_fd=folder)
@@ -233,7 +233,7 @@ def _digest(file: int, size: int) -> bytes:
 
 
 def _same(file: int, offset: int, body: BinaryIO, length: int) -> bool:
-    """Whether a file goes on, from an offset, as the body begins."""
+    """Compare a file from an offset with the beginning of the body."""
     body.seek(0)
     for at in range(0, length, PIECE):
         wanted = min(PIECE, length - at)

@@ -1,4 +1,4 @@
-"""Transcripts that are sent: whole, or what has been added to them."""
+"""Upload endpoints: whole transcripts, or what was appended to them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from watcher.http.upload_store import Uploads, parts_of
 from watcher.store.tokens import Caller
 from watcher.transcripts.sessions import key_of
 
-#: Bodies up to this are kept in memory until they are whole.
+#: Bodies up to this size, in bytes, are kept in memory.
 IN_MEMORY = 1 << 20
 
-#: What names are sure to be taken; most others are, too.
+#: Names that are certain to be accepted; most others are, too.
 _NAME = "[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}"
 _PATH = Path(
-    description="`<user>/<path>.jsonl`, as it is to stand below the sessions folder; slashes may be encoded.",
+    description="`<user>/<path>.jsonl`, relative to the sessions folder; slashes may be encoded.",
     examples=["ann/-home-ann-shop/0f4e7d2a-8a4c-4a57-9d0c-3c5a2b1d9e10.jsonl"],
     json_schema_extra={"pattern": rf"^({_NAME}/){{1,6}}{_NAME}\.jsonl$"},
 )
 _OFFSET = Header(
     alias="Upload-Offset",
-    description="What is sent follows this many bytes of the transcript. Without it, it is the whole transcript.",
+    description="The body follows this many bytes of the stored transcript. Without it, it is the whole transcript.",
 )
 _BODY = {
     "requestBody": {
@@ -50,13 +50,13 @@ _HELD = {
 
 
 def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
-    """The endpoints for one service."""
+    """Build the upload endpoints of one service."""
     routes = APIRouter(prefix="/api", tags=["uploads"])
     core = service.core
     uploads = Uploads(core.tree, int(core.settings.http.max_upload))
 
     def place(request: Request, caller: Caller) -> tuple[str, ...]:
-        """Where a transcript is to be; what the server has decoded cannot be told from what it could not."""
+        """Parse the raw path: the server's decoded path no longer shows what was encoded."""
         try:
             parts = parts_of(request.scope["raw_path"].partition(UPLOADS.encode())[2])
         except PathRefused as error:
@@ -71,7 +71,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         response_class=Response,
     )
     def upload_held(request: Request, path: Annotated[str, _PATH], caller: Caller = Depends(keeper.known)) -> Response:
-        """How much of a transcript is there, and what: whoever has more sends the rest."""
+        """Return the size and hash of a stored transcript, so that a client can send only the rest."""
         try:
             held = uploads.held(place(request, caller))
         except PathRefused as error:
@@ -99,7 +99,7 @@ def router(service: LiveService, keeper: Doorkeeper) -> APIRouter:
         caller: Caller = Depends(keeper.acting("upload", "admin", "user")),
         offset: Annotated[Annotated[int, Field(ge=0, le=2**63 - 1)] | SkipJsonSchema[None], _OFFSET] = None,
     ) -> Response:
-        """Put a transcript in its place, whole or what follows its first bytes; the same again changes nothing."""
+        """Store a whole transcript, or append the bytes after an offset; repeating an upload changes nothing."""
         parts = place(request, caller)
         key = key_of("/".join(parts).encode(), core.tree.node)
         request.state.resource = key

@@ -1,4 +1,4 @@
-"""The pages: the same as the API, for people. Rendered here; a small script refreshes what it may."""
+"""HTML pages with the API's content, rendered on the server; a small script refreshes parts of them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from watcher.http.pages.forms import SignInNeeded
 from watcher.http.pages.headers import Headers
 from watcher.http.pages.layout import STATIC, Frame
 
-#: What answers programs: its refusals stay JSON.
+#: Paths for programs: their errors stay JSON.
 _FOR_PROGRAMS = ("/api/", "/metrics")
 
 
 def install(app: FastAPI, service: LiveService, keeper: Doorkeeper) -> None:
-    """Add the pages to the application of the API."""
+    """Add the pages to the API's application."""
     frame = Frame(service, keeper)
     for part in (sign_in, overview, usage, sessions, knowledge, runs):
         app.include_router(part.router(frame), include_in_schema=False)

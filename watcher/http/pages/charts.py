@@ -1,4 +1,4 @@
-"""The charts of the pages. Their words are the page's own; names out of transcripts are only ever data."""
+"""The pages' charts. Labels are the pages' own; names from transcripts are only ever data."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from watcher.errors import ChartTrouble
 from watcher.http.pages.layout import REFRESHING, Frame
 
 Days = tuple[date, date]
-#: The colour of the text around, light or dark.
+#: The colour of the surrounding text, light or dark.
 _INK = "currentColor"
-#: The kinds of tokens, with what they are called.
+#: Kinds of tokens and their labels.
 TOKENS = {
     "input_tokens": "input",
     "output_tokens": "output",
@@ -32,39 +32,39 @@ _NO_MODEL = "no model"
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart for a page."""
+    """A chart of a page."""
 
     title: str
-    #: What it shows, in a sentence: for those who cannot see it.
+    #: Its content in a sentence, for screen readers.
     telling: str
-    #: As `watcher.charts.spec` makes them.
+    #: A specification from `watcher.charts.spec`.
     chart: Mapping[str, Any]
-    #: The picture, once it is drawn.
+    #: The rendered picture.
     svg: Markup | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The charts of a page, or why there are none."""
+    """The charts of a page, or the reason why there are none."""
 
     charts: Sequence[Chart] = ()
     missing: str = ""
 
 
 def drawn(frame: Frame, request: Request, wanted: Sequence[Chart]) -> Drawn:
-    """The charts with their pictures; the script that refreshes a page leaves them as they are."""
+    """Render the charts; the script that refreshes a page does not replace them."""
     if REFRESHING in request.headers:
         return Drawn()
     try:
         pictures = frame.easel.draw([one.chart for one in wanted])
     except ChartTrouble as trouble:
         return Drawn(missing=str(trouble))
-    # The library escapes what it writes; the page's policy lets nothing in it run either.
+    # The library escapes its output, and the page's policy lets nothing in it run either.
     return Drawn([replace(one, svg=Markup(svg.decode())) for one, svg in zip(wanted, pictures, strict=True)])
 
 
 def tokens(days: Sequence[Mapping[str, Any]], span: Days) -> Chart:
-    """Tokens by kind, a bar a day."""
+    """Tokens by kind, one bar a day."""
     rows = [
         {"day": day["day"].isoformat(), "value": day[column], "kind": kind}
         for day in days
@@ -76,7 +76,7 @@ def tokens(days: Sequence[Mapping[str, Any]], span: Days) -> Chart:
 
 
 def cost(found: Sequence[tuple[date | None, str | None, float | None]], span: Days) -> Chart:
-    """Cost by model, a bar a day."""
+    """Cost by model, one bar a day."""
     dated = [(day, spec.short(model or _NO_MODEL), dollars or 0.0) for day, model, dollars in found if day]
     totals: dict[str, float] = defaultdict(float)
     for _, model, dollars in dated:
@@ -91,20 +91,20 @@ def cost(found: Sequence[tuple[date | None, str | None, float | None]], span: Da
 
 
 def sessions(days: Sequence[Mapping[str, Any]], span: Days) -> Chart:
-    """Sessions, a bar a day."""
+    """Sessions, one bar a day."""
     chart = spec.over_time(_values(days, "sessions"), unit="sessions", span=span, ink=_INK)
     return Chart("Sessions", "Sessions with calls on each day.", chart)
 
 
 def active(found: Sequence[tuple[date | None, float]], span: Days) -> Chart:
-    """Active time, a bar a day."""
+    """Active time, one bar a day."""
     rows = [{"day": day.isoformat(), "value": seconds / 3600} for day, seconds in found if day]
     chart = spec.over_time(rows, unit="active hours", span=span, ink=_INK)
     return Chart("Active time", "Hours at work in sessions, on the day that each was last written.", chart)
 
 
 def uses(found: Sequence[tuple[date | None, int, int]], span: Days) -> Chart:
-    """Tool calls, those that failed apart, a bar a day."""
+    """Tool calls with failed ones apart, one bar a day."""
     kinds = ("ok", "failed")
     rows = [
         {"day": day.isoformat(), "value": value, "kind": kind}
@@ -117,14 +117,14 @@ def uses(found: Sequence[tuple[date | None, int, int]], span: Days) -> Chart:
 
 
 def failures(found: Sequence[tuple[date | None, int, int]], span: Days) -> Chart:
-    """The share of tool calls that failed, a bar a day."""
+    """Share of tool calls that failed, one bar a day."""
     rows = [{"day": day.isoformat(), "value": 100 * failed / calls} for day, calls, failed in found if day and calls]
     chart = spec.over_time(rows, unit="% of tool calls failed", span=span, ink=_INK)
     return Chart("Error rate", "How many of each day's tool calls failed, in percent.", chart)
 
 
 def cost_and_tokens(days: Sequence[Mapping[str, Any]], span: Days) -> list[Chart]:
-    """The last days at a glance."""
+    """Cost and tokens of the last days."""
     if not days:
         return []
     rows = [row for row in _values(days, "cost_usd") if row["value"] is not None]
@@ -133,7 +133,7 @@ def cost_and_tokens(days: Sequence[Mapping[str, Any]], span: Days) -> list[Chart
 
 
 def course(moments: Sequence[Moment]) -> list[Chart]:
-    """How a session's calls grew, and what they cost by and by."""
+    """Context size and cumulative cost of a session's calls."""
     calls = [(one.at, one) for one in moments if one.kind == "call" and one.at is not None]
     if len(calls) < 2:
         return []

@@ -1,4 +1,4 @@
-"""Tables as files."""
+"""Downloads of tables."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _TEXT = {
     "session_id", "username", "project", "git_branch", "model", "primary_model", "tool_name", "event_type",
     "skill_name", "subagent_type", "mcp_server", "session_file", "reason",
 }  # fmt: skip
-#: Text that begins so is a formula to a spreadsheet, whoever wrote it.
+#: Text with such a beginning is a formula to a spreadsheet, whoever wrote it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    """CSV with a line of names; what is unknown is empty. A text that a spreadsheet would run has a ' before it."""
+    """Return CSV with a header; unknown values are empty. A text that a spreadsheet would evaluate is prefixed by '."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
@@ -32,7 +32,7 @@ def as_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def as_parquet(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    """Parquet with typed columns, exact."""
+    """Return Parquet with typed, exact columns."""
     with tempfile.TemporaryDirectory(prefix="session-watcher-") as folder, duckdb.connect(":memory:") as connection:
         connection.execute("SET TimeZone = 'UTC'")
         types = {name: _type_of(name) for name in columns}

@@ -1,4 +1,4 @@
-"""How figures and times are written for people."""
+"""Template filters: figures and times formatted for people."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 from markupsafe import Markup
 
-#: What stands for what is not known.
+#: Placeholder for unknown values.
 NOTHING = "–"
 
 
 def number(value: float | None) -> str:
-    """With thousands separators."""
+    """Format a number with thousands separators."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
 def dollars(value: float | None) -> str:
-    """To the cent; less than one is not nothing."""
+    """Format dollars with cents; an amount below one cent is not shown as zero."""
     if value is None:
         return NOTHING
     if 0 < abs(value) < 0.005:
@@ -27,7 +27,7 @@ def dollars(value: float | None) -> str:
 
 
 def size(value: int | None) -> str:
-    """Bytes, in the unit that fits."""
+    """Format bytes in a suitable unit."""
     if value is None:
         return NOTHING
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
@@ -37,12 +37,12 @@ def size(value: int | None) -> str:
 
 
 def percent(part: float | None, whole: float | None) -> str:
-    """A share."""
+    """Format a share as a percentage."""
     return NOTHING if not whole else f"{100 * (part or 0) / whole:.1f} %"
 
 
 def span(seconds: float | None) -> str:
-    """How long, in the two units that fit at most."""
+    """Format a duration in at most two units."""
     if seconds is None:
         return NOTHING
     if seconds < 10:
@@ -58,7 +58,7 @@ def span(seconds: float | None) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """How far away, in words. The script of the pages says it alike."""
+    """Format a relative time in words, as the pages' script does."""
     seconds = (now - moment).total_seconds()
     for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
         if abs(seconds) >= unit:
@@ -69,7 +69,7 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def moment(value: datetime | str | float | None, now: datetime) -> Markup:
-    """A time in UTC, with its day unless that is today's, and how far away it is."""
+    """Format a UTC time, with its day unless that is today, and its distance from now."""
     if value is None:
         return Markup(NOTHING)
     at = _utc(value)
@@ -81,17 +81,17 @@ def moment(value: datetime | str | float | None, now: datetime) -> Markup:
 
 
 def clock(value: datetime | None) -> str:
-    """The time of day in UTC."""
+    """Format the time of day in UTC."""
     return NOTHING if value is None else f"{value.astimezone(UTC):%H:%M:%S}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """So many things."""
+    """Format a count with its noun."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def bar(part: float | None, whole: float | None) -> Markup:
-    """A share as a bar; the figure stands beside it."""
+    """Render a share as a bar; the figure stands beside it."""
     width = 0.0 if not whole else max(0.0, min(100.0, 100 * (part or 0) / whole))
     return Markup(
         '<svg class="bar" width="60" height="8" aria-hidden="true"><rect class="all" width="100%" height="8" rx="2"/>'

@@ -1,4 +1,4 @@
-"""Forms: read within bounds, and only from our own pages."""
+"""Forms: parsed within bounds, and only from our own pages."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from fastapi import HTTPException, Request
 
 from watcher.http.login_sessions import LoginSession
 
-#: A form is longer than this only if somebody means harm, in bytes.
+#: The largest form, in bytes; our own stay far below.
 LONGEST = 64_000
 _MOST_FIELDS = 20
 
 
 class SignInNeeded(Exception):
-    """Nobody has signed in, or the visit has ended."""
+    """Nobody is signed in, or the login session has ended."""
 
 
 async def fields(request: Request) -> dict[str, str]:
-    """The fields of the form that was sent.
+    """Return the fields of the submitted form.
 
     Raises:
-        HTTPException: 413, 415 or 400, it is none that we have made.
+        HTTPException: 413, 415 or 400, it is not a form of ours.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
@@ -43,10 +43,10 @@ async def fields(request: Request) -> dict[str, str]:
 
 
 def day(name: str, text: str) -> date | None:
-    """A day that an address asks for; an empty one is none.
+    """Parse a day in an address; an empty one is None.
 
     Raises:
-        HTTPException: 400, it is no day.
+        HTTPException: 400, it is not a day.
     """
     if not text:
         return None
@@ -57,13 +57,13 @@ def day(name: str, text: str) -> date | None:
 
 
 def must_be_from_here(request: Request) -> None:
-    """Refuse what another site's page made a browser send.
+    """Refuse requests that another site's page made a browser send.
 
     Raises:
-        HTTPException: 403, it says another origin, or none.
+        HTTPException: 403, the origin is foreign or missing.
     """
     site = request.headers.get("sec-fetch-site")
-    if site is not None:  # what the browser itself says, whatever a proxy between has made of the names
+    if site is not None:  # set by the browser itself, whatever a proxy between has made of the names
         ours = site == "same-origin"
     else:
         host = request.headers.get("host", "")
@@ -73,7 +73,7 @@ def must_be_from_here(request: Request) -> None:
 
 
 def must_be_of(visit: LoginSession, given: Mapping[str, str]) -> None:
-    """Refuse a form that was not made for this visit.
+    """Refuse a form that was not made for this login session.
 
     Raises:
         HTTPException: 403.

@@ -1,4 +1,4 @@
-"""What every answer tells a browser: nothing but what we serve ourselves may run, be shown, or frame it."""
+"""Security headers of every answer: only our own files may run, be shown in or frame a page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLICY = "; ".join(
 _ALWAYS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    # With no-referrer, browsers would not say either where a form was sent from.
+    # With no-referrer, browsers would not send a form's origin either.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -28,7 +28,7 @@ _ALWAYS = {
 
 
 class Headers:
-    """Adds them, to refusals and files as well."""
+    """ASGI middleware that adds the headers, also to errors and files."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -44,7 +44,7 @@ class Headers:
                 headers = MutableHeaders(scope=message)
                 for name, value in _ALWAYS.items():
                     headers[name] = value
-                # Files may be kept, but are asked for again; what is somebody's own is not kept at all.
+                # Files may be cached but are revalidated; personal answers are not cached at all.
                 headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith("/static/") else "no-store")
             await send(message)
 

@@ -1,4 +1,4 @@
-"""Knowledge: what waits for review, with its proof; what contradicts; what agents are given."""
+"""The knowledge pages: items for review with their evidence, contradictions, and the bundle for agents."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from watcher.knowledge.edits import BLANK, DOMAINS
 from watcher.knowledge.index import SERVED
 from watcher.knowledge.review import DECISIONS, Decision, Edit
 
-#: How many items a page shows at first, and when asked for more.
+#: Items shown at first, and after "more".
 FIRST, MORE = 25, 100
 
 Given = Annotated[str, Query(max_length=200)]
 Name = Annotated[str, Query(min_length=1, max_length=40)]
-#: What a decision has made of an item, as it is told.
+#: The message after a decision.
 _DONE = {"approve": "is approved", "mandate": "is mandatory", "reject": "is rejected", "revoke": "is revoked"}
 
 
 def router(frame: Frame) -> APIRouter:
-    """The pages for one service."""
+    """Build the pages' routes for one service."""
     routes = APIRouter()
     core = frame.core
     review = core.knowledge.review
@@ -154,7 +154,7 @@ def router(frame: Frame) -> APIRouter:
         back = address_of(merged) if merged else "/knowledge#contradictions"
         return frame.done(visitor, f"The contradiction is settled: {resolution.replace('_', ' ')}.", back)
 
-    # What follows is everybody's to do and, as in the API, not audited: it is in the item's votes and history.
+    # The following actions are open to everybody and, as in the API, not audited: the item records votes and history.
     @routes.post("/knowledge/vote")
     def _vote(item: Name, visitor: Visitor = Depends(frame.sending), given: dict[str, str] = Depends(sent)) -> Response:
         caller = visitor.caller
@@ -178,19 +178,19 @@ def router(frame: Frame) -> APIRouter:
         return frame.done(visitor, note, address_of(item) if kept else "/knowledge")
 
     def seen_by_them(visitor: Visitor, which: str) -> None:
-        """Nothing is done to what they cannot see."""
+        """Refuse an action on an item that the visitor cannot see."""
         answered(lambda: queries.item(core.query, which, visitor.caller.username, visitor.only is not None))
 
     return routes
 
 
 def address_of(item: str) -> str:
-    """Where an item is shown."""
+    """Return an item's address."""
     return f"/knowledge/item?{urlencode({'item': item})}"
 
 
 def written(given: dict[str, str]) -> Edit:
-    """What a form says that an item is to be."""
+    """Build an edit from a form."""
     words = (given.get("title"), given.get("content"), given.get("domain"))
     return Edit(
         *words,
@@ -201,15 +201,15 @@ def written(given: dict[str, str]) -> Edit:
 
 
 def was_confirmed(given: dict[str, str]) -> bool:
-    """Whether somebody has said to have read the warnings."""
+    """Whether the visitor has confirmed reading the warnings."""
     return given.get("confirmed") == "1"
 
 
 def sent(given: dict[str, str] = Depends(fields)) -> dict[str, str]:
-    """A form's fields, as a database can hold them.
+    """Return a form's fields.
 
     Raises:
-        HTTPException: 400, one holds a NUL.
+        HTTPException: 400, a field contains a NUL, which not every database stores.
     """
     if any("\0" in value for value in given.values()):
         raise HTTPException(400, "The form holds a NUL; no text has one.")

@@ -1,4 +1,4 @@
-"""What all pages share: who looks, the way around, and how a page is made."""
+"""Shared layout of the pages: the visitor, the navigation and the templates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from watcher.store.tokens import Caller
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
-#: Sent by the script that refreshes a page: what is told once is not told to it.
+#: Header sent by the refreshing script: it must not consume one-time messages.
 REFRESHING = "x-refreshing"
 
 
@@ -34,9 +34,9 @@ class Place:
 
     address: str
     title: str
-    #: The letter that, after g, leads there.
+    #: The letter that leads there after g.
     key: str
-    #: Whether users with a token of their own may see it.
+    #: Whether users with a personal token see it.
     for_users: bool = False
 
 
@@ -52,30 +52,30 @@ NAVIGATION = (
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who looks at a page."""
+    """The signed-in person who requests a page."""
 
     visit: LoginSession
     caller: Caller
 
     @property
     def may_act(self) -> bool:
-        """Whether buttons are theirs to press."""
+        """Whether buttons are enabled."""
         return self.caller.role == "admin"
 
     @property
     def only(self) -> str | None:
-        """Whose sessions alone they see; None: everybody's."""
+        """The user to whom the pages are restricted; None: unrestricted."""
         return self.caller.username if self.caller.role == "user" else None
 
 
 class Frame:
-    """Makes the pages of one service."""
+    """Renders the pages of one service."""
 
     def __init__(self, service: LiveService, keeper: Doorkeeper) -> None:
         self.service = service
         self.core = service.core
         self.keeper = keeper
-        #: Of a page that reads much.
+        #: Dependencies of a page with expensive reads.
         self.in_turn = [Depends(keeper.in_turn, scope="function")]
         self.visits = Visits(keeper.who)
         self.easel = Easel()
@@ -89,11 +89,11 @@ class Frame:
         self._pages.filters |= filters.FILTERS
 
     def visitor(self, request: Request) -> Visitor:
-        """Who has signed in.
+        """Return the signed-in visitor.
 
         Raises:
-            SignInNeeded: nobody.
-            HTTPException: 400, the address holds what no text in a database can.
+            SignInNeeded: nobody is signed in.
+            HTTPException: 400, the address contains characters that a database cannot store.
         """
         visitor = self._signed_in(request)
         if any("\0" in value for value in request.query_params.values()):
@@ -107,10 +107,10 @@ class Frame:
         return Visitor(*found)
 
     def reader(self, request: Request) -> Visitor:
-        """Somebody who may see everything.
+        """Require a role that may read everything.
 
         Raises:
-            SignInNeeded: nobody has signed in.
+            SignInNeeded: nobody is signed in.
             HTTPException: 403 for a user's own token.
         """
         visitor = self.visitor(request)
@@ -119,14 +119,14 @@ class Frame:
         return visitor
 
     def sending(self, request: Request, given: dict[str, str] = Depends(fields)) -> Visitor:
-        """Anybody who has sent a form of ours."""
+        """Require a visitor who has submitted one of our forms."""
         visitor = self.visitor(request)
         must_be_from_here(request)
         must_be_of(visitor.visit, given)
         return visitor
 
     def acting(self, action: str) -> Callable[..., Visitor]:
-        """An admin who has pressed a button; it is audited as ``action``, like the same request to the API."""
+        """Require an admin who has submitted a form; it is audited as ``action``, like the API's request."""
 
         def allowed(request: Request, given: dict[str, str] = Depends(fields)) -> Visitor:
             visitor = self.visitor(request)
@@ -142,7 +142,7 @@ class Frame:
     def show(
         self, request: Request, template: str, visitor: Visitor | None, answer: int = 200, **values: Any
     ) -> Response:
-        """A page."""
+        """Render a page."""
         places = [place for place in NAVIGATION if visitor and (place.for_users or visitor.only is None)]
         notes: list[str] = []
         if visitor is not None and REFRESHING not in request.headers:
@@ -155,7 +155,7 @@ class Frame:
         return HTMLResponse(text, answer)
 
     def trouble(self, request: Request, status: int, message: str) -> Response:
-        """A page that says what is wrong."""
+        """Render an error page."""
         unknown: tuple[type[Exception], ...] = (SignInNeeded, *self.core.database.Error)
         try:
             visitor = self._signed_in(request)
@@ -166,7 +166,7 @@ class Frame:
         return self.show(request, "trouble.html", visitor, status, code=status, message=message[:2000])
 
     def unconfirmed(self, request: Request, error: Unconfirmed) -> Response:
-        """A page that shows what agents would read, and sends the same form again once that is confirmed."""
+        """Render the texts that agents would read, with a button that confirms and resends the form."""
         given = {name: value for name, value in request.state.fields.items() if name != "confirmed"}
         item = request.query_params.get("item")
         return self.show(
@@ -181,18 +181,18 @@ class Frame:
         )
 
     def done(self, visitor: Visitor, note: str, address: str) -> Response:
-        """After an action: on to a page that tells what came of it, and can be loaded again without repeating it."""
+        """Redirect after an action to a page that shows its result and can be reloaded without repeating it."""
         visitor.visit.notes.append(note)
         return RedirectResponse(address, 303)
 
     def sign_in_address(self, request: Request) -> str:
-        """Where to sign in, and come back from; what was sent is not sent again."""
+        """Return the sign-in address that leads back to this page; a submitted form is not sent again."""
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return "/sign-in" if request.method != "GET" or wanted == "/" else f"/sign-in?{urlencode({'next': wanted})}"
 
 
 def inside(address: str, otherwise: str = "/") -> str:
-    """An address of ours, as it was asked for; anything that a browser might take for another's is not."""
+    """Return a requested local address; anything that a browser might resolve to another host is refused."""
     # What begins with one slash has no host; browsers read \\ as / and leave out line ends and tabs.
     ours = address.startswith("/") and not address.startswith("//") and "\\" not in address and address.isprintable()
     return address if ours else otherwise

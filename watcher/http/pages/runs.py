@@ -1,4 +1,4 @@
-"""Runs of jobs, jobs to run now, and who asked for what."""
+"""The page of jobs: runs, buttons to run a job, and the audit."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from watcher.http.pages.forms import day
 from watcher.http.pages.layout import Frame, Visitor
 from watcher.store import job_log
 
-#: How many runs and entries are shown at first, and when asked for more.
+#: Rows of runs and entries shown at first, and after "more".
 FIRST, MORE = 25, 500
-#: Whoever pressed the button waits so long for the end of a run, in seconds; then it goes on by itself.
+#: Seconds for which the page waits for a run's end; afterwards the run continues in the background.
 WAITED = 2.0
 ADDRESS = "/admin/scheduler-runs"
 OUTCOMES = ("running", "ok", "failed", "refused", "interrupted")
@@ -30,7 +30,7 @@ _OWN_ACTION = ("session-collector", "corporate-memory")
 
 
 def router(frame: Frame) -> APIRouter:
-    """The page for one service."""
+    """Build the page's routes for one service."""
     routes = APIRouter()
     core = frame.core
 
@@ -97,28 +97,28 @@ def router(frame: Frame) -> APIRouter:
 
 
 def _action(job: str, sweeps: list[str]) -> str:
-    """The name under which the API audits the same request."""
+    """Return the action under which the API audits the same request."""
     if job in sweeps:
         return f"run_session_processor:{job.partition(':')[2]}"
     return f"run_{job.replace('-', '_')}" if job in _OWN_ACTION else f"run_job:{job}"
 
 
 def _started(work: Any, name: str) -> Future[dict[str, Any]]:
-    """The work, on a thread of its own: nobody has to hold a page open for as long as it takes."""
+    """Start the work on its own thread, so that no request has to wait for its end."""
     future: Future[dict[str, Any]] = Future()
 
     def run() -> None:
         try:
             future.set_result(work())
         except BaseException as error:  # noqa: BLE001
-            future.set_exception(error)  # told to whoever waits; the run's record has it in any case
+            future.set_exception(error)  # raised to the waiting request; the run is recorded in any case
 
     threading.Thread(target=run, name=f"asked:{name}", daemon=True).start()
     return future
 
 
 def _timed(run: dict[str, Any]) -> dict[str, Any]:
-    """A run with the seconds that it took, None while it goes on."""
+    """Add a run's duration in seconds, None while it runs."""
     began, ended = run["started_at"], run["finished_at"]
     took = (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds() if ended else None
     return {**run, "took": took}

@@ -1,4 +1,4 @@
-"""The way in and out."""
+"""The sign-in and sign-out pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNKNOWN = "This token is not known, or was revoked."
 
 
 def router(frame: Frame) -> APIRouter:
-    """The pages for one service."""
+    """Build the pages' routes for one service."""
     routes = APIRouter()
 
     def ask(request: Request, wanted: str, wrong: str = "", status: int = 200) -> Response:
@@ -34,7 +34,7 @@ def router(frame: Frame) -> APIRouter:
         if value is None:
             frame.keeper.refuse(request, missing=False)
             return ask(request, wanted, UNKNOWN, 401)
-        # Whoever was signed in here before is not any more.
+        # A previous login session of this browser ends.
         frame.visits.end(request.cookies.get(COOKIE))
         response = RedirectResponse(wanted, 303)
         response.set_cookie(
