@@ -24,7 +24,7 @@ from watcher.knowledge.service import Knowledge
 from watcher.logs import Log
 from watcher.pipeline.backoff import Retry
 from watcher.pipeline.pipeline import Cadence, Pipeline, Plan, RunDetails, children
-from watcher.plugins import RefusedProcessor, discover
+from watcher.plugins import NO_TABLES, RefusedProcessor, discover, refusal
 from watcher.sandbox.process import Child
 from watcher.sessions.commands import SessionCommands
 from watcher.settings import Settings, model_access, of_views, own
@@ -146,10 +146,14 @@ class Application:
         enabled, self.refused = [], []
         for name, processor in discover().items():
             if isinstance(processor, RefusedProcessor):
-                self.refused.append(processor)
+                self._refuse(processor)
             elif self.settings.processor(name).enabled:
                 enabled.append(processor)
         return enabled
+
+    def _refuse(self, one: RefusedProcessor) -> None:
+        self.refused.append(one)
+        log.error("processor_refused", processor=one.name, reason=one.reason, traceback=one.trace)
 
     def _start_early(self, processor: Processor, stack: ExitStack) -> list[Child]:
         made = children(processor.name, self.tree, self._plan(processor))
@@ -160,16 +164,14 @@ class Application:
 
     def _add(self, processor: Processor, early: list[Child] | None = None) -> None:
         plan = self._plan(processor)
-        troubles: tuple[type[Exception], ...] = (*self.database.Error, KeyError, ValueError, OSError)
+        troubles: tuple[type[Exception], ...] = (*self.database.Error, ImportError, KeyError, ValueError, OSError)
         try:
             prepare(self.database, processor, of_views(self.settings, processor.name), self.backups)
         except troubles as error:
             if isinstance(error, self.database.Error) and self.database.blame(error) != "rows":
                 raise
             # A stranger's tables that cannot be made are the stranger's trouble.
-            reason = f"its tables cannot be made: {str(error).strip().partition(chr(10))[0]}"
-            self.refused.append(RefusedProcessor(processor.name, reason))
-            log.error("processor_refused", processor=processor.name, reason=reason)
+            self._refuse(refusal(processor.name, NO_TABLES, error))
             return
         pipeline = Pipeline(processor, plan, self.tree, self.look, self.database, early)
         self.pipelines = {**self.pipelines, processor.name: pipeline}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -113,7 +113,8 @@ class LiveService:
     def findings(self) -> list[Finding]:
         """What is not as it should be, in all parts."""
         findings = _of_observer(self.observer.health()) + self.core.health.findings()
-        findings += of_settings(self._file.trouble if self._file else None, self.waiting_settings)
+        trouble = self._file.trouble if self._file else None
+        findings += of_settings(trouble, self.waiting_settings, self.loaded.unused)
         findings += self._of_tables()
         if not self.schedule.alive():
             message = "The scheduler has died: no sweeps and no jobs by the clock. Restart the service."
@@ -145,7 +146,7 @@ class LiveService:
         pipelines = self.core.pipelines
         unconfigured = {name for name, pipeline in pipelines.items() if pipeline.unconfigured is not None}
         self.core.take(after)
-        self.loaded = Loaded(after, loaded.sources)
+        self.loaded = replace(loaded, settings=after)
         # Last: whoever reads of it finds the rest in force.
         self.waiting_settings = waiting
         for name in pipelines.keys() - self.core.pipelines.keys():
@@ -167,6 +168,7 @@ class LiveService:
                 first = every if name in earlier else 0.0
                 self.schedule.every(name, every, partial(self.core.jobs.by_the_clock, name), first)
         log.info("settings_applied", restart_required=self.waiting_settings)
+        loaded.warn()
 
     def _sweep_by_the_clock(self, pipeline: Pipeline) -> None:
         # From one start on: those that fall on the same moment share a look at the tree, which costs most of a sweep.

@@ -12,10 +12,13 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
 from processors.contract import ENTRY_POINTS, Processor, ProcessorSettings, Schema
+from watcher.errors import first_line
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: So many lines of a traceback say where it was.
 _TRACED = 6
+#: What is said of a processor whose migrations or views fail.
+NO_TABLES = "its tables cannot be made"
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -31,6 +34,10 @@ class RefusedProcessor:
     reason: str
     #: The last lines of the traceback, where it raised something.
     trace: str = ""
+
+    def told(self) -> dict[str, str]:
+        """For a program."""
+        return {"processor": self.name, "error": self.reason, "traceback": self.trace}
 
 
 def origins() -> dict[str, str]:
@@ -62,11 +69,18 @@ def discover() -> dict[str, Processor | RefusedProcessor]:
 
 def refusal(name: str, what: str, error: BaseException) -> RefusedProcessor:
     """Why a processor is not used: in one line with the place in its code, and the traceback's last lines."""
-    said = str(error).strip().partition("\n")[0]
+    said = first_line(error)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_its_own(frame.filename)]
-    place = f" ({'/'.join(frames[-1].filename.split(os.sep)[-2:])}:{frames[-1].lineno})" if frames else ""
-    last = "".join(traceback.format_exception(error)).rstrip().splitlines()[-_TRACED:] if frames else []
+    # A note names the file, where it is no code but SQL.
+    places = [*getattr(error, "__notes__", []), *(_place(frame) for frame in frames[-1:])][:1]
+    place = f" ({places[0]})" if places else ""
+    lines = "".join(traceback.format_exception(error)).splitlines() if places else []
+    last = [line for line in lines if line.strip("^~ ")][-_TRACED:]
     return RefusedProcessor(name, f"{what}: {type(error).__name__}: {said}{place}", "\n".join(last))
+
+
+def _place(frame: traceback.FrameSummary) -> str:
+    return f"{'/'.join(frame.filename.split(os.sep)[-2:])}:{frame.lineno}"
 
 
 def _is_its_own(file: str) -> bool:

@@ -135,7 +135,7 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
     ("[http]\nprot = 1", {}, ["given.toml", "http.prot", "did you mean http.port"]),
     ("[htp]\n", {}, ["given.toml", "htp"]),
     ("[nothing_like_it]\nx = 1", {}, ["given.toml", "nothing_like_it", "the tables are", "paths"]),
-    ("[processors.nobody]\nquiet = '1s'", {}, ["given.toml", "processors.nobody"]),
+    ("[processors.usag]\nquiet = '1s'", {}, ["given.toml", "processors.usag"]),
     ("[processors.usage]\nquite = '1s'", {}, ["processors.usage.quite", "did you mean processors.usage.quiet"]),
     ("[log]\nzzzzzz = 1", {}, ["log.zzzzzz", "format", "level"]),
     ("[[http]]\nport = 1", {}, ["given.toml", "http"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 _CODE = """\
@@ -25,6 +26,50 @@ class Stranger:
 _TABLE = "CREATE TABLE strange (session_file VARCHAR PRIMARY KEY, lines BIGINT);\n"
 #: What a well-behaved one would say.
 COUNTS = 'return Extraction({"strange": [{"lines": sum(1 for _ in work.lines)}]}, items=1)'
+
+
+#: Ways to be of no use: the code, the migration, and words that name what is wrong and where.
+BROKEN = {
+    "missing": (None, _TABLE, ("ModuleNotFoundError", "No module named 'stranger'"), ""),
+    "import": (
+        "def deep():\n    raise RuntimeError('boom')\n\ndeep()\n",
+        _TABLE,
+        ("RuntimeError: boom (stranger/__init__.py:2)",),
+        "in deep",
+    ),
+    "attribute": (
+        "class Stranger:\n    name = 'stranger'\n",
+        _TABLE,
+        ("it lacks version, settings, schema, extract",),
+        "",
+    ),
+    "tables": (
+        "",
+        f"{_TABLE}SELECT no_such_column;\n",
+        ("its tables cannot be made", "no_such_column", "(stranger/migrations/001_strange.sql)"),
+        "LINE 1: SELECT no_such_column",
+    ),
+    "views": (
+        "",
+        _TABLE,
+        ("its tables cannot be made", "no_such_table", "(stranger/views.sql)"),
+        "FROM no_such_table",
+    ),
+}
+
+
+def install_broken(folder: Path, how: str) -> Path:
+    """Put one of ``BROKEN`` where a process with the folder on its path finds it."""
+    code, migration, *_ = BROKEN[how]
+    package = install(folder, COUNTS) / "stranger"
+    (package / "migrations" / "001_strange.sql").write_text(migration)
+    if how == "views":
+        (package / "views.sql").write_text("CREATE OR REPLACE VIEW strangest AS SELECT 1 FROM no_such_table;\n")
+    if code is None:
+        shutil.rmtree(package)
+    elif code:
+        (package / "__init__.py").write_text(code)
+    return folder
 
 
 def install(folder: Path, body: str) -> Path:

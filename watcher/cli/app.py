@@ -64,6 +64,7 @@ def run(settings: SettingsPath = None, sessions: Sessions = None, state: State =
     from watcher.cli import run as command
 
     loaded, file = followed(settings, state, sessions)
+    loaded.warn()
     raise typer.Exit(command.run(loaded, file))
 
 
@@ -80,13 +81,15 @@ def once(
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print progress.")] = False,
 ) -> None:
-    """Process everything new and exit. Exit code 0: success; 1: a session failed."""
+    """Process everything new and exit. Exit code 0: success; 1: a session or processor failed."""
     # Loaded when used, like every command's own module: the others start faster.
     from watcher.app import COLLECTOR, CORPORATE_MEMORY
     from watcher.cli import once as command
     from watcher.cli import output
 
-    found = command.once(in_force(settings, state, sessions), processor or [], quiet)
+    loaded = load(settings, state, sessions)
+    loaded.warn()
+    found = command.once(loaded.settings, processor or [], quiet)
     if as_json:
         print_json(found)
     else:
@@ -253,8 +256,13 @@ def settings(
     from watcher.cli import output
     from watcher.cli import settings as command
 
-    found = command.shown(what, load(settings, state, sessions))
-    print_json(found) if as_json else output.settings(found)
+    loaded = load(settings, state, sessions)
+    found = command.shown(what, loaded)
+    if as_json:
+        loaded.warn()
+        print_json(found)
+    else:
+        output.settings(found, loaded.unused)
 
 
 @app.command(epilog=examples("doctor", "doctor --json", "doctor --settings /etc/session-watcher/settings.toml"))

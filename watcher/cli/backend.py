@@ -37,6 +37,11 @@ def service_of(settings: Settings) -> Client | None:
     return Client(other.url, token_of(settings.paths.state, settings.http.token))
 
 
+def refused_by(health: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The processors that a service cannot use, by what it says of itself."""
+    return [finding["details"] for finding in health["findings"] if finding["name"] == "processor_refused"]
+
+
 def elsewhere(url: str, token_file: Path | None) -> Client:
     """A service on another machine, with the token that a file holds.
 

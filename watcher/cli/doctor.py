@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from watcher import logs
 from watcher.cli.backend import service_of
 from watcher.errors import SettingsError, StateInUse, ended
 from watcher.health import doctor
@@ -14,11 +15,14 @@ from watcher.settings.follow import Sources
 def examine(sources: Sources) -> dict[str, Any]:
     """Every check, the service's findings among them, and the verdict over all."""
     try:
-        settings = sources.load().settings
+        loaded = sources.load()
+        settings = loaded.settings
     except SettingsError as error:
         checks = [doctor.Check("settings", "unhealthy", ended(str(error)))]
         return {"status": doctor.worst(checks), "checks": doctor.as_json(checks)}
+    logs.configure(settings.log.format, "warning")
     checks = [doctor.Check("settings", "ok", "They are good; settings shows them with where they are from.")]
+    checks += [doctor.Check("settings", "warning", ended(told)) for told in loaded.unused]
     try:
         service = service_of(settings) if settings.paths.state.is_dir() else None
     except StateInUse:
@@ -29,5 +33,8 @@ def examine(sources: Sources) -> dict[str, Any]:
         settings = settings.model_copy(update={"paths": paths})
     checks += doctor.examine(settings)
     if health is not None:
-        checks += [doctor.Check(one["name"], one["level"], one["message"]) for one in health["findings"]]
+        checks += [
+            doctor.Check(one["name"], one["level"], one["message"], one["details"].get("traceback", ""))
+            for one in health["findings"]
+        ]
     return {"status": doctor.worst(checks), "checks": doctor.as_json(checks)}

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from watcher.app import COLLECTOR, CORPORATE_MEMORY, INTAKE, Application
-from watcher.cli.backend import has_data, service_of
+from watcher.cli.backend import has_data, refused_by, service_of
 from watcher.cli.collect import PATH, PATIENCE
 from watcher.cli.signals import Stop
 from watcher.errors import JobFailed, ServiceTrouble, SettingsError
@@ -30,24 +30,29 @@ def once(settings: Settings, names: list[str], quiet: bool) -> dict[str, Any]:
         collected = {}
         if settings.collector.enabled:
             collected = _collected(lambda: dict(_posted(service, PATH, PATIENCE)["details"]))
-        wanted = names or [entry["processor"] for entry in service.get("/api/health/detailed")["processors"]]
+        health = service.get("/api/health/detailed")
+        refused = [one for one in refused_by(health) if one["processor"] in names or not names]
+        out = {one["processor"] for one in refused}
+        wanted = [name for name in names or [one["processor"] for one in health["processors"]] if name not in out]
         answers = _side_by_side(service, wanted, settings.service.time_budget + 30.0)
         noted = {}
         if settings.corporate_memory.enabled:
             noted = _collected(lambda: dict(_posted(service, NOTES, PATIENCE)["details"]))
         _take_in(service)
-        return _together(collected, noted, answers)
+        return _together(collected, noted, answers + _of_refused(refused))
     if not settings.paths.sessions.is_dir():
         raise SettingsError(f"{settings.paths.sessions}: there is no such folder; name one with --sessions")
     core = Application(settings, "once", live=False, early=not names and not has_data(settings))
     try:
-        if unknown := [name for name in names if name not in core.pipelines]:
+        refused = [one.told() for one in core.refused if one.name in names or not names]
+        out = {one["processor"] for one in refused}
+        if unknown := [name for name in names if name not in core.pipelines and name not in out]:
             raise SettingsError(f"no enabled processor is named {unknown[0]!r}; there are {', '.join(core.pipelines)}")
         collected = _collected(lambda: core.jobs.run(COLLECTOR, "once")) if settings.collector.enabled else {}
         stop = Stop()
         core.start()
         with _Progress(core, quiet):
-            chosen = names or list(core.pipelines)
+            chosen = [name for name in names or core.pipelines if name not in out]
 
             def over() -> bool:
                 return stop() or any(core.pipelines[name].stuck() for name in chosen)
@@ -63,7 +68,7 @@ def once(settings: Settings, names: list[str], quiet: bool) -> dict[str, Any]:
                 core.knowledge.drain()
     finally:
         core.stop()
-    return _together(collected, noted, [asdict(detail) for detail in details])
+    return _together(collected, noted, [asdict(detail) for detail in details] + _of_refused(refused))
 
 
 def _collected(collect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -78,6 +83,22 @@ def _together(collected: dict[str, Any], noted: dict[str, Any], details: list[di
     jobs = {name: did for name, did in (("collector", collected), ("corporate_memory", noted)) if did}
     well = not any(did.get("errors") for did in jobs.values()) and not any(detail["errors"] for detail in details)
     return {"ok": well, **jobs, "processors": details}
+
+
+def _of_refused(refused: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """A run for each processor that cannot be used: it failed as a whole."""
+    return [
+        asdict(
+            RunDetails(
+                one["processor"],
+                errors=1,
+                errors_detail=[
+                    {"session": "", "error": f"{one['processor']}: {one['error']}", "traceback": one["traceback"]}
+                ],
+            )
+        )
+        for one in refused
+    ]
 
 
 def _posted(service: Client, path: str, patience: float, **query: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def runs(details: Sequence[dict[str, Any]]) -> None:
             # What concerns no session, such as a setting that is missing, names its processor itself.
             whose = f"{entry['processor']}: {failure['session']}: " if failure["session"] else ""
             console.print(plain(f"{whose}{failure['error']}", "red"), soft_wrap=True)
+            traceback(failure.get("traceback", ""))
 
 
 def status(found: dict[str, Any]) -> None:
@@ -54,6 +55,9 @@ def status(found: dict[str, Any]) -> None:
         for finding in service["findings"]:
             style = "red" if finding["level"] == "unhealthy" else "yellow" if finding["level"] == "warning" else ""
             console.print(plain(f"  {finding['level']}: {finding['message']}", style))
+    for one in found["refused"]:
+        console.print(plain(f"  {one['processor']}: {one['error']}", "red"), soft_wrap=True)
+        traceback(one["traceback"])
     if not found["processors"]:
         console.print("Nothing was processed yet.")
         return
@@ -91,7 +95,7 @@ def status(found: dict[str, Any]) -> None:
         )
 
 
-def settings(rows: Sequence[dict[str, Any]]) -> None:
+def settings(rows: Sequence[dict[str, Any]], unused: Sequence[str] = ()) -> None:
     """Every setting, with where it came from and what it does."""
     console = Console()
     table = columns("setting", "value", "from", "what it does")
@@ -102,6 +106,8 @@ def settings(rows: Sequence[dict[str, Any]]) -> None:
             value.append_text(plain(f" (the service runs with {row['running']})", "yellow"))
         table.add_row(Text(f"{row['table']}.{row['key']}", style=style), value, row["source"], plain(row["help"]))
     print_table(console, table)
+    for told in unused:
+        console.print(plain(f"warning: {told}", "yellow"), soft_wrap=True)
     console.print("The settings are good.")
 
 
@@ -238,7 +244,14 @@ def checks(found: dict[str, Any]) -> None:
         line = Text(f"{mark:7}", style=style)
         line.append_text(plain(f"{check['name']}: {check['message']}"))
         console.print(line, soft_wrap=True)
+        traceback(check["traceback"])
     console.print(Text(f"All in all: {found['status']}.", style="bold"))
+
+
+def traceback(text: str) -> None:
+    """The lines of a traceback, indented; nothing where there is none."""
+    for line in text.splitlines():
+        Console().print(plain(f"    {line}"), soft_wrap=True)
 
 
 def plain(text: str, style: str = "") -> Text:

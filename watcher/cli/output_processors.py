@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from watcher.cli.output import columns, number, plain, print_table
+from watcher.cli.output import columns, number, plain, print_table, traceback
 
 #: More rows of a table than this only --json shows.
 MOST_ROWS = 40
@@ -26,8 +26,7 @@ def processors(found: Sequence[dict[str, Any]]) -> None:
     for one in found:
         if one["error"]:
             console.print(plain(f"{one['processor']}: {one['error']}", "red"), soft_wrap=True)
-            for line in one["traceback"].splitlines():
-                console.print(plain(f"  {line}"), soft_wrap=True)
+            traceback(one["traceback"])
 
 
 def tried(found: dict[str, Any]) -> None:

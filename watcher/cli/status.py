@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from watcher.cli.backend import has_data, reading, service_of
+from watcher.cli.backend import has_data, reading, refused_by, service_of
+from watcher.health import rehearsal
 from watcher.health.summary import gather
 from watcher.plugins import RefusedProcessor, discover
 from watcher.settings.tables import Settings
@@ -16,11 +17,16 @@ def status(settings: Settings) -> dict[str, Any]:
     service = service_of(settings)
     if service is not None:
         answer: dict[str, Any] = service.get("/api/status")
-        return answer
+        return {**answer, "refused": refused_by(answer["service"])}
     if not has_data(settings):
-        return {"processors": [], "troubled": [], "knowledge": None, "models": spent_today(settings), "service": None}
+        nothing: dict[str, Any] = {"processors": [], "troubled": [], "knowledge": None}
+        return {**nothing, **_besides(settings, rehearsal.refused(settings))}
     with reading(settings) as query:
-        return {**gather(query, enabled(settings)), "models": spent_today(settings), "service": None}
+        return {**gather(query, enabled(settings)), **_besides(settings, rehearsal.refused(settings, query))}
+
+
+def _besides(settings: Settings, refused: list[RefusedProcessor]) -> dict[str, Any]:
+    return {"refused": [one.told() for one in refused], "models": spent_today(settings), "service": None}
 
 
 def enabled(settings: Settings) -> list[str]:

@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
 
-from watcher.errors import DatabaseTrouble, StateInUse
-from watcher.health import expiring, findings
+from watcher.errors import DatabaseTrouble, StateInUse, ended
+from watcher.health import expiring, findings, rehearsal
 from watcher.plugins import RefusedProcessor, discover
 from watcher.settings.tables import Settings, strong
 from watcher.store.database import Database, read
@@ -40,6 +40,8 @@ class Check:
     level: Level
     #: What was found and, where it is not well, what to do.
     message: str
+    #: Where a plug-in failed: the last lines.
+    traceback: str = ""
 
 
 def examine(settings: Settings) -> list[Check]:
@@ -92,9 +94,13 @@ def _dependencies(_settings: Settings) -> Iterator[Check]:
 
 
 def _processors(settings: Settings) -> Iterator[Check]:
+    refused = {one.name: one for one in rehearsal.refused(settings)}
     for name, processor in discover().items():
-        if isinstance(processor, RefusedProcessor):
-            yield Check("processors", "warning", f"{name}: {processor.reason}; mend or uninstall it, the others go on.")
+        if (one := refused.get(name)) is not None:
+            message = f"{name}: {ended(one.reason)} Mend or uninstall it; the others go on."
+            yield Check("processors", "warning", message, one.trace)
+        elif isinstance(processor, RefusedProcessor):
+            continue  # among the refused
         elif settings.processor(name).enabled:
             yield Check("processors", "ok", f"{name} is enabled, version {processor.version}.")
         else:

@@ -47,7 +47,12 @@ def verdict(findings: Iterable[Finding]) -> str:
 def of_refused(refused: Iterable[RefusedProcessor]) -> list[Finding]:
     """Processors that cannot be used."""
     return [
-        Finding("warning", "processor_refused", f"{one.name}: {one.reason}. Mend or uninstall it; the others go on.")
+        Finding(
+            "warning",
+            "processor_refused",
+            f"{one.name}: {ended(one.reason)} Mend or uninstall it; the others go on.",
+            one.told(),
+        )
         for one in refused
     ]
 
@@ -270,9 +275,9 @@ def of_notes(last: Read) -> list[Finding]:
     return [Finding(level, "notes_unread", message, {"failed": last.errors, "refused": last.refused})]
 
 
-def of_settings(trouble: str | None, waiting: Sequence[str]) -> list[Finding]:
-    """A changed file that is refused, and changes that a running service cannot take up."""
-    found = []
+def of_settings(trouble: str | None, waiting: Sequence[str], unused: Sequence[str] = ()) -> list[Finding]:
+    """A changed file that is refused, changes that a running service cannot take up, and settings of no use."""
+    found = [Finding("warning", "settings_unused", ended(told)) for told in unused]
     if trouble is not None:
         message = f"Changed settings are refused, and the earlier ones are in force: {ended(trouble)} Mend the file."
         found.append(Finding("warning", "settings_refused", message))

@@ -10,7 +10,7 @@ import difflib
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,11 @@ from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from processors.contract import LONGEST, Seconds
 from watcher.errors import SettingsError
+from watcher.logs import Log
 from watcher.plugins import RefusedProcessor, discover
 from watcher.settings.tables import SECRET, Settings, known, written
+
+log = Log()
 
 Source = Literal["default", "file", "environment", "command line"]
 
@@ -48,6 +51,13 @@ class Loaded:
 
     settings: Settings
     sources: Mapping[tuple[str, ...], Source]
+    #: A sentence for each table of a processor that is not installed.
+    unused: Sequence[str] = ()
+
+    def warn(self) -> None:
+        """Log what is of no use."""
+        for told in self.unused:
+            log.warning("settings_unused", reason=told)
 
 
 def load(
@@ -70,9 +80,10 @@ def load(
     keys = {key: default for key, default, _ in known(shape())}
     file = Path(FILE) if path is None and Path(FILE).exists() else path
     found: list[tuple[Source, str, tuple[str, ...], Any]] = []
+    unused: dict[str, str] = {}
     if file is not None:
-        found += [("file", str(file), key, value) for key, value in _from_file(file, keys)]
-    found += [("environment", name, key, value) for name, key, value in _from_environment(environ, keys)]
+        found += [("file", str(file), key, value) for key, value in _from_file(file, keys, unused)]
+    found += [("environment", name, key, value) for name, key, value in _from_environment(environ, keys, unused)]
     found += [("command line", "the command line", tuple(k.split(".")), v) for k, v in (overrides or {}).items()]
     for source, place, key, value in found:
         if type(keys.get(key)) is int and isinstance(value, bool):
@@ -87,7 +98,11 @@ def load(
         settings = shape(**_nested(values))
     except ValidationError as error:
         raise SettingsError(_sentence(error, values, origins)) from None
-    return Loaded(settings, {key: source for key, (source, _) in origins.items()})
+    told = [
+        f"{place}: [processors.{name}] is of no use: no such processor is installed; install it, or remove the settings"
+        for name, place in unused.items()
+    ]
+    return Loaded(settings, {key: source for key, (source, _) in origins.items()}, told)
 
 
 def model() -> type[Settings]:
@@ -103,7 +118,9 @@ def model() -> type[Settings]:
     return cast(type[Settings], made)
 
 
-def _from_file(file: Path, known: Mapping[tuple[str, ...], Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _from_file(
+    file: Path, known: Mapping[tuple[str, ...], Any], unused: dict[str, str]
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     try:
         with file.open("rb") as stream:
             tree = tomllib.load(stream)
@@ -116,7 +133,9 @@ def _from_file(file: Path, known: Mapping[tuple[str, ...], Any]) -> Iterator[tup
     except (ValueError, RecursionError) as error:  # numbers too long, tables too deep
         raise SettingsError(f"{file}: is not TOML: {error}") from None
     for key, value in _leaves(tree, (), known):
-        if _must_be_known(key, known, str(file), value):
+        if _is_of_none(key, value):
+            unused.setdefault(key[1], str(file))
+        elif _must_be_known(key, known, str(file), value):
             yield key, value
 
 
@@ -133,12 +152,14 @@ def _leaves(
 
 
 def _from_environment(
-    environ: Mapping[str, str], known: Mapping[tuple[str, ...], Any]
+    environ: Mapping[str, str], known: Mapping[tuple[str, ...], Any], unused: dict[str, str]
 ) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     for name, value in environ.items():
         if name.upper().startswith(PREFIX):
             key = tuple(name[len(PREFIX) :].lower().split("__"))
-            if _must_be_known(key, known, name, value):
+            if _is_of_none(key, value):
+                unused.setdefault(key[1], name)
+            elif _must_be_known(key, known, name, value):
                 yield name, key, _structured(value) if isinstance(known[key], (Mapping, list, tuple)) else value
     for name, key in OPERATORS.items():
         if name in environ:
@@ -171,6 +192,13 @@ def _path(place: str, key: tuple[str, ...], value: Any, base: Path) -> Path:
         if value:
             return base / Path(value).expanduser()
     raise SettingsError(f'{place}: {".".join(key)} = {written(value)}: accepted is a path such as "/data/state"')
+
+
+def _is_of_none(key: tuple[str, ...], value: Any) -> bool:
+    """Whether it is a table, or in a table, of a processor that is not installed and no installed one misspelt."""
+    if key[0] != "processors" or not (len(key) > 2 or (len(key) == 2 and isinstance(value, dict))):
+        return False
+    return key[1] not in discover() and not difflib.get_close_matches(key[1].lower(), discover(), n=1, cutoff=0.7)
 
 
 def _must_be_known(key: tuple[str, ...], known: Mapping[tuple[str, ...], Any], place: str, value: Any) -> bool:

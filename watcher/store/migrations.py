@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +16,7 @@ from watcher.logs import Log
 from watcher.store.database import Connection, Database
 from watcher.store.dedup import Counting
 from watcher.store.legacy import take_over
-from watcher.store.sql import QUERIES, fill
+from watcher.store.sql import QUERIES, Query, fill
 
 log = Log()
 
@@ -82,13 +83,39 @@ def prepare(database: Database, processor: Processor, settings: Mapping[str, obj
         package = processor.schema.package
         _pending(database, connection, processor.name, package, backups)
         _recount(database, connection, processor)
-        views = files(package).joinpath("views.sql")
-        if not views.is_file():
-            return
-        script = fill(views.read_text(encoding="utf-8"), settings)
-        digest = hashlib.sha256(script.encode()).hexdigest()
-        if connection.execute("SELECT digest FROM schema_views WHERE owner = $1", [processor.name]) == [(digest,)]:
-            return
+        with _named(package, "views.sql"):
+            _make_views(connection, processor, settings)
+    finally:
+        connection.close()
+
+
+def is_prepared(execute: Query, processor: Processor, settings: Mapping[str, object]) -> bool:
+    """Whether a processor's tables and views are there, as this version has them."""
+    package = processor.schema.package
+    done = {number for (number,) in execute(QUERIES["migrations"], [processor.name])}
+    with _named(package, "views.sql"):
+        script = _views(package, settings)
+    return {number for number, _, _ in _migrations(package)} <= done and (
+        script is None or _is_made(execute, processor, script)
+    )
+
+
+def _views(package: str, settings: Mapping[str, object]) -> str | None:
+    file = files(package).joinpath("views.sql")
+    return fill(file.read_text(encoding="utf-8"), settings) if file.is_file() else None
+
+
+def _is_made(execute: Query, processor: Processor, script: str) -> bool:
+    return execute("SELECT digest FROM schema_views WHERE owner = $1", [processor.name]) == [(_digest(script),)]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _make_views(connection: Connection, processor: Processor, settings: Mapping[str, object]) -> None:
+    script = _views(processor.schema.package, settings)
+    if script is not None and not _is_made(connection.execute, processor, script):
         with connection.transaction():
             # Later views stand on earlier ones; PostgreSQL will not let a view's columns change in place.
             made = connection.execute(
@@ -104,9 +131,9 @@ def prepare(database: Database, processor: Processor, settings: Mapping[str, obj
                 )
             _script(connection, script)
             connection.execute("DELETE FROM schema_views WHERE owner = $1", [processor.name])
-            connection.execute("INSERT INTO schema_views (owner, digest) VALUES ($1, $2)", [processor.name, digest])
-    finally:
-        connection.close()
+            connection.execute(
+                "INSERT INTO schema_views (owner, digest) VALUES ($1, $2)", [processor.name, _digest(script)]
+            )
 
 
 def _recount(database: Database, connection: Connection, processor: Processor) -> None:
@@ -115,7 +142,7 @@ def _recount(database: Database, connection: Connection, processor: Processor) -
         if table.once is None:
             continue
         rules = repr((table.once.by, table.once.best, sorted(table.once.merged.items())))
-        digest = hashlib.sha256(rules.encode()).hexdigest()
+        digest = _digest(rules)
         known = connection.execute(
             "SELECT digest FROM schema_countings WHERE owner = $1 AND name = $2", [processor.name, name]
         )
@@ -135,8 +162,18 @@ def _pending(database: Database, connection: Connection, owner: str, package: st
     if waiting and done:  # the first ones only add tables
         database.keep_copy(backups, f"before-{owner}-{waiting[0][0]:03d}-{_stamp()}")
     for number, name, script in waiting:
-        with connection.transaction():
+        with _named(package, f"migrations/{number:03d}_{name}.sql"), connection.transaction():
             _one(connection, owner, number, name, script)
+
+
+@contextmanager
+def _named(package: str, file: str) -> Iterator[None]:
+    """Whatever fails here names the file."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"{package}/{file}")
+        raise
 
 
 def _apply(connection: Connection, owner: str, package: str) -> None:
