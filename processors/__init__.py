@@ -1,1 +1,1 @@
-"""Processors: what is made from sessions. Each one sees only `processors.contract`."""
+"""Processors: plug-ins that turn sessions into rows. Each one imports only `processors.contract`."""

@@ -1,4 +1,4 @@
-"""The processor contract: the whole world that a processor sees.
+"""The processor contract: everything that a processor sees.
 
 A processor reads the new lines of one session and says which rows follow from
 them. It has no database, no thread and no clock. The spine gives it complete
@@ -55,21 +55,21 @@ Row = Any
 
 
 class Transient(Exception):
-    """The trouble lies outside and will pass: a rate limit, a time-out, a provider that is down.
+    """A temporary failure outside the processor: a rate limit, a timeout, a provider that is down.
 
-    The session is tried again without a mark against it, and the processor slows down.
+    The session is retried without counting an attempt, and the processor slows down.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
-        #: Seconds that the other side asked us to wait, if it did.
+        #: Seconds that the provider asked to wait, if it did.
         self.retry_after = retry_after
 
 
 class Paused(Transient):
-    """An allowance of our own is used up until ``retry_after`` seconds have passed.
+    """A limit of this service is used up until ``retry_after`` seconds have passed.
 
-    Nothing is noted against the session, and the whole processor waits for so long.
+    No attempt is counted, and the whole processor waits for so long.
     """
 
     def __init__(self, message: str, retry_after: float) -> None:
@@ -77,14 +77,14 @@ class Paused(Transient):
 
 
 class Unconfigured(Exception):
-    """The processor cannot work as it is set: the text says what to set, in words that end a sentence.
+    """The processor lacks a setting: the text says what to set, in words that end a sentence.
 
     Nothing is noted against the session; health and whoever asks for a run are told, and it is tried
     again now and then, when somebody asks, and when the settings change.
     """
 
 
-#: No duration is longer, in seconds: clocks end somewhere.
+#: The longest duration, in seconds: clocks end somewhere.
 LONGEST = 36_500 * 86_400.0
 
 
@@ -95,10 +95,10 @@ class Seconds(float):
 
     @classmethod
     def parse(cls, value: object) -> Seconds:
-        """A duration as it is written.
+        """Parse a duration.
 
         Raises:
-            ValueError: it is not written so.
+            ValueError: it is malformed.
         """
         if isinstance(value, Seconds):
             return value
@@ -121,16 +121,16 @@ class Seconds(float):
 
 
 class Bytes(int):
-    """An amount of memory or disk, written ``"512MB"`` or ``"1GB"`` in settings."""
+    """A size of memory or disk, written ``"512MB"`` or ``"1GB"`` in settings."""
 
     _UNITS: ClassVar[dict[str, int]] = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
     @classmethod
     def parse(cls, value: object) -> Bytes:
-        """An amount as it is written.
+        """Parse a size.
 
         Raises:
-            ValueError: it is not written so.
+            ValueError: it is malformed.
         """
         if isinstance(value, Bytes):
             return value
@@ -151,7 +151,7 @@ class Bytes(int):
 
 
 def setting(default: Any, help: str) -> Any:
-    """A field of a settings class: its default and the line that explains it."""
+    """Define a field of a settings class: its default and one line of help."""
     if isinstance(default, (dict, list)):
         return field(default_factory=lambda: type(default)(default), metadata={"help": help})
     return field(default=default, metadata={"help": help})
@@ -159,7 +159,7 @@ def setting(default: Any, help: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessorSettings:
-    """What every processor can be tuned by, under ``[processors.<name>]``. Subclass it to add keys."""
+    """Settings of every processor, under ``[processors.<name>]``. Subclass it to add keys."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
@@ -175,14 +175,14 @@ class ProcessorSettings:
 
     @property
     def asks_model(self) -> bool:
-        """Whether a model is asked with these settings: then ``[model]`` concerns the processor, see `Work.model`.
+        """Whether these settings ask a model: then ``[model]`` concerns the processor, see `Work.model`.
 
         Then a raised version takes no session again by itself: new lines go on from an earlier version's carry.
         """
         return False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work; subclasses that check more call this too.
+        """Check the values; subclasses that check more call this too.
 
         Raises:
             ValueError: says what is accepted.
@@ -196,11 +196,11 @@ class ProcessorSettings:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Whose lines these are."""
+    """The session that the lines belong to."""
 
     #: Path relative to the sessions folder, percent-encoded where needed: unique and safe to store.
     key: str
-    #: Whose session it is.
+    #: The user of the session.
     username: str
 
     @property
@@ -211,62 +211,62 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class ModelAccess:
-    """``[model]`` of the settings: the model that may be asked, and within which limits; `processors.llm` asks."""
+    """``[model]`` of the settings: the model and its limits; `processors.llm` makes the calls."""
 
     #: ``provider:name``; empty where none is set.
     model: str = ""
-    #: Where it answers; empty: at the provider's own address.
+    #: Its base URL; empty: the provider's own.
     base_url: str = ""
-    #: Seconds that one call may take.
+    #: Timeout of one call, in seconds.
     timeout: float = 60.0
     requests_per_minute: int = 60
-    #: Tokens in and out, by UTC days; 0: as many as there are.
+    #: Tokens in and out, by UTC days; 0: unlimited.
     max_tokens_a_day: int = 0
-    #: The folder in which calls are noted, shared by everybody to whom the limits apply.
+    #: The folder of the call log, shared by all processes to which the limits apply.
     journal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One piece of one session: what ``extract`` is given."""
+    """The input of ``extract``: one piece of one session."""
 
     session: Session
     lines: Lines
-    #: Offset in the file of the first byte of ``lines``. 0: the whole session is made anew.
+    #: Offset in the file of the first byte of ``lines``. 0: the whole session is recomputed.
     start: int
-    #: What the last pass over this session returned as ``carry``; empty where ``start`` is 0.
+    #: The ``carry`` of the last pass over this session; empty where ``start`` is 0.
     carry: Mapping[str, Any]
-    #: This processor's own settings.
+    #: This processor's settings.
     settings: Any
-    #: What may be asked, if its settings say that it asks a model.
+    #: The model, if the settings say that it asks one.
     model: ModelAccess | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What follows from the lines: rows, and how far they reach."""
+    """The output of ``extract``: rows, and how far they reach."""
 
-    #: Table name to rows; upserted by the table's key. Where ``start`` is 0 the session's old rows go first.
+    #: Table name to rows; upserted by the table's key. Where ``start`` is 0 the session's old rows are deleted first.
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     #: Table to positions: rows that an earlier pass over this session made and that go. The table counts once, and
     #: has an integer column ``position``. Unknown positions are nothing.
     withdrawn: Mapping[str, Sequence[int]] = field(default_factory=dict)
     #: Named statements of the schema with their parameters, run after the rows, in this order.
     after: Sequence[tuple[str, Sequence[Any]]] = ()
-    #: How many items were found, as people would count them.
+    #: Number of items found, as people would count them.
     items: int = 0
-    #: Lines that could not be read.
+    #: Number of bad lines.
     bad_lines: int = 0
-    #: Bytes taken, ending at a line's end; None: all of them. Fewer: this window is committed
+    #: Bytes processed, ending at a line's end; None: all of them. Fewer: this window is committed
     #: and the rest is the next pass.
     consumed: int | None = None
-    #: A small JSON memory for the next pass over this session (at most 64 kB).
+    #: A small JSON value for the next pass over this session (at most 64 kB).
     carry: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """A thing that may stand in several sessions (a fork copies lines) but counts once over all of them.
+    """A thing that may occur in several sessions (a fork copies lines) but counts once over all of them.
 
     Of all rows that agree in ``by``, the first by ``best`` has ``counted`` true, all others
     false, whatever the order in which sessions came, were rewritten or forgotten. ``merged`` columns
@@ -289,7 +289,7 @@ class Table:
     """
 
     columns: Mapping[str, ColumnType]
-    #: Columns by which rows are upserted. Empty: rows are only ever added (and go with their session).
+    #: Columns by which rows are upserted. Empty: rows are only added (and deleted with their session).
     key: tuple[str, ...] = ()
     #: The column that holds the session key. Not given in rows: the spine fills it in.
     session: str = "session_file"
@@ -310,7 +310,7 @@ class Statement:
 class Backfill:
     """Columns that follow from stored columns and the settings alone, such as a cost from tokens and prices.
 
-    They are made anew when their basis (`Backfills.basis`) changes, those of sessions that are gone too.
+    They are recomputed when their basis (`Backfills.basis`) changes, also for sessions that are gone.
     """
 
     #: What the processor gives back for each row.
@@ -337,7 +337,7 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A processor's tables and how they come to be."""
+    """A processor's tables, migrations and views."""
 
     tables: Mapping[str, Table]
     #: Package that holds ``migrations/NNN_name.sql``, and ``views.sql`` if there are views.
@@ -345,40 +345,40 @@ class Schema:
     statements: Mapping[str, Statement] = field(default_factory=dict)
     #: Table or view to how it is exported.
     exports: Mapping[str, Export] = field(default_factory=dict)
-    #: What is made anew when its basis changes; the processor is then a `Backfills`.
+    #: Columns that are recomputed when their basis changes; the processor is then a `Backfills`.
     backfill: Backfill | None = None
 
 
 @runtime_checkable
 class Processor(Protocol):
-    """Something that makes rows from sessions."""
+    """A plug-in that turns sessions into rows."""
 
     #: ``[a-z][a-z0-9_]*``; also the name of its settings table.
     name: str
-    #: Raise it and every session is taken again; by itself only where its settings ask no model.
+    #: Raise it to reprocess every session; automatic only where the settings ask no model.
     version: int
     settings: type[ProcessorSettings]
     schema: Schema
 
     def extract(self, work: Work) -> Extraction:
-        """What follows from these lines. Pure: the same work gives the same extraction.
+        """Extract rows from these lines. Pure: the same work gives the same extraction.
 
         Raises:
-            Transient: trouble outside that will pass.
-            Unconfigured: it cannot work as it is set.
-            Exception: anything else is this session's failure; it is tried again later.
+            Transient: a temporary failure outside.
+            Unconfigured: a setting is missing.
+            Exception: anything else is a failure of this session, which is retried later.
         """
         ...
 
 
 @runtime_checkable
 class Backfills(Protocol):
-    """A processor some of whose columns are made anew when what they are based on changes."""
+    """A processor with columns that are recomputed when their basis changes."""
 
     def basis(self, settings: Any) -> int:
-        """A number (63 bits) for what the columns are based on; cheap, asked for at each start and change."""
+        """Return a number (63 bits) for what the columns are based on; cheap, called at each start and change."""
         ...
 
     def backfill(self, rows: Sequence[Sequence[Any]], settings: Any) -> Sequence[Mapping[str, Any]]:
-        """The columns for each of these rows, which have the columns of `Backfill.given`. Pure, like ``extract``."""
+        """Compute the columns for each row; rows have the columns of `Backfill.given`. Pure, like ``extract``."""
         ...

@@ -1,4 +1,4 @@
-"""Draws charts, in a process of its own: what draws them ends its process over a letter that it cannot take.
+"""Chart rendering in a separate process, since the library aborts its process on characters that it cannot handle.
 
 Run as ``python -m watcher.charts.render`` it is that process: a line of JSON asks for pictures, a line of JSON holds
 them, in base64. Loading what draws takes a second, a picture a twentieth: the process is kept for a while.
@@ -20,19 +20,19 @@ from watcher.errors import ChartTrouble
 
 Kind = Literal["svg", "png", "pdf"]
 
-#: Pictures that were drawn lately are kept, so many.
+#: The most rendered pictures that are cached.
 KEPT = 128
-#: A process that draws longer than that is ended, in seconds.
+#: Seconds after which a rendering process is killed.
 DEADLINE = 30.0
-#: So long after its last picture the process is ended: it holds 100 MB.
+#: Idle seconds after which the process is ended: it holds 100 MB.
 PATIENCE = 120.0
-#: How the process says that the library is not there.
+#: How the process reports that the library is not installed.
 _MISSING = 3
 _MORE: dict[str, dict[str, Any]] = {"png": {"scale": 2}}
 
 
 class Easel:
-    """Draws, one batch at a time; what was drawn lately is not drawn again."""
+    """Renders one batch at a time, with a cache of recent pictures."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -42,11 +42,11 @@ class Easel:
 
     @property
     def pid(self) -> int | None:
-        """The process that draws, if one is up."""
+        """The id of the rendering process, None if there is none."""
         return self._process.pid if self._process else None
 
     def draw(self, charts: Sequence[Mapping[str, Any]], kind: Kind = "svg") -> list[bytes]:
-        """A picture of each chart.
+        """Render a picture of each chart.
 
         Raises:
             ChartTrouble: the library is missing, or could not draw one of them.
@@ -65,7 +65,7 @@ class Easel:
             return pictures
 
     def close(self) -> None:
-        """End the process, if one is up; the next picture starts another. Idempotent."""
+        """End the process, if there is one; the next picture starts another. Idempotent."""
         with self._lock:
             self._put_away()
 
@@ -73,7 +73,7 @@ class Easel:
         if self._end is not None:
             self._end.cancel()
         order = f'{{"kind": "{kind}", "charts": [{",".join(charts)}]}}\n'.encode()
-        # One that was kept may have ended meanwhile: what a new one says of these charts counts.
+        # A reused process may have ended meanwhile: only a new one's failure counts against these charts.
         answer = self._answered(self._process, order) if self._process is not None else None
         if answer is None:
             self._process = process = _started()
@@ -84,7 +84,7 @@ class Easel:
         return [base64.b64decode(picture) for picture in json.loads(answer)]
 
     def _answered(self, process: subprocess.Popen[bytes], order: bytes) -> bytes | None:
-        """What it says to an order; None if it has ended.
+        """Send a request to the process and return its answer; None if it has ended.
 
         Raises:
             ChartTrouble: it took too long.
@@ -125,7 +125,7 @@ def _started() -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "watcher.charts.render"],
-            stdin=subprocess.PIPE,  # whose end is its own: it never outlives us
+            stdin=subprocess.PIPE,  # it has its own end: it never outlives this process
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for the service
@@ -145,13 +145,13 @@ def _epitaph(code: int) -> str:
     if code == _MISSING:
         return "charts need vl-convert-python: pip install vl-convert-python"
     if code < 0:
-        # It compiles as it runs, which a hardened unit may forbid.
+        # It compiles at run time, which a hardened unit may forbid.
         return f"what draws was ended by signal {-code}; a systemd unit must let it (MemoryDenyWriteExecute=no)"
     return f"what draws ended with code {code}"
 
 
 def _plain(value: Any) -> Any:
-    """Text without control characters, lone surrogates and the like: a picture is XML, which has none."""
+    """Remove control characters, lone surrogates and the like: a picture is XML, which cannot hold them."""
     if isinstance(value, str):
         return "".join(letter if letter.isprintable() else "\ufffd" for letter in value)
     if isinstance(value, Mapping):
@@ -160,10 +160,10 @@ def _plain(value: Any) -> Any:
 
 
 def main() -> int:
-    """Be the process that draws."""
-    os.nice(10)  # pictures come after the work
+    """Run as the rendering process."""
+    os.nice(10)  # pictures have a lower priority than the pipeline
     try:
-        # Loaded here alone: 80 MB of memory once it has drawn.
+        # Imported only here: 80 MB of memory once it has rendered.
         import vl_convert
     except ImportError:
         return _MISSING

@@ -1,4 +1,4 @@
-"""Charts, as Vega-Lite has them: what is drawn by `watcher.charts.render`."""
+"""Vega-Lite chart specifications, rendered by `watcher.charts.render`."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
-#: Told apart by lightness too, and seen on a white ground as on a dark one.
+#: Distinguishable by lightness too, and visible on white and on dark ground.
 PALETTE = ("#2f7ed8", "#d9730d", "#2f9e63", "#9a6dd7", "#cf4f8b", "#7d8794")
-#: What stands for everything that has no colour of its own.
+#: The label of everything without a colour of its own.
 OTHERS = "others"
-#: Of the text in a chart, and of all of it: pixels, before the page makes it fit, which on a phone is hardly less.
+#: Font size and chart width in pixels, before the page scales it, which on a phone is hardly less.
 FONT, WIDTH, HEIGHT = 13, 350, 235
-#: Between two kinds in a legend.
+#: Space between two entries of a legend.
 _GAP = 24
 _WHOLE = ("sessions", "calls", "tool calls", "tokens")
-#: From this long on, days are told by their months and years.
+#: From this number of days on, labels are months and years.
 _MONTHS = timedelta(150)
-#: How a moment is told on an axis, by the largest unit that it begins.
+#: Labels of a time axis, by the largest unit that a moment begins.
 _CLOCK = {
     "year": "%Y", "month": "%b %-d", "date": "%b %-d", "hours": "%H:%M", "minutes": "%H:%M", "seconds": "%H:%M:%S",
 }  # fmt: skip
 #: Labels of a time axis do not touch one another, in a reader's wider letters either, nor the other axis's lowest one.
 _APART = {"labelSeparation": 18, "labelOverlap": "greedy", "labelPadding": 7}
-#: Text from transcripts is cut at this many characters in a chart.
+#: Text from transcripts is cut to this many characters in a chart.
 _LONGEST = 28
 
 
@@ -56,7 +56,7 @@ def over_time(
         rank = {kind: number for number, kind in enumerate(kinds)}
         rows = [{**row, "rank": rank[row["kind"]]} for row in rows]
         encoding |= {"color": _colours(kinds), "order": {"field": "rank", "type": "quantitative"}}
-    # However many days there are, each can be seen.
+    # Each day is visible, however many there are.
     mark = {"type": "bar", "color": PALETTE[0], "clip": True} | ({"width": 2.2} if long else {})
     return _fitted(_chart(rows, mark, encoding, (WIDTH, HEIGHT), ink), kinds)
 
@@ -80,7 +80,7 @@ def by_name(rows: Sequence[Row], *, unit: str, in_order: bool, ink: str) -> dict
     """A bar for each of the rows ``{"name", "value"}``, in their order; ``in_order``: that of time, left to right."""
     shown = [{"name": short(row["name"]), "value": row["value"], "place": place} for place, row in enumerate(rows)]
     names: dict[str, Any] = {"field": "place", "type": "ordinal", "title": None}
-    # Two names may be alike when they are cut: it is their places that are told apart.
+    # Two names may be equal when cut: bars are told apart by position.
     names["axis"] = {"labelExpr": f"{json.dumps([row['name'] for row in shown])}[datum.value]", "labelLimit": 220}
     mark, step = {"type": "bar", "color": PALETTE[0]}, {"step": 18}
     if in_order:
@@ -90,26 +90,26 @@ def by_name(rows: Sequence[Row], *, unit: str, in_order: bool, ink: str) -> dict
 
 
 def few_kinds(totals: Mapping[str, float], most: int = len(PALETTE) - 1) -> list[str]:
-    """The largest kinds, and `OTHERS` for the rest where there are more than can be told apart."""
+    """Return the largest kinds, and `OTHERS` for the rest where there are more than colours."""
     largest = sorted(totals, key=lambda name: (-totals[name], name))
     return largest if len(largest) <= most else [*largest[:most], OTHERS]
 
 
 def short(text: object) -> str:
-    """Text from transcripts, cut."""
+    """Cut text from transcripts."""
     plain = str("-" if text is None else text)
     return plain[: _LONGEST - 1] + "…" if len(plain) > _LONGEST else plain
 
 
 def _fitted(chart: dict[str, Any], kinds: Sequence[str]) -> dict[str, Any]:
-    """With its axes and legend it is as wide as all others: so is the text in them. A long legend makes it higher."""
+    """Fit axes and legend into the common width, so that all text has one size; a long legend adds height."""
     lines = -(-len(kinds) // _columns(kinds)) if kinds else 0
     height = HEIGHT + round(max(0, lines - 2) * FONT * 1.2)
     return {**chart, "height": height, "autosize": {"type": "fit", "contains": "padding"}}
 
 
 def _measure(unit: str) -> dict[str, Any]:
-    # What is counted in ones has no halves, and half a dollar is not 500m.
+    # Counts have no halves, and half a dollar is not 500m.
     small = "''" if unit in _WHOLE else "format(datum.value, '.2~f')"
     label = f"datum.value % 1 && datum.value < 1 ? {small} : format(datum.value, '~s')"
     return {
@@ -128,7 +128,7 @@ def _colours(kinds: Sequence[str]) -> dict[str, Any]:
 
 
 def _columns(kinds: Sequence[str]) -> int:
-    """How many kinds stand side by side in a legend: all, two or one, as there is room beside the axis."""
+    """Return the number of legend columns: all, two or one, as space allows."""
     # A letter is half as wide as it is high, and beside a word stand its colour and the gap to the next.
     widths = [len(kind) * FONT / 2 + 22 + _GAP for kind in kinds]
     room = WIDTH - 60 + _GAP

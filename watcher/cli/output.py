@@ -55,9 +55,9 @@ def status(found: dict[str, Any]) -> None:
         for finding in service["findings"]:
             style = "red" if finding["level"] == "unhealthy" else "yellow" if finding["level"] == "warning" else ""
             console.print(plain(f"  {finding['level']}: {finding['message']}", style))
-    for one in found["refused"]:
+    for one in found.get("refused", []):
         console.print(plain(f"  {one['processor']}: {one['error']}", "red"), soft_wrap=True)
-        traceback(one["traceback"])
+        traceback(one.get("traceback", ""))
     if not found["processors"]:
         console.print("Nothing was processed yet.")
         return
@@ -244,7 +244,7 @@ def checks(found: dict[str, Any]) -> None:
         line = Text(f"{mark:7}", style=style)
         line.append_text(plain(f"{check['name']}: {check['message']}"))
         console.print(line, soft_wrap=True)
-        traceback(check["traceback"])
+        traceback(check.get("traceback", ""))
     console.print(Text(f"All in all: {found['status']}.", style="bold"))
 
 

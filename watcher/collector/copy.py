@@ -1,4 +1,4 @@
-"""Copying: how a file gets to its place whole, and is left alone while it is there.
+"""Copying of a file: incremental, and skipped while the copy is current.
 
 What was copied is told by the copy itself: its size, its modification time (the source's) and its change time
 (when it was last made equal). So there is no list that could be lost or lie. Where the clock of the sources' file
@@ -20,16 +20,16 @@ from watcher.homes.refusals import NotCopied
 
 Outcome = Literal["copied", "appended", "replaced", "skipped"]
 
-#: A file is made under this name before it takes another one's place: no session, and not seen by the observer.
+#: A file is written under this name before it replaces another: no session's, and ignored by the observer.
 TEMPORARY = ".collecting"
-#: Read and written at once.
+#: Bytes read and written at once.
 _CHUNK = 1 << 18
-#: Kernels date changes by a coarse clock: what is closer together may have come in the other order, in ns.
+#: Kernels date changes by a coarse clock: changes closer together may have come in the other order, in ns.
 _COARSE = 20_000_000
 
 
 def is_current(source: os.stat_result, copy: os.stat_result) -> bool:
-    """Whether a copy needs no second look: of the same size and time, and the source was not touched since."""
+    """Whether a copy is current: same size and time, and the source was not touched since."""
     if not stat.S_ISREG(copy.st_mode) or source.st_size != copy.st_size:
         return False
     dated_alike = source.st_mtime_ns == copy.st_mtime_ns or not 0 <= source.st_mtime_ns <= copy.st_ctime_ns
@@ -82,23 +82,23 @@ def take(
 
 
 def _open_copy(folder: Folder, name: str, seen: os.stat_result) -> tuple[int | None, int]:
-    """A copy that may be appended to, and its size; None where it is not ours to write."""
+    """Open a copy that may be appended to, with its size; None where it is not ours to write."""
     if not _is_copy(seen):
         raise NotCopied(f"where it would be copied to is a link, or no file; see to {folder.path(name)}")
     if os.geteuid() not in (0, seen.st_uid):
-        return None, 0  # somebody else's could neither be written nor dated: ours takes its place
+        return None, 0  # a foreign file could be neither written nor dated: ours replaces it
     above = folder.look()
     assert above is not None
     copy = open_file(name, above, os.O_RDWR)
     opened = os.fstat(copy)
-    if not _is_copy(opened):  # it was another one a moment ago
+    if not _is_copy(opened):  # it was replaced a moment ago
         os.close(copy)
         raise NotCopied(f"where it would be copied to is a link, or no file; see to {folder.path(name)}")
     return copy, opened.st_size
 
 
 def _is_copy(status: os.stat_result) -> bool:
-    """Whether it is a file with one name: writing to it changes nothing elsewhere."""
+    """Whether it is a file with one link: writing to it changes nothing elsewhere."""
     return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
@@ -129,7 +129,7 @@ def _replace(source: int, status: os.stat_result, folder: Folder, name: str, go_
 
 
 def _alike(source: int, copy: int, size: int, go_on: Callable[[], None]) -> bool:
-    """Whether both begin with the same so many bytes."""
+    """Compare the first bytes of two files."""
     at = 0
     while at < size:
         go_on()
@@ -141,7 +141,7 @@ def _alike(source: int, copy: int, size: int, go_on: Callable[[], None]) -> bool
 
 
 def _pump(source: int, copy: int, at: int, end: int, go_on: Callable[[], None]) -> None:
-    """Copy the bytes from one offset to another, or to where the source now ends."""
+    """Copy the bytes from one offset to another, or to the source's current end."""
     while at < end:
         go_on()
         if not (data := os.pread(source, min(_CHUNK, end - at), at)):
@@ -154,6 +154,6 @@ def _pump(source: int, copy: int, at: int, end: int, go_on: Callable[[], None]) 
 
 
 def _date(copy: int, status: os.stat_result) -> None:
-    """Date a copy like its source; a time in the future, or before there were any, is nobody's."""
+    """Set the copy's time to its source's; times in the future or before 1970 are not used."""
     written = max(0, min(status.st_mtime_ns, time.time_ns()))
     os.utime(copy, ns=(written, written))

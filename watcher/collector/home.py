@@ -1,4 +1,4 @@
-"""A visit to one home: copies what grew, changed or is new."""
+"""Collection of one home: copies files that grew, changed or are new."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ log = Log()
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Where a visit copies to, and how."""
+    """Target and limits of a collection."""
 
     #: The folder of all copies.
     target: Path
-    #: So many bytes of its disk are left free.
+    #: Bytes of its disk to leave free.
     spare: int
-    #: A file of more bytes is refused.
+    #: A larger file is refused, in bytes.
     largest: int
-    #: Only tell what would be done.
+    #: Only report what would be done.
     dry_run: bool
     #: Log every file that is copied.
     verbose: bool
-    #: Whether everything is to end.
+    #: Whether the collector is stopping.
     stopping: Callable[[], bool]
-    #: When the run began, in seconds since the epoch.
+    #: Start of the run, in seconds since the epoch.
     now: float
-    #: After how many days transcripts are deleted by the organisation's settings, None where they say nothing.
+    #: Days after which the organisation's settings have transcripts deleted, None where they set nothing.
     managed_days: float | None = None
 
 
 class HomeVisit(Walking):
-    """One user's home; `run` copies, until it is through or told to stop."""
+    """One user's home; `run` copies until it is complete or told to stop."""
 
     def __init__(self, name: str, patterns: Sequence[Pattern], terms: Terms) -> None:
         super().__init__(name, patterns, terms.stopping)
         self._terms = terms
-        #: Where copies of the folders go that the walk is in.
+        #: Target folders of the folders that the walk is in.
         self._targets: list[Folder] = []
-        #: After how many days Claude Code deletes transcripts where the walk is, None where it deletes none.
+        #: Days after which Claude Code deletes transcripts where the walk is, None where it deletes none.
         self._days: float | None = None
         self._periods: list[float] = []
         self._doubts: list[str] = []
@@ -62,7 +62,7 @@ class HomeVisit(Walking):
         self._oldest_ns: int | None = None
         #: How many files could not be read, and are known all the same.
         self._unread = 0
-        #: Whether the home could be opened, and whether something hindered the walk through Claude Code's folders.
+        #: Whether the home could be opened, and whether anything hindered the walk through Claude Code's folders.
         self._opened = self._hindered = False
 
     def seen(self, came_through: bool) -> Home | None:
@@ -86,7 +86,7 @@ class HomeVisit(Walking):
         )
 
     def run(self) -> None:
-        """Copy what is to be copied.
+        """Copy the home's files.
 
         Raises:
             Stopped: it was told to.
@@ -103,7 +103,7 @@ class HomeVisit(Walking):
         return there
 
     def _hindrances(self) -> int:
-        """How much could not be looked into so far."""
+        """Count the obstacles so far."""
         return self.tally.errors - self._unread + self.tally.users_refused
 
     @contextmanager
@@ -127,14 +127,14 @@ class HomeVisit(Walking):
         try:
             self._copy(walk, folder, entry, seen)
         except FileNotFoundError:
-            raise  # gone since
+            raise  # deleted since
         except (NotCopied, OSError) as error:
             self._unread += isinstance(error, OSError)
             self._left(seen)
             raise
 
     def _left(self, seen: os.stat_result) -> None:
-        """A file was not copied: whether it is near its end."""
+        """Record a file that was not copied, if its deletion is near."""
         if self._days is not None and stat.S_ISREG(seen.st_mode):
             changed = Signature.of(seen)[2]
             if changed < expiring_before(self._days, self._terms.now):
@@ -142,7 +142,7 @@ class HomeVisit(Walking):
                 self._oldest_ns = changed if self._oldest_ns is None else min(changed, self._oldest_ns)
 
     def _look_up_retention(self, fixed: tuple[str, ...]) -> None:
-        """How long transcripts are kept below these folders."""
+        """Read the retention of transcripts below these folders."""
         self._days = None
         if fixed[-1:] != (PROJECTS,):
             return
@@ -189,7 +189,7 @@ class HomeVisit(Walking):
             log.info(outcome, user=self.user, path=self.told(walk.whole), bytes=written, dry_run=self._terms.dry_run)
 
     def _rival(self, walk: Walk) -> str | None:
-        """Another file, meant by an earlier pattern, of which the copy has this one's name."""
+        """Return another file, matched by an earlier pattern, whose copy has the same name."""
         for pattern in walk.rivals:
             if pattern.means(walk.path) and self._is_there((*pattern.fixed, *walk.path)):
                 return self.told((*pattern.fixed, *walk.path))

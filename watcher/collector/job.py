@@ -1,4 +1,4 @@
-"""The collector: visits every home that its patterns name, one after another, and leaves behind what hangs."""
+"""Collector job: collects every home that the patterns name, one after another, and abandons what hangs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = Log()
 
 
 class Collector:
-    """Copies people's transcripts; the settings are asked for anew at each run. One run at a time."""
+    """Copies people's transcripts; the settings are read at each run. One run at a time."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Collector:
         self._settings, self._wall_clock, self._managed = settings, wall_clock, managed
         self._patience = Patience()
         self._stopping = threading.Event()
-        #: What the last run did that was no dry one.
+        #: Result of the last run that was not a dry run.
         self.last = VisitTally()
         #: The homes that it saw.
         self.seen: list[Home] = []
@@ -46,18 +46,18 @@ class Collector:
         self._unlisted: set[str] = set()
 
     def is_kept(self, home: str) -> bool:
-        """Whether a home that the last run did not see may be there all the same."""
+        """Whether a home that the last run did not see may still exist."""
         return home.rpartition("/")[0] in self._unlisted
 
     def stop(self) -> None:
-        """End what runs before its next file, or piece of one. Idempotent."""
+        """Stop before the next file, or piece of one. Idempotent."""
         self._stopping.set()
 
     def run(self, dry_run: bool = False, verbose: bool = False) -> tuple[int, dict[str, Any]]:
-        """Copy what is new: 0 if everything could be read and written, 1 if not; and what was done.
+        """Copy new data: 0 if everything could be read and written, 1 if not; with the statistics.
 
         Args:
-            dry_run: only tell what would be done.
+            dry_run: only report what would be done.
             verbose: log every file that is copied.
 
         Raises:
@@ -92,13 +92,13 @@ class Collector:
         return (1 if total.errors else 0), stats
 
     def _visit(self, visit: HomeVisit, deadline: float, total: VisitTally) -> bool:
-        """Visit one home; what it did is added up, whatever became of it. Whether it came through."""
+        """Collect one home and add up its counts, whatever the result; return whether it was completed."""
         try:
             self._patience.within(visit.path, deadline, visit.run, visit.stop)
             return True
         except (WalkStopped, TargetFull, OSError):
             raise
-        except Exception as error:  # what nobody foresaw in one home hinders no other
+        except Exception as error:  # an unexpected error in one home does not affect the others
             if not isinstance(error, Late):
                 log.exception("home_visit_failed", user=visit.user)
             visit.tally.errors += 1

@@ -1,4 +1,4 @@
-"""The target: the folder of copies and the folders in it, opened and made without following a link."""
+"""Target of the collector: the folder of copies and its subfolders, opened and created without following links."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 from watcher.homes.refusals import NotCopied, open_folder
 from watcher.transcripts.sessions import key_of
 
-#: Copies may be read by the group of the sessions folder, and by nobody else.
+#: Copies are readable by the group of the sessions folder, and by nobody else.
 FILE_MODE, FOLDER_MODE = 0o640, 0o750
-#: A disk also runs out of files; so many are left to others, where it counts them.
+#: A disk also runs out of inodes: so many are left free, where the file system counts them.
 SPARE_FILES = 1000
 
 
 class TargetFull(Exception):
-    """Nothing more can be written, for whomever; the text says why."""
+    """Nothing more can be written from any home; the text says why."""
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """What the target says of itself: a source could say the same, and would be one home's trouble."""
+    """Mark errors as the target's: the same error from a source would be one home's problem."""
     try:
         yield
     except OSError as error:
@@ -33,10 +33,10 @@ def writing() -> Iterator[None]:
 
 
 class Root:
-    """The folder of all copies, and how they are made in it."""
+    """The root folder of all copies, and how they are created in it."""
 
     def __init__(self, path: Path, spare: int = 0) -> None:
-        """Open it; so many bytes of its disk are left free.
+        """Open it; ``spare`` bytes of its disk are left free.
 
         Raises:
             OSError: there is no such folder, or it cannot be read.
@@ -45,7 +45,7 @@ class Root:
         self._spare = spare
         status = os.fstat(self.descriptor)
         self._identity = (status.st_dev, status.st_ino)
-        # Whoever runs the service owns the folder, or may read it as its group: root's own copies would be of no use.
+        # Whoever runs the service owns the folder, or reads it as its group: copies owned by root would be of no use.
         self._owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 else None
 
     def is_same(self, folder: int) -> bool:
@@ -54,12 +54,12 @@ class Root:
         return (status.st_dev, status.st_ino) == self._identity
 
     def give(self, descriptor: int) -> None:
-        """What was made belongs to whom the root belongs."""
+        """Give a new file or folder the root's owner and group."""
         if self._owner is not None:
             os.fchown(descriptor, *self._owner)
 
     def has_room(self, size: int) -> None:
-        """Look whether so many bytes may be added.
+        """Check that so many bytes may be added.
 
         Raises:
             NoRoom: they may not.
@@ -71,12 +71,12 @@ class Root:
             raise TargetFull(f"less than {self._spare / 1e9:.3g} GB would be left free; make room")
 
     def close(self) -> None:
-        """Let it go."""
+        """Close its descriptor."""
         os.close(self.descriptor)
 
 
 class Folder:
-    """A folder of copies, opened when it is looked into and made when something is to be put there."""
+    """A folder of copies, opened on first access and created on first write."""
 
     def __init__(self, root: Root, above: Folder | None, name: str) -> None:
         self.root = root
@@ -85,7 +85,7 @@ class Folder:
         self._descriptor: int | None = None
 
     def look(self) -> int | None:
-        """Its descriptor, None while there is no such folder.
+        """Return its descriptor, None while the folder does not exist.
 
         Raises:
             Refused: something else has its name.
@@ -97,7 +97,7 @@ class Folder:
         return self._descriptor
 
     def make(self) -> int:
-        """Its descriptor; it is made if it is not there.
+        """Return its descriptor; create the folder if it is missing.
 
         Raises:
             Refused: something else has its name.
@@ -113,7 +113,7 @@ class Folder:
         return made
 
     def status(self, name: str) -> os.stat_result | None:
-        """What is in it under a name, None if nothing is."""
+        """Return the status of an entry, None if there is none."""
         if (folder := self.look()) is None:
             return None
         try:
@@ -122,7 +122,7 @@ class Folder:
             return None
 
     def close(self) -> None:
-        """Let it go. Idempotent."""
+        """Close its descriptor. Idempotent."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -136,6 +136,6 @@ class Folder:
             raise NotCopied(f"where it would be copied to, {refused}; see to {self.path()}") from None
 
     def path(self, below: str = "") -> str:
-        """Its path below the root, or that of something in it, for people."""
+        """Format its path below the root, or that of an entry, for people."""
         whole = f"{self._name}/{below}" if below else self._name
         return key_of(os.fsencode(whole)) if self._above is None else self._above.path(whole)

@@ -1,4 +1,4 @@
-"""The homes that patterns name: each user's once, and what hangs is passed over."""
+"""Listing of homes by the configured patterns, each user once; paths that hang are skipped."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def users(
 def _listed(
     above: str, patterns: Sequence[Pattern], patience: Patience, deadline: float, total: VisitTally
 ) -> list[str] | None:
-    """The users' folders in a folder, by name; None where it cannot be listed."""
+    """List the users' folders in a folder by name; None where it cannot be listed."""
     names: list[str] = []
 
     def work() -> None:
@@ -60,17 +60,17 @@ def _listed(
 
 
 def is_meant(home: str, sources: Sequence[str]) -> bool:
-    """Whether a home, named as people read it, is one that patterns collect Claude Code's transcripts from."""
+    """Whether patterns collect Claude Code's transcripts from a home, given as a readable path."""
     above, _, name = os.fsdecode(path_of(home)).rpartition("/")
     patterns = [Pattern.parse(text) for text in sources]
     return any(one.above.rstrip("/") == above and one.is_user(name) and has_projects(one) for one in patterns)
 
 
 def has_projects(pattern: Pattern) -> bool:
-    """Whether it means files in Claude Code's folder of projects, which deletes what is old there."""
+    """Whether a pattern matches files in Claude Code's folder of projects, which deletes old ones."""
     return pattern.fixed[-1:] == (PROJECTS,)
 
 
 def plain(name: str) -> str:
-    """A path for people, without what could not be stored or shown."""
+    """Format a path for people, without what could not be stored or shown."""
     return key_of(os.fsencode(name))

@@ -1,4 +1,4 @@
-"""The sources: folders and files of people who may be hostile, opened without following a link."""
+"""Safe opening of folders and files of possibly hostile users, without following links."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-#: What opening says of a link, of a folder that is none, and of what has nobody at its other end.
+#: Errors of opening a link, of a folder that is none, and of a pipe without its other end.
 _OTHER_THAN_ASKED = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK, errno.ENXIO}
 LINK = "it is a link, and links are not followed"
 
 
 class NotCopied(Exception):
-    """Something is not what may be copied, or written to; the text says why."""
+    """Something must not be copied, or written to; the text says why."""
 
 
 def open_folder(name: str, above: int) -> int:
-    """A descriptor of a folder inside another one.
+    """Open a folder inside another one and return its descriptor.
 
     Raises:
         Refused: it is a link, or no folder.
@@ -38,7 +38,7 @@ def open_folder(name: str, above: int) -> int:
 
 
 def open_file(name: str, above: int, owner: int) -> tuple[int, os.stat_result]:
-    """A descriptor for reading somebody's file, and what it is: looked at after it was opened, so it stays true.
+    """Open a file for reading; return its descriptor and its status, taken after opening so that it stays true.
 
     Raises:
         Refused: it is not a regular file of that owner with one name.
@@ -59,7 +59,7 @@ def open_file(name: str, above: int, owner: int) -> tuple[int, os.stat_result]:
 
 
 def objection(status: os.stat_result, owner: int) -> str | None:
-    """Why something is not to be copied, None if nothing speaks against it."""
+    """Return why something must not be copied, None if it may be."""
     if stat.S_ISLNK(status.st_mode):
         return LINK
     if not stat.S_ISREG(status.st_mode):
@@ -72,7 +72,7 @@ def objection(status: os.stat_result, owner: int) -> str | None:
 
 
 def _judged(error: OSError, name: str, above: int, wanted: str) -> Exception:
-    """An error of opening, or the refusal that it is."""
+    """Convert an error of opening into a refusal, if it is one."""
     if error.errno not in _OTHER_THAN_ASKED:
         return error
     try:

@@ -19,19 +19,19 @@ import msgspec
 
 from watcher.homes.refusals import NotCopied, open_file, open_folder
 
-#: The key, and what Claude Code goes by without it.
+#: The setting's key, and the default of Claude Code.
 KEY, DEFAULT_DAYS = "cleanupPeriodDays", 30.0
 USER, LOCAL = "settings.json", "settings.local.json"
 #: The folder of an organisation's settings.
 MANAGED = Path("/Library/Application Support/ClaudeCode" if sys.platform == "darwin" else "/etc/claude-code")
 _MANAGED, _DROP_INS = "managed-settings.json", "managed-settings.d"
-#: A larger settings file is not read; a longer period is as good as this one, in days.
+#: A larger settings file is not read; a longer period is capped, in days.
 LARGEST, LONGEST_DAYS = 1_000_000, 1_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long the transcripts of a home are kept."""
+    """Retention of a home's transcripts."""
 
     days: float = DEFAULT_DAYS
     #: Settings that could not be read or used, each with the reason; they count as not set.
@@ -39,12 +39,12 @@ class Retention:
 
 
 def managed_retention(folder: Path = MANAGED) -> tuple[float | None, tuple[tuple[str, str], ...]]:
-    """The organisation's period (None: it sets none), and its settings that could not be read or used."""
+    """Return the organisation's period (None: not set), and its settings that could not be read or used."""
     days, doubts = None, []
     try:
         above = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
-        return None, ()  # what nobody may look into is no setting that anybody goes by
+        return None, ()  # settings that this user may not read apply to nobody
     try:
         owner = os.fstat(above).st_uid
         # As systemd has it: the files of the folder come after the main one, in the order of their names.
@@ -58,7 +58,7 @@ def managed_retention(folder: Path = MANAGED) -> tuple[float | None, tuple[tuple
 
 
 def retention_of(config: int, owner: int, managed: float | None = None) -> Retention:
-    """The period of a person's configuration folder, which is open; what is not this owner's is not read."""
+    """Return the period of a person's open configuration folder; files of other owners are not read."""
     found, doubts = [], []
     for name in (USER, LOCAL):
         days, doubt = _days_at((name,), config, owner)
@@ -71,7 +71,7 @@ def retention_of(config: int, owner: int, managed: float | None = None) -> Reten
 
 
 def retention_beside(projects: Path, folder: Path = MANAGED) -> Retention:
-    """The period of a person's own folder of projects, whose settings lie beside it."""
+    """Return the period of a person's own folder of projects, whose settings lie beside it."""
     managed, doubts = managed_retention(folder)
     try:
         config = os.open(projects.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -80,7 +80,7 @@ def retention_beside(projects: Path, folder: Path = MANAGED) -> Retention:
         return Retention(DEFAULT_DAYS if managed is None else managed, (*doubts, told))
     try:
         found = retention_of(config, os.stat(projects).st_uid, managed)
-    except OSError:  # the folder of projects is gone, which others say
+    except OSError:  # the folder of projects is gone, which is reported elsewhere
         found = Retention(DEFAULT_DAYS if managed is None else managed)
     finally:
         os.close(config)
@@ -99,7 +99,7 @@ def _drop_ins(above: int) -> list[tuple[str, str]]:
 
 
 def _days_at(path: Sequence[str], above: int, owner: int) -> tuple[float | None, str | None]:
-    """What a file sets (None: nothing), and why it counts as not set, if it does."""
+    """Return the days that a file sets (None: none), and why it counts as not set, if it does."""
     *folders, name = path
     folder = os.dup(above)
     try:

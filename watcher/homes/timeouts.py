@@ -1,29 +1,29 @@
-"""Patience with other people's file systems: what hangs is left behind, and nobody knocks there again meanwhile."""
+"""Timeouts for foreign file systems: paths whose last access still hangs are skipped."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
-#: What was told to stop has so long to do it, in seconds.
+#: Seconds for a call to stop after it was told to.
 GRACE = 2.0
 
 
 class Late(Exception):
-    """Something did not end in time, or gives no answer at all, like a network mount without its server."""
+    """A call did not end in time, or gives no answer at all, like a network mount without its server."""
 
 
 class Patience:
-    """Does things in threads of their own, each for so long; used from one thread at a time."""
+    """Runs calls with a timeout, each in its own thread; used from one thread at a time."""
 
     def __init__(self) -> None:
-        #: What gave no answer, by path: while its thread waits for one, nobody knocks there again.
+        #: Paths that gave no answer: not accessed again while their thread still waits.
         self._hanging: dict[str, threading.Thread] = {}
 
     def within(
         self, path: str, deadline: float, work: Callable[[], None], stop: Callable[[], None] = lambda: None
     ) -> None:
-        """Do something with a path; it is told to stop and then left behind when it takes too long.
+        """Call a function on a path with a timeout; it is told to stop, then abandoned.
 
         Raises:
             Late: it took too long, or has never come back from the last time.

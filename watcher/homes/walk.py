@@ -1,4 +1,4 @@
-"""A walk through one home, from which nobody can lead astray: what is meant by patterns is found, links are refused."""
+"""Walks a home for files that match the patterns; refuses symbolic links."""
 
 from __future__ import annotations
 
@@ -14,52 +14,52 @@ from watcher.homes.stats import VisitTally
 from watcher.settings.patterns import Pattern
 from watcher.transcripts.sessions import key_of
 
-#: What people keep lies a few folders deep; what lies deeper than this, or has a longer path, was made to do harm.
+#: Real files lie a few folders deep; a deeper folder or a longer path is hostile.
 DEEPEST, LONGEST_PATH = 32, 1024
 
 
 class WalkStopped(Exception):
-    """The walk was told to end."""
+    """The walk was told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Where a walk is: below which folders of the home, for which patterns, and the places in each one's parts."""
+    """Position of a walk: a folder of the home, its patterns, and the indexes into their parts."""
 
     fixed: tuple[str, ...]
     patterns: tuple[Pattern, ...]
-    #: Those that came before, for other folders: copies of their files have their names.
+    #: Patterns that came before, for other folders: copies of their files own the names.
     rivals: tuple[Pattern, ...]
     path: tuple[str, ...]
     places: tuple[frozenset[int], ...]
 
     def enter(self, name: str) -> Walk:
-        """The same for what is in the folder."""
+        """Return the position inside a folder."""
         pairs = zip(self.patterns, self.places, strict=True)
         further = tuple([pattern.enter(places, name) for pattern, places in pairs])
         return Walk(self.fixed, self.patterns, self.rivals, (*self.path, name), further)
 
     def is_file(self, name: str) -> bool:
-        """Whether a file of this name is meant."""
+        """Whether a file of this name matches."""
         pairs = zip(self.patterns, self.places, strict=True)
         return any(pattern.is_file(places, name) for pattern, places in pairs)
 
     @property
     def leads_on(self) -> bool:
-        """Whether a file below this may be meant."""
+        """Whether a file below this folder may match."""
         return any(self.places)
 
     @property
     def whole(self) -> tuple[str, ...]:
-        """The path below the home."""
+        """The path relative to the home."""
         return (*self.fixed, *self.path)
 
 
 class Walking(ABC):
-    """A walk through one user's home; what is done with each file, those who inherit say."""
+    """Walks one user's home; subclasses define what is done with each file."""
 
     def __init__(self, name: str, patterns: Sequence[Pattern], stopping: Callable[[], bool]) -> None:
-        """``stopping``: whether everything is to end."""
+        """``stopping``: whether the whole job is to stop."""
         self.tally = VisitTally()
         self.user = key_of(os.fsencode(name))
         self.path = f"{patterns[0].above.rstrip('/')}/{name}"
@@ -68,7 +68,7 @@ class Walking(ABC):
 
     @abstractmethod
     def file(self, walk: Walk, folder: int, entry: os.DirEntry[str]) -> None:
-        """Do what is to be done with a file that is meant, in a folder that is open.
+        """Process a matching file in an open folder.
 
         Raises:
             Refused: it is not what it should be.
@@ -76,15 +76,15 @@ class Walking(ABC):
         """
 
     def inside(self, walk: Walk, folder: int) -> AbstractContextManager[None]:
-        """Around all that is done in a folder; may raise as `file` does."""
+        """Context around all that is done in a folder; may raise as `file` does."""
         return nullcontext()
 
     def stop(self) -> None:
-        """End it before the next file, or piece of one."""
+        """Stop before the next file, or piece of one."""
         self._told_to_stop.set()
 
     def go_on(self) -> None:
-        """Look whether to go on.
+        """Check whether to continue.
 
         Raises:
             Stopped: no.
@@ -93,7 +93,7 @@ class Walking(ABC):
             raise WalkStopped
 
     def run(self) -> None:
-        """Walk through all of it.
+        """Walk through the home.
 
         Raises:
             Stopped: it was told to.
@@ -122,25 +122,25 @@ class Walking(ABC):
                     self.tally.users_processed = 1
 
     def refused(self, parts: tuple[str, ...], reason: str) -> None:
-        """Something in the home is not what it should be."""
+        """Record something in the home that is refused."""
         self.tally.files_refused += 1
         self.note(parts, reason)
 
     def failed(self, parts: tuple[str, ...], error: OSError) -> None:
-        """Something in the home cannot be read."""
+        """Record something in the home that cannot be read."""
         self.tally.errors += 1
         self.note(parts, error.strerror or str(error))
 
     def note(self, parts: tuple[str, ...], reason: str) -> None:
-        """What was not read, and why."""
+        """Record what was not read, and why."""
         self.tally.note(self.user, self.told(parts), reason)
 
     def told(self, parts: tuple[str, ...]) -> str:
-        """A path of the home, for people."""
+        """Format a path of the home for people."""
         return key_of(os.fsencode("/".join((self.path, *parts))))
 
     def _walk(self, walk: Walk) -> bool:
-        """Walk a folder of the home; whether it is there."""
+        """Walk a folder of the home; return whether it exists."""
         with ExitStack() as stack:
             folder = os.dup(self.home)
             for depth, part in enumerate(walk.fixed, start=1):
@@ -161,7 +161,7 @@ class Walking(ABC):
         return True
 
     def _folder(self, walk: Walk, folder: int) -> None:
-        """Everything in one folder, as it is listed: however much there is, little of it is kept."""
+        """Iterate over a folder while listing it: however large it is, little of it is kept in memory."""
         try:
             with self.inside(walk, folder), os.scandir(folder) as entries:
                 for entry in entries:
@@ -184,7 +184,7 @@ class Walking(ABC):
             elif entry.is_symlink():  # it may lead to a folder of what is meant
                 raise NotCopied(LINK)
         except FileNotFoundError:
-            return  # gone since it was listed
+            return  # deleted since it was listed
         except NotCopied as refused:
             self.refused(below.whole, str(refused))
         except OSError as error:
