@@ -1,4 +1,4 @@
-"""The state row: how far one processor took one session."""
+"""The state row: the offset and status of one session for one processor."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import msgspec
 from watcher.sandbox import protocol
 
 Status = Literal["ok", "failed", "quarantined", "gone"]
-#: Inode, size, mtime_ns and ctime_ns of a file; None where unknown or not to be trusted.
+#: Inode, size, mtime_ns and ctime_ns of a file; None where unknown or not reliable.
 Seen = tuple[int | None, int | None, int | None, int | None]
 
 
 class Version(NamedTuple):
-    """A processor's version, as its sessions are judged by it."""
+    """A processor's version, and which sessions it reprocesses."""
 
     now: int
-    #: What an earlier one has made is made anew by itself.
+    #: Sessions processed by a lower version are reprocessed automatically.
     stands_from: int
 
     @classmethod
     def of(cls, version: int, asks_model: bool) -> Version:
-        """Where a model would be asked again, which is paid for, everything stands until somebody wants it anew."""
+        """The version of a processor; with ``asks_model`` nothing is reprocessed automatically, as calls cost money."""
         return cls(version, 0 if asks_model else version)
 
 
@@ -33,26 +33,26 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     processor_name: str
     session_file: str
     username: str
-    #: When its rows were last committed; None before the first time.
+    #: When rows were last committed; None before the first commit.
     processed_at: datetime | None = None
     items_extracted: int = 0
-    #: Of the first ``processed_bytes`` bytes, as ``xxh3:<hex>``; 32 bare hex digits are a legacy MD5.
+    #: Hash of the first ``processed_bytes`` bytes, as ``xxh3:<hex>``; 32 bare hex digits are a legacy MD5.
     file_hash: str | None = None
     file_inode: int | None = None
     file_size: int | None = None
     file_mtime_ns: int | None = None
-    #: None where it was too close to the reading to be trusted.
+    #: None where it was too close to the time of reading to be reliable.
     file_ctime_ns: int | None = None
     processed_bytes: int = 0
     bad_lines: int = 0
-    #: The earliest that had a part in its rows. None for an imported row, which counts as made by the current version.
+    #: The lowest version that contributed rows; None for an imported row, which counts as current.
     processor_version: int | None = None
     status: Status = "ok"
     attempts: int = 0
     last_error: str | None = None
-    #: When trouble is tried again, or an unfinished last line is looked at again.
+    #: When a failure is retried, or an unfinished last line is checked again.
     next_attempt_at: datetime | None = None
-    #: The processor's own memory between passes, as JSON.
+    #: The processor's carry, as JSON.
     carry: str | None = None
 
     @property
@@ -61,7 +61,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def mark(self) -> tuple[object, ...]:
-        """What must still be so when a pass that began from this state commits."""
+        """The fields that must be unchanged when a pass that began from this state commits."""
         return (
             self.processed_bytes,
             self.file_hash,
@@ -71,19 +71,19 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def is_before(self, version: int) -> bool:
-        """Whether an earlier version than this had a part in its rows."""
+        """Whether a version below ``version`` contributed to its rows."""
         return self.processor_version is not None and self.processor_version < version
 
     def seen(self, signature: Seen) -> State:
-        """The same state with the file as it was seen."""
+        """A copy with another file signature."""
         inode, size, mtime_ns, ctime_ns = signature
         return msgspec.structs.replace(
             self, file_inode=inode, file_size=size, file_mtime_ns=mtime_ns, file_ctime_ns=ctime_ns
         )
 
     def taken(self, window: protocol.Window, version: int) -> State:
-        """After a window was taken; earlier trouble is over."""
-        anew = window.start == 0
+        """The state after a window was processed; clears earlier failures."""
+        from_start = window.start == 0
         inode, size, mtime_ns, ctime_ns = window.signature
         unfinished = not window.last or window.more
         return State(
@@ -91,29 +91,29 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             session_file=self.session_file,
             username=self.username,
             processed_at=datetime.now(UTC),
-            items_extracted=window.items + (0 if anew else self.items_extracted),
+            items_extracted=window.items + (0 if from_start else self.items_extracted),
             file_hash=window.file_hash,
             file_inode=inode,
             file_size=size,
             file_mtime_ns=mtime_ns,
-            # While more is to be taken from the file as it is, it must not look as it was seen.
+            # While the unchanged file has more to process, its signature must not match.
             file_ctime_ns=None if unfinished else ctime_ns,
             processed_bytes=window.processed_bytes,
-            bad_lines=window.bad_lines + (0 if anew else self.bad_lines),
-            # What an earlier version began stays its own, until it is made anew.
-            processor_version=version if anew or not self.is_before(version) else self.processor_version,
+            bad_lines=window.bad_lines + (0 if from_start else self.bad_lines),
+            # Rows begun by an earlier version stay marked with it until the session is reprocessed.
+            processor_version=version if from_start or not self.is_before(version) else self.processor_version,
             next_attempt_at=None if window.settles_at is None else datetime.fromtimestamp(window.settles_at, UTC),
             carry=window.carry.decode() if window.carry != b"{}" else None,
         )
 
     def gone(self) -> State:
-        """After the file went; should it come back it is read again, whatever was owed to it before."""
+        """The state after the file's deletion; if it returns, it is read again at once."""
         return msgspec.structs.replace(
             self, status="gone", file_ctime_ns=None, attempts=0, last_error=None, next_attempt_at=None
         )
 
     def failed(self, error: str, signature: Seen, attempts: int, again_at: datetime | None, version: Version) -> State:
-        """After a failure; quarantined where it is not to be tried again by itself."""
+        """The state after a failure; quarantined if ``again_at`` is None."""
         older = self.is_before(version.stands_from)
         return msgspec.structs.replace(
             self.seen(signature),
