@@ -1,4 +1,4 @@
-"""The live service: the core, with an observer, a schedule, and a settings file that is followed."""
+"""The live service: the application plus observer, scheduler and settings reload."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from watcher.watch.observer import Observer, ObserverHealth
 
 log = Log()
 
-#: Reads the tables, and says what is not as it should be; the number is now, since the epoch.
+#: Findings from a processor's tables; the number is the current time, in seconds since the epoch.
 Fact = Callable[[Query, float], list[Finding]]
 
-#: How often an owed sweep is looked for, and the settings file looked at, in seconds.
+#: Interval at which owed sweeps and the settings file are checked, in seconds.
 TICK = 1.0
-#: The database is put to rest when it was not written to, and no tree compared, for so long, in seconds.
+#: Idle time (no write, no sweep) after which the database releases memory, in seconds.
 REST = 20.0
-#: So far apart do jobs that are no sweeps begin after a start.
+#: Spacing of the first runs of all jobs but sweeps after a start, in seconds.
 APART = 10.0
-#: Tables that a running service cannot take up: they are in force from the next start.
+#: Settings tables that need a restart.
 FIXED = ("paths", "node", "database", "observer", "http", "log")
 
 
 class LiveService:
-    """Follows the sessions folder until it is told to stop."""
+    """Follows the sessions folder until `stop`."""
 
     def __init__(self, loaded: Loaded, file: SettingsFile | None = None) -> None:
-        """Build everything; nothing runs yet. ``file`` is followed, if it is given.
+        """Build all parts; no thread is started. ``file``: the settings file to watch for changes, if any.
 
         Raises:
             StateInUse: another process uses the state folder.
@@ -59,29 +59,29 @@ class LiveService:
             cookie_interval=settings.observer.cookie_interval,
         )
         self.schedule = Schedule()
-        #: What health says of a processor's tables besides, by the processor's name: the faces know that.
+        #: Additional health checks of a processor's tables, by processor name; registered from outside.
         self.facts: dict[str, Fact] = {}
         self._file = file
-        #: Settings that were changed, and take effect at the next start.
+        #: Changed settings that need a restart.
         self.waiting_settings: list[str] = []
         self._told: dict[tuple[str, str], str] = {}
-        #: How many commits of rows there were when this was last looked at.
+        #: Number of commits at the last tick.
         self._commits = 0
-        #: The same of all that the database has had to do, since when, and whether it was put to rest since.
+        #: Database activity at the last tick, since when it is unchanged, and whether memory was released since.
         self._done, self._since, self._rested = (0, 0), time.monotonic(), False
-        #: From this moment on the clock's sweeps are reckoned.
+        #: The moment from which sweep times are counted.
         self._started = datetime.now(UTC)
         self.core.jobs.add(HEALTH_CHECK, self.check)
 
     def start(self) -> None:
-        """Listen first, then work, then look at everything once: nothing falls between."""
+        """Start the observer, then the pipelines, then a sweep of each, so that no change is missed."""
         self.core.job_log.interrupt()
         last = self.core.job_log.last_runs()
         self.observer.start()
         self.core.start()
         self.core.knowledge.start()
         for pipeline in self.core.pipelines.values():
-            self._sweep_by_the_clock(pipeline)
+            self._schedule_sweep(pipeline)
             self._sweep_soon(pipeline, "start")
         for number, (name, every) in enumerate(_cadences(self.core.settings).items(), start=1):
             first = first_run(datetime.now(UTC), last.get(name), every, min(number * APART, every))
@@ -90,18 +90,18 @@ class LiveService:
         self.schedule.start()
 
     def stop(self) -> bool:
-        """No new work, finish what runs, close; False if something was late."""
+        """Stop all work and close; False if something did not end in time."""
         self.schedule.stop()
         in_time = self.observer.close(2.0)
         return self.core.stop() and in_time
 
     def alive(self) -> bool:
-        """Whether every thread that the work depends on runs: observer, schedule, workers and committers."""
+        """Whether all required threads run: observer, scheduler, workers and committers."""
         pipelines = self.core.pipelines.values()
         return self.observer.alive() and self.schedule.alive() and all(pipeline.alive() for pipeline in pipelines)
 
     def health(self) -> dict[str, Any]:
-        """Everything that is known about the service's state."""
+        """The full health report, ready for JSON."""
         return report(
             self.findings(),
             uptime_seconds=round(time.time() - self.core.started_at, 1),
@@ -111,7 +111,7 @@ class LiveService:
         )
 
     def findings(self) -> list[Finding]:
-        """What is not as it should be, in all parts."""
+        """The current findings of all parts."""
         findings = _of_observer(self.observer.health()) + self.core.health.findings()
         trouble = self._file.trouble if self._file else None
         findings += of_settings(trouble, self.waiting_settings, self.loaded.unused)
@@ -123,18 +123,18 @@ class LiveService:
 
     def _of_tables(self) -> list[Finding]:
         core, found = self.core, []
-        with suppress(*core.database.Error):  # that the database cannot be read is said already
+        with suppress(*core.database.Error):  # an unreadable database has a finding of its own
             for name, fact in self.facts.items():
                 if name in core.pipelines:
                     found += fact(core.query, time.time())
         return found
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Every job: when it runs next, and how it last went; ready for JSON."""
+        """Every job with its next run and its last outcome; ready for JSON."""
         return jobs(self.core.query, self.core.jobs.names(), self.schedule.next_run)
 
     def take(self, loaded: Loaded) -> None:
-        """Go on by other settings; what cannot change while the service runs waits for its next start."""
+        """Apply new settings; those that need a restart are listed in ``waiting_settings``."""
         before, after = self.core.settings, loaded.settings
         waiting = [
             f"{table}.{key}"
@@ -150,16 +150,16 @@ class LiveService:
         # Last: whoever reads of it finds the rest in force.
         self.waiting_settings = waiting
         for name in pipelines.keys() - self.core.pipelines.keys():
-            self._sweep_no_more(name)
+            self._unschedule_sweep(name)
         for name, pipeline in self.core.pipelines.items():
             if name not in pipelines or before.processor(name).sweep_every != after.processor(name).sweep_every:
-                self._sweep_by_the_clock(pipeline)
+                self._schedule_sweep(pipeline)
             if name not in pipelines:
                 self._sweep_soon(pipeline, "enabled")
             elif name in unconfigured and pipeline.unconfigured is None:
                 self._sweep_soon(pipeline, "configured")
             elif before.processor(name) != after.processor(name):
-                self._sweep_soon(pipeline, "settings")  # what follows from them is made anew behind it
+                self._sweep_soon(pipeline, "settings")  # the backfill after it recomputes what depends on them
         earlier, cadences = _cadences(before), _cadences(after)
         for name in earlier.keys() - cadences.keys():
             self.schedule.remove(name)
@@ -170,8 +170,8 @@ class LiveService:
         log.info("settings_applied", restart_required=self.waiting_settings)
         loaded.warn()
 
-    def _sweep_by_the_clock(self, pipeline: Pipeline) -> None:
-        # From one start on: those that fall on the same moment share a look at the tree, which costs most of a sweep.
+    def _schedule_sweep(self, pipeline: Pipeline) -> None:
+        # Counted from one start: sweeps due at the same moment share one listing of the tree, most of a sweep's cost.
         every = float(pipeline.plan.settings.sweep_every)
         run = partial(self._sweep, pipeline, "clock")
         self.schedule.every(job_of(pipeline.name), every, run, since=self._started)
@@ -179,7 +179,7 @@ class LiveService:
     def _sweep_soon(self, pipeline: Pipeline, trigger: str) -> None:
         self.schedule.soon(f"{job_of(pipeline.name)}:{trigger}", partial(self._sweep, pipeline, trigger))
 
-    def _sweep_no_more(self, processor: str) -> None:
+    def _unschedule_sweep(self, processor: str) -> None:
         self.schedule.remove(job_of(processor))
 
     def _sweep(self, pipeline: Pipeline, trigger: str) -> None:
@@ -192,9 +192,9 @@ class LiveService:
         self.core.jobs.by_the_clock(job_of(pipeline.name), trigger, work)
 
     def check(self) -> dict[str, Any]:
-        """Look at everything; the health check's work in a service that runs."""
+        """The health-check job of a running service: log new and resolved findings, and return them."""
         self.core.health.compare()
-        found = {(one.name, _whose(one)): one for one in self.findings()}
+        found = {(one.name, _subject(one)): one for one in self.findings()}
         for key, one in found.items():
             if key not in self._told:
                 log.warning("health_finding", severity=one.level, finding=one.name, message=one.message)
@@ -205,9 +205,9 @@ class LiveService:
         return {"status": verdict(findings), "findings": [asdict(one) for one in findings]}
 
     def _tick(self) -> None:
-        """One small look at everything that may have come up: a busy schedule is a core that is never at rest."""
+        """Frequent checks, in one scheduled call: several would keep a core busy."""
         commits = sum(pipeline.committer.commits for pipeline in self.core.pipelines.values())
-        if commits != self._commits:  # one of them may have brought candidates
+        if commits != self._commits:  # a commit may have added candidates
             self._commits = commits
             self.core.knowledge.wake()
         if (done := (self.core.database.transactions, self.core.look.made)) != self._done:
@@ -220,9 +220,9 @@ class LiveService:
             if pipeline.owes():
                 self.schedule.soon(f"debt:{pipeline.name}", pipeline.settle_debt)
         if self._file is not None and (loaded := self._file.step(time.monotonic())) is not None:
-            self._take_up(loaded, self._file)
+            self._apply(loaded, self._file)
 
-    def _take_up(self, loaded: Loaded, file: SettingsFile) -> None:
+    def _apply(self, loaded: Loaded, file: SettingsFile) -> None:
         try:
             self.take(loaded)
         except Exception as error:
@@ -242,7 +242,7 @@ class LiveService:
 
 
 def _cadences(settings: Settings) -> dict[str, float]:
-    """Every job but the sweeps that runs by the clock, with its interval."""
+    """Scheduled jobs other than sweeps, with their intervals in seconds."""
     cadences = {HEALTH_CHECK: float(settings.health.every), HOUSEKEEPING: float(settings.housekeeping.every)}
     if settings.collector.enabled:
         cadences[COLLECTOR] = float(settings.collector.every)
@@ -251,13 +251,13 @@ def _cadences(settings: Settings) -> dict[str, float]:
     return cadences
 
 
-def _whose(finding: Finding) -> str:
-    """What tells findings of one name apart."""
+def _subject(finding: Finding) -> str:
+    """The processor or home of a finding, which distinguishes findings of one name."""
     return str(finding.details.get("processor", finding.details.get("home", "")))
 
 
 def _of_observer(observer: ObserverHealth) -> list[Finding]:
-    """A deaf observer means that changes are only noticed by sweeps."""
+    """The observer's state as a finding; while it is deaf, only sweeps detect changes."""
     if observer.state == "ok" or observer.state == "starting":
         return []
     level: Level = "unhealthy" if observer.state == "deaf" else "warning"

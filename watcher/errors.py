@@ -1,4 +1,4 @@
-"""What can go wrong, in sentences that say what happened and what to do."""
+"""The errors of the service; each message says what happened and what to do."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Sequence
 
 
 def ended(sentence: str) -> str:
-    """A sentence with its end, where it has none yet."""
+    """A sentence with a full stop, unless it ends in punctuation already."""
     return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says in its first line, which is all that people need; its kind, where it says nothing."""
+    """The first line of an error's message; its class name if the message is empty."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 class WatcherError(Exception):
-    """Something that a person can mend; its text is all they need to read."""
+    """An error that the user can fix; its message is complete without a traceback."""
 
 
 class SettingsError(WatcherError):
-    """A setting is wrong: the text names the file or variable, the key, the value and what is accepted."""
+    """An invalid setting; the message names the file or variable, the key, the value and what is accepted."""
 
 
 class StateInUse(WatcherError):
-    """Another process uses the state folder; two would undo each other's work."""
+    """The state folder is locked by another process."""
 
     def __init__(self, path: str, pid: int | None) -> None:
         who = f"process {pid}" if pid else "another process"
@@ -37,7 +37,7 @@ class DatabaseTrouble(WatcherError):
 
 
 class ServiceTrouble(WatcherError):
-    """The running service did not do what it was asked for; ``code`` is its answer's status, if it gave one."""
+    """A request to the running service failed; ``code``: the HTTP status, None without a response."""
 
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class ServiceTrouble(WatcherError):
 
 
 class NoSuchSession(WatcherError):
-    """No session, or more than one, is meant by a name."""
+    """A name matches no session, or more than one."""
 
     def __init__(self, text: str, found: list[str]) -> None:
         if found:
@@ -56,50 +56,50 @@ class NoSuchSession(WatcherError):
 
 
 class TokenRefused(WatcherError):
-    """A token cannot be made or revoked as asked; the text says why."""
+    """A token cannot be created or revoked; the message says why."""
 
 
 class LegacyRefused(WatcherError):
-    """A database of the earlier generation cannot be taken in; the text says why. Nothing was changed."""
+    """A database of the earlier generation cannot be imported; the message says why. Nothing was changed."""
 
 
 class OrderRefused(WatcherError):
-    """An order names nothing that it could be carried out on; the text says what it needs."""
+    """A session command selects nothing; the message says what it needs."""
 
 
 class OrderFailed(WatcherError):
-    """An order about a session could not be carried out; nothing was changed by it."""
+    """A session command failed; nothing was changed."""
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key}: the database does not take it ({reason}); nothing was changed, ask again later")
 
 
 class ChartTrouble(WatcherError):
-    """A chart cannot be drawn; the text says why, and what to install if that is it."""
+    """A chart cannot be drawn; the message says why, and names a missing package."""
 
 
 class NoSuchItem(WatcherError):
-    """There is no item of that name in the knowledge base, or none that this person may see."""
+    """No knowledge item has that id, or the caller may not see it."""
 
     def __init__(self, item: str) -> None:
         super().__init__(f"there is no item {item!r}; see knowledge list")
 
 
 class NoSuchContradiction(WatcherError):
-    """There is no contradiction of that name."""
+    """No contradiction has that id."""
 
     def __init__(self, which: str) -> None:
         super().__init__(f"there is no contradiction {which!r}; see knowledge contradictions")
 
 
 class ReviewRefused(WatcherError):
-    """A decision about an item cannot be as asked; the text says why. Nothing was changed."""
+    """A review decision is not possible; the message says why. Nothing was changed."""
 
 
 class Unconfirmed(WatcherError):
-    """Agents would be given text that should be looked at twice, and nobody has confirmed that it was.
+    """Text with warnings would be served to agents without a confirmation. Nothing was changed.
 
-    ``unread``: each such text as agents would read it, with what it looks like.
+    ``unread``: each such text as served, with its warnings.
     """
 
     def __init__(self, unread: Sequence[tuple[str, Sequence[str]]]) -> None:
@@ -112,39 +112,39 @@ class Unconfirmed(WatcherError):
 
 
 class ItemChanged(WatcherError):
-    """An item says something else than what the reviewer has read; nothing was changed."""
+    """An item was changed since the reviewer read it; nothing was changed."""
 
     def __init__(self, item: str) -> None:
         super().__init__(f"{item} was changed meanwhile; read it again, then decide")
 
 
 class ProcessorUnconfigured(WatcherError):
-    """A processor cannot work as it is set; nothing was marked as done, and the others go on."""
+    """A processor lacks a setting; no session was marked as processed, other processors are unaffected."""
 
     def __init__(self, processor: str, reason: str) -> None:
         super().__init__(f"{processor} is not configured: {reason}")
 
 
 class ProcessorFailed(WatcherError):
-    """A processor cannot be used, or cannot take a transcript; nothing was stored."""
+    """A processor cannot be used, or failed on a transcript; nothing was stored."""
 
 
 class NoSuchJob(WatcherError):
-    """There is no job of that name."""
+    """No job has that name."""
 
     def __init__(self, name: str, names: list[str]) -> None:
         super().__init__(f"there is no job {name!r}; there are {', '.join(sorted(names))}")
 
 
 class JobUnderWay(WatcherError):
-    """A run of this job is under way; a second one is refused, not queued."""
+    """The job is running; a second run is refused, not queued."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is under way; ask again when it is done")
 
 
 class JobFailed(WatcherError):
-    """A job's run failed; its record says the same."""
+    """A job run failed; its entry in the job log holds the same message."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name} failed: {reason}")
@@ -152,56 +152,56 @@ class JobFailed(WatcherError):
 
 
 class CollectionFailed(WatcherError):
-    """Transcripts cannot be copied from anybody, or no more of them; what was copied stays."""
+    """The collector could not start or continue; copied transcripts stay."""
 
 
 class NotesUnreadable(WatcherError, ValueError):
-    """People's notes cannot be taken as it is set; the text says what to set. Nothing was read."""
+    """Notes cannot be read with the current settings; the message says what to set. Nothing was read."""
 
 
 class SweepUnderWay(JobUnderWay):
-    """A sweep of this processor is under way; a second one would see the same."""
+    """A sweep of this processor is running; a second one would find the same."""
 
     def __init__(self, processor: str) -> None:
         super().__init__(f"a sweep or run of {processor}")
 
 
 class BackfillFailed(WatcherError):
-    """Columns could not be made anew, such as costs after prices changed; the rows keep what they hold."""
+    """A backfill failed, such as of costs after a price change; the rows keep their values."""
 
     def __init__(self, processor: str, reason: str) -> None:
-        super().__init__(f"{processor} could not make its columns anew: {reason}")
+        super().__init__(f"{processor} could not recompute its columns: {reason}")
 
 
 class ExportRefused(WatcherError):
-    """Nothing can be exported to the folder that is set; the text says why and what to set."""
+    """The export folder cannot be used; the message says why and what to set."""
 
 
 class PathRefused(WatcherError):
-    """A transcript may not be put where it was sent to; the text says why."""
+    """The path of an upload is not allowed; the message says why."""
 
 
 class OffsetMismatch(WatcherError):
-    """What was sent does not go on from what is there; ``size`` says how far that goes."""
+    """The offset of an upload is not the end of the stored file; ``size``: the stored bytes."""
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"it does not fit to the {size} bytes that are there; go on from their end, or send it whole")
+        super().__init__(f"upload offset mismatch: the server has {size} bytes; continue there, or send the whole file")
         self.size = size
 
 
 class TooLong(WatcherError):
-    """More was sent than is taken."""
+    """An upload exceeds the size limit."""
 
     def __init__(self, longest: int) -> None:
         super().__init__(f"longer than the {longest} bytes that are taken ([http] max_upload)")
 
 
 class NoRoom(WatcherError):
-    """The disk does not take it; what was there is as it was."""
+    """The disk is full or not writable; stored data is unchanged."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"there is no room for it ({reason}); nothing was changed, send it again later")
 
 
 class NoFolder(WatcherError):
-    """The sessions folder is not there, or is a person's own: nothing can be put into it."""
+    """The sessions folder is missing or is a personal one; it accepts no uploads."""

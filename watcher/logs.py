@@ -1,4 +1,4 @@
-"""Logs: for people on a terminal, JSON elsewhere, always on stderr."""
+"""Logging to stderr: readable lines on a terminal, JSON elsewhere."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ _NUMBERS: dict[Level, int] = {
     "exception": logging.ERROR,
 }
 
-#: Whether it is for a terminal, as long as that is still to be set up, and the least that is said at all.
+#: Whether to set up console output (None once set up), and the lowest level that is logged.
 _owed: bool | None = None
 _least = logging.NOTSET
 
 
 class Log:
-    """What a part of the program says: an event, and details by name.
+    """Logger of events with named details.
 
-    The library that writes it is loaded with the first word: most commands say nothing, and start the sooner.
+    structlog is imported at the first message: most commands log nothing and start faster without it.
     """
 
     def debug(self, event: str, **details: Any) -> None:
-        """For who looks for a mistake."""
+        """Log details for debugging."""
         _say("debug", event, details)
 
     def info(self, event: str, **details: Any) -> None:
-        """What goes on."""
+        """Log normal operation."""
         _say("info", event, details)
 
     def warning(self, event: str, **details: Any) -> None:
-        """What somebody should look at."""
+        """Log something that needs attention."""
         _say("warning", event, details)
 
     def error(self, event: str, **details: Any) -> None:
-        """What went wrong."""
+        """Log a failure."""
         _say("error", event, details)
 
     def exception(self, event: str, **details: Any) -> None:
-        """What went wrong, with the exception that is being handled."""
+        """Log a failure with the exception being handled."""
         _say("exception", event, details)
 
 
 def configure(format: Literal["auto", "console", "json"], level: Level) -> None:
-    """Set up logging for a command's lifetime."""
+    """Configure logging for the process."""
     global _owed, _least
     _owed = format == "console" or (format == "auto" and sys.stderr.isatty())
     _least = _NUMBERS[level]
-    # Libraries log through the standard module; theirs come out the same way.
+    # Libraries log through the standard module; their records are forwarded.
     logging.basicConfig(level=max(_least, logging.WARNING), handlers=[_Libraries()], force=True)
 
 
 def begin() -> None:
-    """Load what writes now: a service may lack the descriptors for it when it has something to say."""
+    """Import structlog now: later, a service may lack the file descriptors for it."""
     global _owed
     if _owed is not None:
         _set_up(console=_owed)
@@ -75,18 +75,18 @@ def _say(level: Level, event: str, details: dict[str, Any]) -> None:
     if _NUMBERS[level] < _least:
         return
     begin()
-    # Loaded when used: it is a seventh of what a command that only reads needs to start.
+    # Imported lazily: it is a seventh of the start-up time of a read-only command.
     import structlog
 
     getattr(structlog.get_logger(), level)(event, **details)
 
 
 def _set_up(console: bool) -> None:
-    # Loaded when used, as above.
+    # Imported lazily, as above.
     import structlog
 
     last: structlog.typing.Processor = (
-        # Plain tracebacks: the default draws boxes, and shows what variables hold, tokens among them.
+        # Plain tracebacks: the default draws boxes and prints local variables, which may hold tokens.
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
         if console
         else structlog.processors.JSONRenderer()

@@ -150,7 +150,7 @@ def test_settings_that_cannot_be_taken_up_are_said_once(live: Live, tmp_path: Pa
     told = []
     with structlog.testing.capture_logs() as logs:
         for _ in range(4):
-            service._take_up(live.loaded(), file)
+            service._apply(live.loaded(), file)
             told.append(file.trouble)
     reasons = [trouble and trouble.partition("] ")[2] for trouble in told]
     assert reasons == ["Too many open files", "No memory", None, "x"]

@@ -1,7 +1,6 @@
-"""Backfill: columns that follow from stored ones are made anew when what they are based on has changed.
+"""Backfill: recomputes columns that follow from stored ones when their basis (settings, a library) has changed.
 
-What has changed is the settings or a library: prices, say. The rows of sessions whose files are gone are made anew
-too; those of sessions that are to be taken again anyway are left to that.
+Prices are an example. Rows of gone sessions are included; sessions that a sweep will reprocess anyway are left out.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from watcher.store.database import Connection, Database
 
 log = Log()
 
-#: So many sessions are made anew in one transaction.
+#: Sessions per transaction.
 SESSIONS = 100
-#: The sessions among those that are stale ({stale}) that no sweep takes again.
+#: The stale sessions ({stale}) that no sweep reprocesses.
 _STAY = """
 SELECT stale.session_file FROM ({stale}) AS stale
 JOIN session_processor_state s ON s.session_file = stale.session_file AND s.processor_name = $2
@@ -38,11 +37,11 @@ def run(
     database: Database,
     stop: Callable[[], bool],
 ) -> int:
-    """Make anew what is stale; how many rows that were.
+    """Recompute stale columns; returns the number of rows.
 
     Raises:
-        BackfillFailed: the processor could not, with its reason.
-        Stopped: ``stop`` said so.
+        BackfillFailed: the processor failed, with its reason.
+        Stopped: ``stop`` returned True.
     """
     backfill = processor.schema.backfill
     if backfill is None or not isinstance(processor, Backfills):

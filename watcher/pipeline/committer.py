@@ -1,8 +1,8 @@
-"""The committer: the one way by which a processor's rows enter the database.
+"""The committer: the only writer of a processor's rows.
 
-Passes that wait are committed together. A group that does not fit is redone one by
-one, so that only the pass at fault fails. Trouble of ours (a full disk, a poisoned
-database) marks nothing and is retried until it passes.
+Waiting passes are committed as a group. A group that the database rejects is committed
+one pass at a time, so that only the faulty pass fails. Failures of the environment (a
+full disk, an invalidated database) mark nothing and are retried until they end.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ log = Log()
 
 T = TypeVar("T")
 
-#: What one transaction holds at most, and what may wait in memory.
+#: The limits of one transaction, and of the passes that wait in memory.
 GROUP_PASSES = 256
 GROUP_BYTES = 12 << 20
 WAITING_BYTES = 28 << 20
-#: When nothing more has come for so long, a committer that lingers takes what there is.
+#: A lingering committer commits after this time without a new pass, in seconds.
 LULL = 0.03
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
-# A pass that breaks the database this often on its own is at fault itself.
-_PATIENCE = 3
+# A pass that breaks the connection this often on its own is treated as faulty.
+_MAX_BROKEN = 3
 
 
 class Abandoned(Exception):
-    """The service was stopped before the pass was committed; it is made again at the next start."""
+    """The service stopped before the pass was committed; the session is processed again at the next start."""
 
 
 @dataclass(slots=True)
@@ -49,15 +49,15 @@ class _Waiting:
 
 
 @dataclass(slots=True)
-class _Errand:
-    """Something else to be done in the one place where this processor's rows are written."""
+class _Call:
+    """Another change of this processor's rows, run on the committer's thread."""
 
     run: Callable[[Connection], None]
     fail: Callable[[Exception], None]
 
 
 class Committer:
-    """One processor's writer: a thread of its own, fed by `submit`."""
+    """One processor's writer thread, fed by `submit`."""
 
     def __init__(
         self,
@@ -67,31 +67,31 @@ class Committer:
         linger: float = 0.0,
         expected: Callable[[], int] = lambda: 0,
     ) -> None:
-        """``linger``: for so many seconds it waits for more, as long as more keeps coming.
+        """``linger``: seconds to gather passes for one commit while more keep coming.
 
-        ``expected`` says how many sessions are on their way, those included that wait at the committer.
+        ``expected``: the number of sessions queued or running, including those that wait for their commit.
         """
         self._linger, self._expected = linger, expected
         self._database = database
         self._passes = passes
         self._name = name
         self._changed = threading.Condition()
-        self._waiting: deque[_Waiting | _Errand] = deque()
+        self._waiting: deque[_Waiting | _Call] = deque()
         self._bytes = 0
         self._busy = False
         self._closing = False
         self._abandon = threading.Event()
         self._connection: Connection | None = None
-        #: What hinders commits at present, None if nothing does.
+        #: Why commits fail at present; None if they do not.
         self.trouble: str | None = None
         self.commits = 0
         self.passes = 0
-        #: How long each commit took.
+        #: Duration of each commit.
         self.durations = Durations()
         self._thread = threading.Thread(target=self._run, name=f"committer:{name}", daemon=True)
 
     def start(self) -> None:
-        """Open the committer."""
+        """Start the thread."""
         self._thread.start()
 
     def alive(self) -> bool:
@@ -99,10 +99,10 @@ class Committer:
         return self._thread.is_alive()
 
     def submit(self, work: Pass, done: Callable[[Outcome | Exception], None], at_once: bool = False) -> None:
-        """Hand in a pass; waits while too much waits already, unless it must be taken ``at_once``.
+        """Queue a pass; blocks while more than `WAITING_BYTES` wait, unless ``at_once``.
 
-        ``done`` is called on the committer's thread: with ``"committed"``, with ``"void"`` if the state
-        it began from has changed, or with the error if its rows do not fit.
+        ``done`` is called on the committer's thread: with ``"committed"``, with ``"void"`` if the
+        state row was changed since the pass began, or with the error if its rows were rejected.
         """
         with self._changed:
             while self._bytes > WAITING_BYTES and not self._closing and not at_once:
@@ -111,35 +111,35 @@ class Committer:
             self._bytes += work.size
             self._changed.notify_all()
 
-    def call(self, errand: Callable[[Connection], T], timeout: float = 60.0) -> T:
-        """Do something in a transaction of its own, in turn with the passes; what it returns.
+    def call(self, work: Callable[[Connection], T], timeout: float = 60.0) -> T:
+        """Run a function in its own transaction, in order with the passes; returns its result.
 
         Raises:
             Abandoned: the committer is closed.
-            TimeoutError: it was not its turn in time; it may still be done.
-            Exception: whatever it raised; then nothing is changed.
+            TimeoutError: it has not run in time; it may still run.
+            Exception: whatever the function raised; nothing is changed.
         """
         future: Future[T] = Future()
 
         def run(connection: Connection) -> None:
             with connection.transaction():
-                result = errand(connection)
+                result = work(connection)
             future.set_result(result)
 
         with self._changed:
             if self._closing:
                 raise Abandoned
-            self._waiting.append(_Errand(run, future.set_exception))
+            self._waiting.append(_Call(run, future.set_exception))
             self._changed.notify_all()
         return future.result(timeout)
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything handed in is decided; False if that takes too long."""
+        """Wait until every submitted pass has its outcome; False on timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout)
 
     def close(self, timeout: float) -> bool:
-        """Commit what waits and end; what is not committed in time is abandoned. Idempotent."""
+        """Commit waiting passes and end the thread; passes not committed in time are abandoned. Idempotent."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -154,40 +154,40 @@ class Committer:
         try:
             while (group := self._next_group()) is not None:
                 try:
-                    if isinstance(group, _Errand):
+                    if isinstance(group, _Call):
                         self._do(group)
                     else:
                         self._decide(group)
                 finally:
                     with self._changed:
                         self._busy = False
-                        if not isinstance(group, _Errand):
+                        if not isinstance(group, _Call):
                             self._bytes -= sum(waiting.work.size for waiting in group)
                         self._changed.notify_all()
         finally:
             self._disconnect()
 
-    def _next_group(self) -> list[_Waiting] | _Errand | None:
+    def _next_group(self) -> list[_Waiting] | _Call | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             if self._abandon.is_set():
                 for left in self._waiting:
-                    left.fail(Abandoned()) if isinstance(left, _Errand) else left.done(Abandoned())
+                    left.fail(Abandoned()) if isinstance(left, _Call) else left.done(Abandoned())
                 self._waiting.clear()
             if not self._waiting:
                 return None
             self._gather()
             self._busy = True
-            if isinstance(errand := self._waiting[0], _Errand):
+            if isinstance(work := self._waiting[0], _Call):
                 self._waiting.popleft()
-                return errand
+                return work
             group: list[_Waiting] = []
             later: list[_Waiting] = []
             keys: set[str] = set()
             size = 0
             while self._waiting and len(group) < GROUP_PASSES and size < GROUP_BYTES:
                 waiting = self._waiting[0]
-                if isinstance(waiting, _Errand):
+                if isinstance(waiting, _Call):
                     break
                 self._waiting.popleft()
                 if waiting.work.key in keys:  # a session's next window waits for this one's commit
@@ -199,15 +199,15 @@ class Committer:
             self._waiting.extendleft(reversed(later))
             return group
 
-    def _do(self, errand: _Errand) -> None:
+    def _do(self, work: _Call) -> None:
         try:
             if self._connection is None:
                 self._connection = self._database.connect()
-            errand.run(self._connection)
-        except Exception as error:  # noqa: BLE001 — it goes to the one who asked
+            work.run(self._connection)
+        except Exception as error:  # noqa: BLE001 — passed on to the caller
             if isinstance(error, self._database.Error) and self._database.blame(error) == "broken":
                 self._disconnect()
-            errand.fail(error)
+            work.fail(error)
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -215,7 +215,7 @@ class Committer:
             self._connection = None
 
     def _gather(self) -> None:
-        """A large group costs little more than a small one; what comes last is not to wait for its commit, though."""
+        """Wait for more passes: a large group costs little more than a small one. Stops when most have arrived."""
         until = time.monotonic() + self._linger
         while time.monotonic() < until and not self._closing:
             before = len(self._waiting)
@@ -227,7 +227,7 @@ class Committer:
 
     def _decide(self, group: list[_Waiting]) -> None:
         answers = self._commit(group)
-        if answers is None:  # somebody in the group does not fit: who?
+        if answers is None:  # find the faulty pass
             for waiting in group:
                 (answer,) = self._commit([waiting]) or [Abandoned()]
                 waiting.done(answer)
@@ -236,7 +236,7 @@ class Committer:
             waiting.done(answer)
 
     def _commit(self, group: list[_Waiting]) -> list[Outcome | Exception] | None:
-        """What became of each pass of the group; None if it must be taken apart."""
+        """The outcome of each pass; None if the group must be committed one by one."""
         pause = _FIRST_PAUSE
         broken = 0
         while not self._abandon.is_set():
@@ -248,21 +248,21 @@ class Committer:
             except self._database.Error as error:
                 blame = self._database.blame(error)
                 broken += blame == "broken"
-                if blame == "rows" or (broken > _PATIENCE and "No space left" not in str(error)):
+                if blame == "rows" or (broken > _MAX_BROKEN and "No space left" not in str(error)):
                     if len(group) > 1:
                         return None
-                    self._settle()
+                    self._note_success()
                     return [error]
-                self._struggle(error, blame == "broken")
-            except OSError as error:  # no descriptor or no memory to hand the rows over with
-                self._struggle(error, broken=False)
+                self._note_failure(error, blame == "broken")
+            except OSError as error:  # no descriptor or memory left for the rows
+                self._note_failure(error, broken=False)
             except Exception as error:
                 if len(group) > 1:
                     return None
                 log.exception("pass_not_committed", processor=self._name, session=group[0].work.key)
                 return [error]
             else:
-                self._settle()
+                self._note_success()
                 self.durations.note(time.monotonic() - began)
                 self.commits += 1
                 self.passes += len(group)
@@ -271,7 +271,7 @@ class Committer:
             pause = min(pause * 2, _LONGEST_PAUSE)
         return None if len(group) > 1 else [Abandoned()]
 
-    def _struggle(self, error: Exception, broken: bool) -> None:
+    def _note_failure(self, error: Exception, broken: bool) -> None:
         reason = first_line(error)
         if self.trouble is None:
             log.error("commits_failing", processor=self._name, error=reason)
@@ -279,7 +279,7 @@ class Committer:
         if broken:
             self._disconnect()
 
-    def _settle(self) -> None:
+    def _note_success(self) -> None:
         if self.trouble is not None:
             log.info("commits_recovered", processor=self._name, after=self.trouble)
         self.trouble = None

@@ -1,4 +1,4 @@
-"""Sessions that an earlier version of a processor has taken, and that stay so because a model would be asked again."""
+"""Sessions processed by an earlier version of a processor that are kept, because reprocessing would call a model."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from dataclasses import dataclass
 from watcher.pipeline.pipeline import Pipeline
 from watcher.store.sql import QUERIES, Query
 
-#: No text has more tokens than one for so many bytes, as a rule.
+#: Bytes per token, as a lower bound: text rarely has more tokens.
 BYTES_A_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """How many sessions those are, and what taking them again would come to."""
+    """The number of such sessions, and an estimate of the cost of reprocessing them."""
 
     sessions: int
-    #: About so many would be shown to the model.
+    #: Estimated input tokens.
     tokens: int
-    #: Whether that is reckoned from what it was shown so far; else it is the most that it can be.
+    #: Whether the estimate is based on past calls; otherwise it is an upper bound.
     measured: bool
 
 
 def keys(query: Query, processor: str, version: int, node: str) -> list[str]:
-    """The sessions of a node that an earlier version than this has taken, as far as they can be taken again."""
+    """The sessions of a node that a version below ``version`` processed and that can be reprocessed."""
     return [str(key) for (key,) in query(QUERIES["earlier"], [processor, version, node])]
 
 
 def reckon(query: Query, processor: str, version: int, node: str) -> Earlier | None:
-    """What it would come to if these were taken again; None where there are none."""
+    """Estimate the cost of reprocessing them; None if there are none."""
     ((sessions, size),) = query(QUERIES["count_earlier"], [processor, version, node])
     if not sessions:
         return None
@@ -39,12 +39,12 @@ def reckon(query: Query, processor: str, version: int, node: str) -> Earlier | N
 
 
 def of_all(query: Query, pipelines: Mapping[str, Pipeline], node: str) -> dict[str, Earlier]:
-    """The same for each processor that asks a model and has such sessions; others take theirs again by themselves."""
+    """Estimates for the processors that call a model; sessions of the others are reprocessed automatically."""
     asking = {name: one.version for name, one in pipelines.items() if one.plan.settings.asks_model}
     found = {name: reckon(query, name, version, node) for name, version in asking.items()}
     return {name: one for name, one in found.items() if one is not None}
 
 
 def _about(count: int) -> int:
-    """A number by its first two digits: more of them would promise too much."""
+    """A number rounded to two significant digits, the precision of the estimate."""
     return round(count, 2 - len(str(count)))

@@ -1,4 +1,4 @@
-"""A pipeline: one processor's queue, workers, committer and sweep, kept apart from every other's."""
+"""A pipeline: one processor's queue, workers, committer and sweep, independent of the other processors."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from watcher.store.database import Database
 from watcher.store.state import Version
 from watcher.transcripts.sessions import Listing, Tree
 
-#: So many tries in a row that got nowhere are not going to be luckier soon.
+#: Consecutive failures after which a worker counts as stuck.
 STUCK = 5
 
-#: Who waits for sessions looks this often, in seconds, and at every change when no more than so many are left.
+#: Polling interval of `run_now`, in seconds; with at most `MANY` sessions left it also checks at every queue change.
 GLANCE, MANY = 0.05, 50
 
-#: Nobody who asked for a run is kept waiting for a longer pause, in seconds.
+#: The longest pause that `run_now` waits for, in seconds.
 PATIENT = 61.0
 
 log = Log()
@@ -41,13 +41,13 @@ log = Log()
 
 @dataclass(frozen=True, slots=True)
 class RunDetails:
-    """What a run that somebody asked for did."""
+    """The result of a requested run."""
 
     processor: str
     scanned: int = 0
     processed: int = 0
     skipped: int = 0
-    #: Sessions that were left for later because the time was up.
+    #: Sessions left because the time budget was used up.
     capped: int = 0
     errors: int = 0
     items_extracted: int = 0
@@ -56,36 +56,36 @@ class RunDetails:
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """How a pipeline paces itself."""
+    """Timing and concurrency of a pipeline; times in seconds."""
 
     quiet: float
     max_wait: float
     max_pending: int
     settle: float
-    #: How long after a first look at a vanished file the second one comes.
+    #: Time after which a missing file is checked again, before it counts as gone.
     second_look: float = 2.0
-    #: How many sessions are worked on at once.
+    #: Sessions processed at the same time.
     workers: int = 1
-    #: How long the committer gathers passes for one commit while more keep coming.
+    #: Time for which the committer gathers passes for one commit while more keep coming.
     linger: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a processor's sessions are worked on, as the settings have it."""
+    """The settings of one pipeline."""
 
     settings: ProcessorSettings
-    #: The same as plain values, for the child process.
+    #: The processor's own settings as plain values, for the child process.
     own: Mapping[str, Any]
     cadence: Cadence
     retry: Retry
-    #: What may be asked, for a processor that asks a model.
+    #: Model access, for a processor that calls a model.
     model: ModelAccess | None = None
-    #: What is to be set before it can work, None if nothing is missing.
+    #: The missing setting; None if none is missing.
     unconfigured: str | None = None
 
     def work(self) -> tuple[object, ...]:
-        """What a worker and its child were made from: another plan that agrees in it needs no new ones."""
+        """The part of the plan that workers and children depend on; they are replaced only if it changes."""
         paced = {"enabled", "quiet", "max_wait", "sweep_every"}
         own = {name: value for name, value in self.own.items() if name not in paced}
         cadence = self.cadence
@@ -94,7 +94,7 @@ class Plan:
 
 
 def children(name: str, tree: Tree, plan: Plan) -> list[Child]:
-    """A child for each of a processor's workers; none runs yet."""
+    """One child per worker of a processor; none is started."""
     settings = ChildSettings(
         name,
         os.fsencode(tree.root),
@@ -109,7 +109,7 @@ def children(name: str, tree: Tree, plan: Plan) -> list[Child]:
 
 
 class Pipeline:
-    """Everything that works for one processor."""
+    """Queue, workers, committer and sweep of one processor."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Pipeline:
         database: Database,
         early: list[Child] | None = None,
     ) -> None:
-        """``early``: its workers' `children`, where they were made before the database was open."""
+        """``early``: the workers' `children`, if created before the database was opened."""
         self.name = processor.name
         self.plan = plan
         self._processor = processor
@@ -130,30 +130,30 @@ class Pipeline:
         self.committer = Committer(database, self.passes, processor.name, cadence.linger, self.queue.on_their_way)
         self.version, self._tree, self.database = processor.version, tree, database
         self._pace = Pace()
-        self._judge()
-        self.workers = self._hire(early or children(self.name, tree, plan))
-        #: Workers that were made from an earlier plan, and end.
+        self._apply_unconfigured()
+        self.workers = self._make_workers(early or children(self.name, tree, plan))
+        #: Workers of earlier plans, which are ending.
         self._retired: list[Worker] = []
-        #: Whether it is to work: before that no thread of it runs.
+        #: Whether the threads were started.
         self.started = False
         self._sweep = Sweep(processor.name, self.versions.stands_from, look, self.queue, database, time.time)
         self._sweeping = threading.Lock()
         self._running = threading.Lock()
         self._filling = threading.Lock()
         self._stopped = threading.Event()
-        #: Why columns that follow from others could not be made anew, None if they could.
+        #: Why the last backfill failed; None if it did not.
         self.backfill_trouble: str | None = None
         self.last_sweep: SweepResult | None = None
         self.last_sweep_at: float | None = None
-        #: When one last saw all folders.
+        #: When a sweep last read all folders, in seconds since the epoch.
         self.whole_sweep_at: float | None = None
 
     @property
     def versions(self) -> Version:
-        """Its processor's version, and what of an earlier one stands."""
+        """The processor's version, and the lowest version whose rows stay."""
         return Version.of(self.version, self.plan.settings.asks_model)
 
-    def _hire(self, children: list[Child]) -> list[Worker]:
+    def _make_workers(self, children: list[Child]) -> list[Worker]:
         plan = self.plan
         return [
             Worker(
@@ -175,7 +175,7 @@ class Pipeline:
         ]
 
     def change(self, plan: Plan) -> None:
-        """Go on by another plan; what waits keeps waiting, what a worker has in hand is offered again."""
+        """Apply another plan; queued sessions stay, sessions being processed are offered again."""
         before, self.plan = self.plan, plan
         self.queue.tune(plan.cadence.quiet, plan.cadence.max_wait, plan.cadence.max_pending)
         if plan.work() == before.work():
@@ -185,41 +185,41 @@ class Pipeline:
             worker.stop()
         self._retired += self.workers
         self._pace.resume()
-        self._judge()
-        self.workers = self._hire(children(self.name, self._tree, plan))
+        self._apply_unconfigured()
+        self.workers = self._make_workers(children(self.name, self._tree, plan))
         if self.started:
             for worker in self.workers:
                 worker.start()
 
-    def _judge(self) -> None:
-        """Take nothing as long as the plan says that it cannot work."""
+    def _apply_unconfigured(self) -> None:
+        """Pause for good if the plan lacks a setting."""
         if self.plan.unconfigured is not None:
             self._pace.refuse(self.plan.unconfigured, float("inf"))
 
-    def _must_be_configured(self) -> None:
+    def _check_configured(self) -> None:
         if (reason := self.unconfigured) is not None:
             raise ProcessorUnconfigured(self.name, reason)
 
     @property
     def unconfigured(self) -> str | None:
-        """What is to be set before it can work, None if nothing is known to be missing."""
+        """The missing setting; None if none is known."""
         return self._pace.unconfigured
 
     def start(self) -> None:
-        """Open the committer, then let the workers work."""
+        """Start the committer, then the workers."""
         self.started = True
         self.committer.start()
         for worker in self.workers:
             worker.start()
 
     def sweep(self, reason: str, at_once: bool = False) -> SweepResult:
-        """Compare the tree with what was taken, and offer what differs; ``at_once``: without leaving it to rest.
+        """Run a sweep; ``at_once`` skips the debounce.
 
         Raises:
-            SweepUnderWay: one is going on.
-            ProcessorUnconfigured: it cannot work as it is set.
+            SweepUnderWay: a sweep is running.
+            ProcessorUnconfigured: a setting is missing.
         """
-        self._must_be_configured()
+        self._check_configured()
         if not self._sweeping.acquire(blocking=False):
             raise SweepUnderWay(self.name)
         try:
@@ -229,7 +229,7 @@ class Pipeline:
             except BaseException:
                 self.queue.owe(f"a sweep failed ({reason})")
                 raise
-            # Without the keys, of which there may be very many: they are for who asked.
+            # Kept without the keys, of which there may be very many; the caller gets them.
             self.last_sweep, self.last_sweep_at = replace(found, offered=frozenset()), time.time()
             if not found.unreadable:
                 self.whole_sweep_at = self.last_sweep_at
@@ -239,9 +239,9 @@ class Pipeline:
             self._sweeping.release()
 
     def backfill(self, stop: Callable[[], bool] = lambda: False) -> int:
-        """Make columns anew whose basis has changed, such as costs by other prices; how many rows.
+        """Recompute columns whose basis has changed, such as costs after new prices; returns the number of rows.
 
-        Trouble is logged and kept in ``backfill_trouble``: the rows stay as they are, and the next time tries again.
+        A failure is logged and kept in ``backfill_trouble``; the rows stay, and the next sweep tries again.
         """
         if not self._filling.acquire(blocking=False):
             return 0
@@ -253,7 +253,7 @@ class Pipeline:
             return made
         except (Stopped, Abandoned):
             return 0
-        except Exception as error:  # a stranger's code decides what it is based on
+        except Exception as error:  # the basis is computed by third-party code
             self.backfill_trouble = first_line(error)
             log.exception("backfill_failed", processor=self.name, error=self.backfill_trouble)
             return 0
@@ -261,13 +261,13 @@ class Pipeline:
             self._filling.release()
 
     def owes(self) -> bool:
-        """Whether a sweep is owed and can be made: not while a full queue would only overflow again."""
+        """Whether a sweep is owed and possible: not while the queue is crowded, as it would only overflow again."""
         if self.unconfigured is not None:
             return False
         return self.queue.owed is not None and not self.queue.crowded() and not self._sweeping.locked()
 
     def settle_debt(self) -> None:
-        """Sweep if events may have been lost."""
+        """Run an owed sweep."""
         if (owed := self.queue.owed) and self.owes():
             try:
                 self.sweep(owed)
@@ -275,20 +275,20 @@ class Pipeline:
                 log.debug("sweep_skipped", processor=self.name, reason=str(error))
 
     def run_now(self, budget: float, stop: Callable[[], bool] = lambda: False) -> RunDetails:
-        """Sweep, and wait until what was offered is through or the time is up.
+        """Sweep, and wait until the offered sessions are processed or ``budget`` seconds have passed.
 
         Raises:
-            SweepUnderWay: a sweep or another such run is going on.
-            ProcessorUnconfigured: it cannot work as it is set.
+            SweepUnderWay: a sweep or another run is in progress.
+            ProcessorUnconfigured: a setting is missing.
         """
         if not self._running.acquire(blocking=False):
             raise SweepUnderWay(self.name)
         try:
             if self.plan.unconfigured is None and self.unconfigured is not None:
-                self._pace.resume()  # whoever asks may have mended it where we cannot see
+                self._pace.resume()  # the cause may have been fixed outside the settings
             details = self._run_through(budget, stop)
             self.backfill(stop)
-            self._must_be_configured()
+            self._check_configured()
             return details
         finally:
             self._running.release()
@@ -304,7 +304,7 @@ class Pipeline:
         while True:
             left = set(found.offered)
             while (left := self.queue.pending(left)) and not over():
-                if len(left) > MANY:  # looking at so many after every change would hold up those who work
+                if len(left) > MANY:  # checking so many at every change would slow the workers down
                     time.sleep(GLANCE)
                 else:
                     self.queue.rest(GLANCE)
@@ -327,23 +327,23 @@ class Pipeline:
         )
 
     def _waits(self) -> bool:
-        """Whether it takes nothing for longer than anybody who asked for a run is to wait."""
+        """Whether the pipeline is paused for longer than a requested run should wait."""
         return self.unconfigured is not None or self._pace.paused_until - time.monotonic() > PATIENT
 
     def trouble(self) -> str | None:
-        """What keeps it from working at present."""
+        """Why it makes no progress at present; None if it does."""
         return next((worker.trouble for worker in self.workers if worker.trouble), None)
 
     def alive(self) -> bool:
-        """Whether all of its threads run."""
+        """Whether all threads run."""
         return self.committer.alive() and all(worker.alive() for worker in self.workers)
 
     def stuck(self) -> str | None:
-        """What keeps a worker from getting anywhere, if that has been so for several tries."""
+        """Why a worker failed `STUCK` times in a row; None if none did."""
         return next((worker.trouble for worker in self.workers if worker.stumbles >= STUCK), None)
 
     def tally(self) -> Tally:
-        """What became of all sessions since the start."""
+        """The tally of all workers since the start."""
         total = Tally()
         for worker in self._all():
             for name in Tally.__dataclass_fields__:
@@ -351,11 +351,11 @@ class Pipeline:
         return total
 
     def durations(self) -> Durations:
-        """How long all passes took since the start."""
+        """The durations of all passes since the start."""
         return Durations().add(worker.durations for worker in self._all())
 
     def describe(self) -> dict[str, Any]:
-        """Its queue and tally, for people; ready for JSON."""
+        """State of the queue, and the tally; ready for JSON."""
         oldest = self.queue.oldest()
         return {
             "processor": self.name,
@@ -368,14 +368,14 @@ class Pipeline:
         }
 
     def stop(self) -> None:
-        """Begin nothing new. Idempotent."""
+        """Take no new sessions. Idempotent."""
         self._stopped.set()
         self.queue.close()
         for worker in self.workers:
             worker.stop()
 
     def finish(self, timeout: float) -> bool:
-        """After `stop`: wait for what runs, commit it, and close; False if something was late."""
+        """After `stop`: wait for running passes, commit them, and close; False on timeout."""
         deadline = time.monotonic() + timeout
         ended = [worker.ended(max(0.0, deadline - time.monotonic())) for worker in self._all()]
         closed = self.committer.close(max(0.5, deadline - time.monotonic()))

@@ -1,7 +1,7 @@
-"""The change queue: sessions that changed, once each, ready when they have come to rest.
+"""The change queue: changed sessions, debounced and deduplicated.
 
 A session is ready ``quiet`` after its last event and at the latest ``max_wait``
-after its first. All times are seconds on one steady clock, given by the caller.
+after its first. All times are seconds on one monotonic clock, passed in by the caller.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class _Waiting:
 
 
 class ChangeQueue:
-    """Debounced session keys for one processor. Safe to use from many threads."""
+    """Debounced session keys of one processor. Thread-safe."""
 
     def __init__(self, quiet: float, max_wait: float, max_pending: int) -> None:
         self._quiet, self._max_wait, self._max_pending = quiet, max_wait, max_pending
@@ -30,15 +30,15 @@ class ChangeQueue:
         self._waiting: dict[str, _Waiting] = {}
         self._running: set[str] = set()
         self._later: dict[str, float] = {}
-        # One entry a key, at a time not after it is due: looked at again when it comes up.
+        # Heap of wake-up times, at least one per key and not after it is due; checked again when it comes up.
         self._alarms: list[tuple[float, str]] = []
-        # What was at rest when it was offered, mostly by a sweep and then in great numbers: it takes turns with
-        # what comes to rest now, so that neither waits for all of the other.
+        # Keys already due when offered, mostly by a sweep and in large numbers: they alternate with keys that become
+        # due now, so that neither group starves the other.
         self._backlog: deque[str] = deque()
-        self._backlogs_turn = False
+        self._backlog_next = False
         self._owed: str | None = None
         self._closed = False
-        #: Keys that were forgotten because the queue was full.
+        #: Keys dropped because the queue was full.
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -46,19 +46,18 @@ class ChangeQueue:
 
     @property
     def running(self) -> int:
-        """Sessions taken and not yet done."""
+        """The number of sessions taken and not done."""
         return len(self._running)
 
     def on_their_way(self) -> int:
-        """Sessions that wait or run."""
+        """The number of sessions that wait or run."""
         return len(self._waiting) + len(self._running)
 
     def offer(self, key: str, now: float, last: float | None = None, at_once: bool = False) -> bool:
-        """Say that a session changed (at ``last``, if that is known to be earlier than now).
+        """Queue a changed session; ``last``: the time of the change, if known to be before ``now``.
 
-        An offer during the session's pass stays and runs after it. ``at_once``: somebody asks
-        for it, and it is not left to rest. False if the queue is full: the key is forgotten,
-        and a sweep is owed.
+        A session offered during its own pass runs again after it. ``at_once`` skips the debounce,
+        for requests by a person. False if the queue is full: the key is dropped, and a sweep is owed.
         """
         last = now if last is None else min(last, now)
         with self._changed:
@@ -78,14 +77,14 @@ class ChangeQueue:
             return True
 
     def defer(self, key: str, until: float) -> None:
-        """Offer a session at a later time, unless it is offered before that."""
+        """Queue a session at a later time, unless it is offered before."""
         with self._changed:
             if not self._closed and key not in self._waiting:
                 self._later[key] = until
                 self._alarm(until, key)
 
     def take(self, now: float, limit: int = 1) -> list[str]:
-        """Up to ``limit`` sessions that are ready; each is running until `done`."""
+        """Take up to ``limit`` ready sessions; each counts as running until `done`."""
         taken: list[str] = []
         with self._changed:
             while not self._closed and len(taken) < limit and (key := self._next(now)) is not None:
@@ -106,11 +105,11 @@ class ChangeQueue:
         return taken
 
     def done(self, key: str) -> None:
-        """A session's pass has ended; what was offered meanwhile may run."""
+        """Mark a session's pass as ended; offers made meanwhile may run."""
         with self._changed:
             self._running.discard(key)
             if not self._waiting:
-                self._waiting.clear()  # once large, its table stays so until then
+                self._waiting.clear()  # releases the memory of a dict that was once large
             if (waiting := self._waiting.get(key)) is not None:
                 self._alarm(self._due(waiting), key)
             elif (until := self._later.get(key)) is not None:
@@ -118,49 +117,49 @@ class ChangeQueue:
             self._changed.notify_all()
 
     def owe(self, reason: str) -> None:
-        """Say that events may have been lost: a sweep is owed."""
+        """Record that events may have been lost and a sweep is owed."""
         with self._changed:
             self._owe(reason)
 
     def collect_debt(self) -> str | None:
-        """The reason for which a sweep is owed, if one is; the debt is then the caller's."""
+        """Clear the owed sweep and return its reason, None if there is none; the caller must sweep."""
         with self._changed:
             owed, self._owed = self._owed, None
             return owed
 
     @property
     def owed(self) -> str | None:
-        """The reason for which a sweep is owed, if one is."""
+        """Why a sweep is owed; None if none is."""
         return self._owed
 
     def tune(self, quiet: float, max_wait: float, max_pending: int) -> None:
-        """Change the debounce times and how many may wait; what waits is timed anew."""
+        """Change the debounce times and the limit; waiting sessions are rescheduled."""
         with self._changed:
             self._quiet, self._max_wait, self._max_pending = quiet, max_wait, max_pending
             for key, waiting in self._waiting.items():
                 self._alarm(self._due(waiting), key)
 
     def oldest(self) -> float | None:
-        """When the longest-waiting session was first offered."""
+        """When the longest-waiting session was first offered; None if none waits."""
         with self._changed:
             return min((waiting.first for waiting in self._waiting.values()), default=None)
 
     def idle(self) -> bool:
-        """Whether nothing waits and nothing runs (what is deferred does not count)."""
+        """Whether no session waits or runs; deferred sessions do not count."""
         with self._changed:
             return not self._waiting and not self._running
 
     def pending(self, keys: Iterable[str]) -> set[str]:
-        """Those of these that wait or run."""
+        """The subset of these keys that wait or run."""
         with self._changed:
             return {key for key in keys if key in self._waiting or key in self._running}
 
     def crowded(self) -> bool:
-        """Whether it is more than half full."""
+        """Whether the queue is more than half full."""
         return len(self._waiting) * 2 > self._max_pending
 
     def wait(self, now: float, timeout: float, unless: Callable[[], bool] = lambda: False) -> None:
-        """Sleep until something is ready or changes, or time is up; not at all where ``unless`` holds."""
+        """Block until a session is ready, the queue changes or the timeout ends; not at all if ``unless()``."""
         with self._changed:
             if self._alarms:
                 timeout = min(timeout, self._alarms[0][0] - now)
@@ -168,18 +167,18 @@ class ChangeQueue:
                 self._changed.wait(timeout)
 
     def rest(self, timeout: float, unless: Callable[[], bool] = lambda: False) -> None:
-        """Sleep until something changes, or time is up; not at all where ``unless`` holds."""
+        """Block until the queue changes or the timeout ends; not at all if ``unless()``."""
         with self._changed:
             if not self._closed and not unless():
                 self._changed.wait(timeout)
 
     def wake(self) -> None:
-        """End every `wait` that is going on."""
+        """Wake every thread in `wait` or `rest`."""
         with self._changed:
             self._changed.notify_all()
 
     def close(self) -> list[str]:
-        """End it: nothing more is taken or offered. Returns what still waited. Idempotent."""
+        """Close the queue to offers and takes; returns the waiting keys. Idempotent."""
         with self._changed:
             self._closed = True
             left = list(self._waiting)
@@ -191,7 +190,7 @@ class ChangeQueue:
 
     def _line_up(self, key: str, waiting: _Waiting, now: float) -> None:
         due = self._due(waiting)
-        if due > now or waiting.last == _LONG_AGO:  # what somebody asks for comes before everything else
+        if due > now or waiting.last == _LONG_AGO:  # explicit requests come first
             self._alarm(due, key)
             return
         self._backlog.append(key)
@@ -199,12 +198,12 @@ class ChangeQueue:
             self._changed.notify_all()
 
     def _next(self, now: float) -> str | None:
-        """The next key to look at, if any has come up."""
+        """The next key to check; None if none is due."""
         due = bool(self._alarms) and self._alarms[0][0] <= now
-        if self._backlog and (self._backlogs_turn or not due):
-            self._backlogs_turn = False
+        if self._backlog and (self._backlog_next or not due):
+            self._backlog_next = False
             return self._backlog.popleft()
-        self._backlogs_turn = True
+        self._backlog_next = True
         return heapq.heappop(self._alarms)[1] if due else None
 
     def _due(self, waiting: _Waiting) -> float:

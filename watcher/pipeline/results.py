@@ -1,4 +1,4 @@
-"""Outcomes: what becomes of a session that was read: its pass for the committer, its state, its next attempt."""
+"""Outcomes: turns a child's replies into passes and new states, and decides when a session is tried again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = Log()
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the sessions that were looked at."""
+    """Counts of sessions by outcome, and of the items, bytes and lines processed."""
 
     processed: int = 0
     skipped: int = 0
@@ -37,13 +37,13 @@ class Tally:
 
 @dataclass(slots=True)
 class Visit:
-    """A session on its way through: how many of its windows the committer has yet to decide."""
+    """A session being processed, with the number of its passes that have no outcome yet."""
 
     base: State | None
     username: str
-    #: The file as it was before anybody read it.
+    #: The file's signature before it was read.
     seen: Seen | None = None
-    #: The file as the child saw it.
+    #: The file's signature as the child saw it.
     read_as: Seen | None = None
     undecided: int = 0
     read: bool = False
@@ -52,18 +52,18 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What the committer says of a pass."""
+    """The committer's outcome of a pass."""
 
     key: str
     visit: Visit
     work: Pass
-    #: The window that it was made of, None of a state alone.
+    #: The window of the pass; None for a change of state alone.
     window: protocol.Window | None
     outcome: Outcome | Exception
 
 
 class Outcomes:
-    """One worker's, on the worker's thread alone: the committer's answers come as messages, for `settle`."""
+    """The outcomes of one worker, used on its thread alone; the committer's answers are queued for `settle`."""
 
     def __init__(
         self,
@@ -83,12 +83,12 @@ class Outcomes:
         self._retry, self._pace, self._second_look = retry, pace, second_look
         self._clock, self._random = clock, random
         self._answers: SimpleQueue[_Answer] = SimpleQueue()
-        #: Passes that the committer has yet to answer.
+        #: The number of passes without an outcome.
         self._unanswered = 0
         self._failures: deque[tuple[float, str, str]] = deque(maxlen=1000)
 
-    def hear(self, job: protocol.Job, visit: Visit, reply: protocol.Reply) -> str | None:
-        """Take one reply of the child in; trouble outside that slows the whole processor, if it tells of any."""
+    def handle(self, job: protocol.Job, visit: Visit, reply: protocol.Reply) -> str | None:
+        """Handle one reply of the child; returns the error of a transient failure, which pauses the processor."""
         trouble = None
         if not isinstance(reply, protocol.Gone):
             self._pace.there(job.key)
@@ -115,7 +115,7 @@ class Outcomes:
         return trouble
 
     def settle(self, timeout: float = 0.0) -> bool:
-        """Take in the committer's answers that are there, waiting so long for a first; whether all have come."""
+        """Handle the queued answers, waiting ``timeout`` seconds for the first; whether none is outstanding."""
         try:
             answer = self._answers.get(timeout=timeout) if timeout and self._unanswered else self._answers.get_nowait()
             while True:
@@ -125,16 +125,16 @@ class Outcomes:
             return not self._unanswered
 
     def waiting(self) -> bool:
-        """Whether an answer is there."""
+        """Whether an answer is queued."""
         return not self._answers.empty()
 
-    def passed_over(self, key: str, visit: Visit) -> None:
-        """A session was not looked at after all: it is offered again."""
+    def skip(self, key: str, visit: Visit) -> None:
+        """Offer a session again that was taken but not processed."""
         visit.again = visit.read = True
         self._finish(key, visit)
 
     def failures(self, since: float) -> dict[str, str]:
-        """The sessions that failed since then (on the worker's clock; the last thousand), with the reason."""
+        """Errors by session since a time on the worker's clock; at most the last thousand."""
         return {key: error for at, key, error in list(self._failures) if at >= since}
 
     def _take(self, key: str, visit: Visit, window: protocol.Window) -> None:
@@ -171,7 +171,7 @@ class Outcomes:
         self._submit(key, visit, Pass(key, state, state.gone()))
 
     def _slow_down(self, key: str, visit: Visit, reply: protocol.Failed) -> None:
-        """The provider is in trouble: the whole processor slows; it is nobody's fault while nobody succeeds."""
+        """Pause the processor after a transient failure; it counts as an attempt only if other sessions succeeded."""
         slowdowns, others_succeeded = self._pace.slow_down(key)
         delay = self._retry.delay(slowdowns, self._random)
         if reply.retry_after is not None:
@@ -190,7 +190,7 @@ class Outcomes:
         delay: float | None = None,
         refused: bool = False,
     ) -> None:
-        """Note a failure in the state row; what was taken before stands."""
+        """Record a failure in the state row; rows committed before stay."""
         state = before or State(processor_name=self.name, session_file=key, username=visit.username)
         attempts = state.attempts + counts
         quarantined = counts and attempts >= self._retry.max_attempts
@@ -201,7 +201,7 @@ class Outcomes:
         self.tally.failed += 1
         self._failures.append((self._clock(), key, error[:500]))
         log.warning("session_failed", processor=self.name, session=key, attempts=attempts, error=error[:300])
-        if not refused:  # later windows of one that was refused are void
+        if not refused:  # the later windows of a refused pass are void
             visit.base = after
         self._submit(key, visit, Pass(key, before, after), at_once=True)
         if not quarantined:
@@ -244,7 +244,7 @@ class Outcomes:
             self._queue.defer(key, self._clock() + _seconds_until(work.after.next_attempt_at))
 
     def _refused(self, key: str, visit: Visit, work: Pass, error: Exception) -> None:
-        """The database did not take the rows: this pass failed, and what followed it is void."""
+        """Handle rows that the database rejected: the pass failed, and the windows after it are void."""
         if isinstance(error, Abandoned):
             visit.again = True
             return
@@ -252,11 +252,11 @@ class Outcomes:
         self._failed(key, visit, work.before, message, visit.read_as, refused=True)
 
     def _finish(self, key: str, visit: Visit) -> None:
-        """Let the session go once it is read and everything of it is decided."""
-        if visit.undecided or not visit.read:  # the child is still at it, whatever was decided meanwhile
+        """Release the session once it is read and all its passes have an outcome."""
+        if visit.undecided or not visit.read:  # not fully read, or passes without an outcome
             return
         again, visit.again, visit.read = visit.again, False, False
-        if again:  # a queue that is closed takes nothing more
+        if again:  # ignored by a closed queue
             self._queue.offer(key, self._clock(), last=0.0)
         self._queue.done(key)
 

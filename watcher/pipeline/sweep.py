@@ -1,7 +1,4 @@
-"""The sweep: compares the tree with the state rows and offers what differs.
-
-It makes every lost event harmless: whatever nobody told us, the tree does.
-"""
+"""The sweep: compares the tree with the state rows and queues what differs, which recovers every lost event."""
 
 from __future__ import annotations
 
@@ -17,19 +14,19 @@ from watcher.transcripts.sessions import TREE, Listing
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """What a sweep saw."""
+    """The result of a sweep."""
 
     scanned: int
     offered: frozenset[str]
     unreadable: list[str]
-    #: Of those offered, how many are not in the tree.
+    #: The number of offered sessions that are not in the tree.
     vanished: int = 0
-    #: How many the queue had no room for.
+    #: The number that the queue had no room for.
     forgotten: int = 0
 
 
 class Sweep:
-    """Finds what one processor has not taken as it is."""
+    """Finds the sessions that one processor has not processed in their current state."""
 
     def __init__(
         self,
@@ -41,19 +38,19 @@ class Sweep:
         wall_clock: Callable[[], float],
     ) -> None:
         self._name, self._look = name, look
-        #: Sessions that an earlier version of the processor has taken differ from what it has to do.
+        #: Sessions processed by a lower version of the processor count as different.
         self.stands_from = stands_from
         self._queue, self._database, self._wall_clock = queue, database, wall_clock
 
     def run(self, now: float, at_once: bool = False) -> SweepResult:
         """Offer every session that differs from its state row; ``now`` is on the queue's clock.
 
-        A file that is still being written is offered with the age it has, so that it is
-        left to rest like one whose event came; ``at_once``, it is not.
+        Files are offered with their age, so that the debounce applies to those still being written; ``at_once`` skips
+        the debounce.
         """
         listing = self._look()
         wall = self._wall_clock()
-        # What is processed between the look and the reading is looked at once more.
+        # A session processed between the listing and the query is merely offered once more.
         parameters = [self._name, self.stands_from, datetime.fromtimestamp(wall, UTC), listing.node]
         rows = read_beside(self._database, "tree", TREE, listing.lines, QUERIES["differing"], parameters)
         offered: set[str] = set()

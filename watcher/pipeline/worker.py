@@ -1,6 +1,6 @@
-"""The worker: takes sessions that are ready, has them read, and hands what follows to the committer.
+"""The worker: takes ready sessions, has its child process read them, and submits the passes to the committer.
 
-`Worker.step` does one round and works without a thread; the thread only repeats it.
+`Worker.step` does one iteration and needs no thread; the thread only repeats it.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from watcher.transcripts.sessions import Tree, path_of
 
 log = Log()
 
-#: Sessions taken from the queue at once.
+#: Sessions taken from the queue at a time.
 BATCH = 64
-#: A child that has had nothing to do for so long is put away.
+#: Idle time after which the child process is ended, in seconds.
 IDLE = 60.0
-#: After trouble of ours, how long until the next try.
+#: Pause after a failure of the service or its environment, in seconds.
 PAUSE = 2.0
 
 
 class Worker:
-    """Drains one processor's queue; owns one child process."""
+    """Drains one processor's queue, with one child process of its own."""
 
     def __init__(
         self,
@@ -61,18 +61,18 @@ class Worker:
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
     ) -> None:
-        """``stands_from``: the earliest version whose rows are not made anew by themselves; None: ``version``."""
+        """``stands_from``: the lowest version whose rows are not reprocessed automatically; None: ``version``."""
         self.name = name
-        self._told = Tally()
-        #: How long each pass took, from when the child could begin it to its last reply.
+        self._logged = Tally()
+        #: Duration of each pass, from when the child could begin it to its last reply.
         self.durations = Durations()
-        #: What keeps this processor from working at present, None if nothing does.
+        #: Why this worker makes no progress at present; None if it does.
         self.trouble: str | None = None
-        #: How often in a row it got nowhere for trouble of ours.
+        #: Consecutive attempts that failed without fault of a session.
         self.stumbles = 0
         self._resting_until = 0.0
         self._pace = pace if pace is not None else Pace()
-        #: When it last got anywhere, on its clock.
+        #: Time of the last progress, on the worker's clock.
         self.beat = clock()
         self._version = Version(version, version if stands_from is None else stands_from)
         self._tree, self._queue = tree, queue
@@ -90,28 +90,28 @@ class Worker:
 
     @property
     def paused_until(self) -> float:
-        """Not before then does it take another session: trouble of ours, or a provider that is down for all."""
+        """The time before which no session is taken: the worker's own pause or the processor's."""
         return max(self._resting_until, self._pace.paused_until)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def alive(self) -> bool:
-        """Whether its thread runs."""
+        """Whether the thread runs."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Take nothing more; what the child has read already still goes to the committer. Idempotent."""
+        """Take no more sessions; what the child has already read still goes to the committer. Idempotent."""
         self._stopping.set()
         self._queue.wake()
 
     def ended(self, timeout: float) -> bool:
-        """Wait, after `stop`, until it hands nothing more to the committer; False if that is late."""
+        """Wait, after `stop`, until nothing more is submitted to the committer; False on timeout."""
         return not self._thread.is_alive() or self._ended.wait(timeout)
 
     def join(self, timeout: float) -> bool:
-        """Wait for its thread's end, which comes with the committer's last answer; False if it is late."""
+        """Wait for the thread's end, which follows the committer's last outcome; False on timeout."""
         if self._thread.is_alive():
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -129,7 +129,7 @@ class Worker:
                     continue
                 if wait <= 0:
                     continue
-                if self.paused_until > self._clock():  # sessions may be ready, and are not to be taken
+                if self.paused_until > self._clock():  # ready sessions must not end the wait
                     self._queue.rest(wait, self.outcomes.waiting)
                 else:
                     self._queue.wait(self._clock(), wait, self.outcomes.waiting)
@@ -141,50 +141,50 @@ class Worker:
             self.outcomes.settle()
 
     def close(self) -> None:
-        """Put the child away and give the connection back. Idempotent."""
+        """End the child process and close the connection. Idempotent."""
         self._child.close()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def step(self, now: float) -> float:
-        """Do one round: the committer's answers, then what is ready. Seconds until there may be more (0: at once)."""
+        """One iteration: the committer's outcomes, then ready sessions; seconds until the next may find work."""
         self.beat = now
         self.outcomes.settle()
         if now < self.paused_until:
             return min(self.paused_until - now, 1.0)
-        # Several workers leave something for each other until the end.
+        # Several workers take small shares, so that the last sessions are spread over all of them.
         share = BATCH if self._workers == 1 else max(1, len(self._queue) // (2 * self._workers))
         keys = self._queue.take(now, min(BATCH, share))
         if not keys:
             if now - self._idle_since > IDLE and self._child.pid is not None:
                 self._child.close()
                 give_back()
-            self._tell()
+            self._log_progress()
             return 1.0
         self._idle_since = now
         try:
-            self._look(keys)
+            self._process(keys)
         except self._ours as error:
-            self._struggle(keys, error)
+            self._pause_after_failure(error)
         else:
             if self.paused_until <= self._clock():
                 self.trouble = None
                 self.stumbles = 0
         return 0.0
 
-    def _tell(self) -> None:
-        """Say what was done since this was last said, once there is nothing more to do."""
-        tally, told = self.outcomes.tally, self._told
+    def _log_progress(self) -> None:
+        """Log the tally since the last such entry, once the queue is idle."""
+        tally, told = self.outcomes.tally, self._logged
         done = Tally(*(getattr(tally, name) - getattr(told, name) for name in Tally.__dataclass_fields__))
         if not (done.processed or done.failed or done.gone) or not self._queue.idle():
             return
-        self._told = dataclasses.replace(tally)
+        self._logged = dataclasses.replace(tally)
         said = {name: count for name, count in dataclasses.asdict(done).items() if count and name != "skipped"}
         log.info("caught_up", processor=self.name, **said)
 
-    def _struggle(self, keys: list[str], error: Exception) -> None:
-        """Trouble of ours: nothing is marked, everything is offered again after a pause."""
+    def _pause_after_failure(self, error: Exception) -> None:
+        """Pause after a failure that no session caused; state rows stay, and the sessions are offered again."""
         self.trouble = first_line(error)
         log.error("processing_paused", processor=self.name, error=self.trouble)
         if isinstance(error, self._database.Error) and self._connection is not None:
@@ -194,7 +194,7 @@ class Worker:
         self.stumbles += 1
         self._resting_until = self._clock() + PAUSE
 
-    def _look(self, keys: list[str]) -> None:
+    def _process(self, keys: list[str]) -> None:
         visits: dict[str, Visit] = {}
         left = set(keys)
         try:
@@ -217,23 +217,23 @@ class Worker:
                     if isinstance(reply, protocol.Trouble) and reply.paused is None and not reply.unconfigured:
                         self.stumbles += 1
                         self._resting_until = self._clock() + PAUSE
-                    self.trouble = self.outcomes.hear(job, visits[job.key], reply) or self.trouble
+                    self.trouble = self.outcomes.handle(job, visits[job.key], reply) or self.trouble
                     if self.paused_until > self._clock():
-                        break  # the others wait too, instead of meeting the same trouble
+                        break  # the remaining sessions would fail for the same reason
         except Stopped:
             pass
         finally:
             now = self._clock()
-            for key in left:  # not looked at after all
+            for key in left:  # not processed
                 visit = visits.get(key)
                 if visit is None:
                     self._queue.done(key)
                     self._queue.offer(key, now)
                 else:
-                    self.outcomes.passed_over(key, visit)
+                    self.outcomes.skip(key, visit)
 
     def _is_stopped(self) -> bool:
-        """Asked several times a second while a child reads: a moment for the committer's answers."""
+        """Whether to stop; called several times a second while the child reads, so outcomes are handled here too."""
         self.outcomes.settle()
         return self._stopping.is_set()
 

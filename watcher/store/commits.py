@@ -1,7 +1,7 @@
-"""Commits passes: their rows and the state that says they were made, in one transaction.
+"""Commits passes: rows and state rows in one transaction.
 
-Everything here is declarative: what a processor returned is put in by its schema, no
-processor's code runs. One thread at a time works for one processor.
+Rows are inserted by the processor's schema; no processor code runs here. For one
+processor, only one thread at a time may call this.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _STATE_TYPES: dict[str, ColumnType] = {
     for name in COLUMNS
 }
 _lines = msgspec.json.Encoder()
-#: So many rows are put in one by one faster than all at once.
+#: Up to this many rows, single inserts are faster than a bulk insert.
 FEW = 3
-# Which of the two is known from the comparison, and either costs a third of an upsert.
+# The comparison shows which of the two applies; either costs a third of an upsert.
 _NOTE_FIRST = (
     f"INSERT INTO session_processor_state ({', '.join(COLUMNS)})"
     f" VALUES ({', '.join(f'${n}' for n in range(1, len(COLUMNS) + 1))})"
@@ -45,35 +45,35 @@ _NOTE_AGAIN = (
 
 @dataclass(slots=True)
 class Pass:
-    """What is to be committed for one session: a window's rows, or just a new state."""
+    """The change of one session: a window's rows with the new state, or a new state alone."""
 
     key: str
-    #: The state it began from; if that has changed meanwhile, the pass is void.
+    #: The state at the start of the pass; if it has changed since, the pass is void.
     before: State | None
     after: State
-    #: Whether the session's old rows go first.
+    #: Whether the session's stored rows are deleted first.
     replace: bool = False
-    #: Table to its rows as JSON lines.
+    #: Rows by table, as JSON lines.
     rows: dict[str, bytes] = field(default_factory=dict)
     statements: list[tuple[str, list[Any]]] = field(default_factory=list)
-    #: Whether the session itself goes, with its rows and its state.
+    #: Whether the session is forgotten: rows and state are deleted.
     forget: bool = False
-    #: Table to the positions of the session's earlier rows that go.
+    #: Positions of the session's stored rows to delete, by table.
     withdrawn: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        """About how much memory it takes, in bytes."""
+        """Approximate memory use, in bytes."""
         return 2000 + sum(map(len, self.rows.values()))
 
 
 class PassStore:
-    """Writes one processor's passes."""
+    """Reads and writes one processor's state rows, and writes its rows."""
 
     def __init__(self, database: Database, processor_name: str, schema: Schema) -> None:
         self._name = processor_name
         self._schema = schema
-        #: What is also kept as files.
+        #: The exports to Parquet files, by table.
         self.exports = schema.exports
         self._countings = {
             name: Counting(name, table, table.once, database)
@@ -82,17 +82,17 @@ class PassStore:
         }
 
     def states(self, connection: Connection, keys: Sequence[str]) -> dict[str, State]:
-        """The state rows of these sessions, as far as there are any."""
-        if len(keys) == 1:  # a live append: half the price of looking for several
+        """The existing state rows of these sessions, by key."""
+        if len(keys) == 1:  # a live append: half the cost of the query for several
             rows = connection.execute(QUERIES["state"], [self._name, keys[0]])
         else:
             rows = connection.execute(QUERIES["states"], [self._name, list(keys)])
         return {row[1]: State(**dict(zip(COLUMNS, row, strict=True))) for row in rows}
 
     def commit(self, connection: Connection, passes: Sequence[Pass], now: datetime) -> list[Outcome]:
-        """Commit the passes that still hold, all of them or none; which of them were void.
+        """Commit the passes that are not void, all or none; returns the outcome of each.
 
-        A session stands in one of the passes only: its next window begins from what this one commits.
+        A session may occur once: its next window starts from the state that this commit writes.
         """
         assert len({work.key for work in passes}) == len(passes)
         with connection.transaction():
@@ -119,9 +119,9 @@ class PassStore:
         return outcomes
 
     def expiring(self, connection: Connection, before: datetime) -> dict[str, datetime]:
-        """The tables that hold rows older than a time, with the oldest row's time.
+        """The tables with rows older than a time, and the time of the oldest row.
 
-        Of a thing that counts once its counted row tells the age: the others go with it.
+        In a table with deduplication, the counted row determines the age of all its duplicates.
         """
         found = {}
         for name, table in self._schema.tables.items():
@@ -136,9 +136,9 @@ class PassStore:
         return found
 
     def expire(self, connection: Connection, name: str, before: datetime) -> int:
-        """Drop a table's rows older than a time; how many. Inside a transaction.
+        """Delete a table's rows older than a time, inside a transaction; returns their number.
 
-        Of a thing that counts once all rows go, or what is left of it might count again.
+        In a table with deduplication all duplicates go with the counted row, or one of them might count again.
         """
         table = self._schema.tables[name]
         assert table.expires is not None
@@ -151,9 +151,9 @@ class PassStore:
     def change(
         self, connection: Connection, key: str, change: Callable[[State], State | None], forget: bool = False
     ) -> State | None:
-        """Change a session's state row, or forget the session with its rows; None where that is not to be.
+        """Change a session's state row, or forget the session; returns the new state, None if ``change`` declines.
 
-        Inside a transaction, on the committer's thread: a pass that began from the earlier state is void.
+        Call it inside a transaction on the committer's thread; passes that began from the old state become void.
         """
         state = self.states(connection, [key]).get(key)
         after = change(state) if state is not None else None
@@ -167,7 +167,7 @@ class PassStore:
     def change_all(
         self, connection: Connection, keys: Sequence[str], change: Callable[[State], State]
     ) -> dict[str, State]:
-        """Change the state rows of many sessions at once, as `change` does; those that there are, as they are now."""
+        """Change the state rows of many sessions, as `change` does; returns the new states of those that exist."""
         states = self.states(connection, keys)
         changed = {key: change(state) for key, state in states.items()}
         self._note(connection, list(changed.values()), [], states.keys())
@@ -208,7 +208,7 @@ class PassStore:
 
 
 def _insert(name: str, table: Table, source: str, new: bool) -> str:
-    """``new``: none of the sessions has rows yet, so that nothing needs to be looked for."""
+    """The insert statement of a table; ``new``: no session has rows yet, so conflicts cannot occur."""
     columns = ", ".join(map(quoted, table.columns))
     sql = f"INSERT INTO {quoted(name)} ({columns}) SELECT {columns} FROM {source}"
     if table.key and not new:

@@ -1,4 +1,4 @@
-"""A cursor into DuckDB's file: one thread's connection, and the gate that transactions pass."""
+"""DuckDB connections: one cursor per thread, and the gate that keeps transactions and checkpoints apart."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from processors.contract import ColumnType
 from watcher.store.database import SQL_TYPES
 from watcher.store.sql import text
 
-#: A row may be this long as JSON, in bytes.
+#: The longest row as JSON, in bytes.
 LONGEST_ROW = 64 << 20
-#: Of more lines than so many bytes it is worth knowing the longest.
+#: Above this size of all rows, in bytes, the longest one is determined.
 FEW_LINES = 1 << 20
-#: Who closes a cursor waits so long for what another thread runs on it to end; seconds.
+#: How long closing waits for a statement of another thread, in seconds.
 PATIENCE = 10.0
 
 
 class Gate:
-    """Where transactions pass; a checkpoint holds them up, since the database refuses one beside them."""
+    """Shared/exclusive lock: transactions share it, a checkpoint excludes them, as DuckDB refuses both at once."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._transactions = 0
         self._held = False
-        #: Transactions that have begun.
+        #: The number of transactions begun so far.
         self.passed = 0
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction goes on inside."""
+        """Hold the lock shared, for a transaction."""
         with self._changed:
             self._changed.wait_for(lambda: not self._held)
             self._transactions += 1
@@ -51,7 +51,7 @@ class Gate:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """No transaction goes on, and none begins."""
+        """Hold the lock exclusively: no transaction runs or begins."""
         with self._changed:
             self._changed.wait_for(lambda: not self._held)
             self._held = True
@@ -65,16 +65,16 @@ class Gate:
 
 
 class Source(Protocol):
-    """Where cursors come from: the open file."""
+    """The open database file, which supplies cursors."""
 
     gate: Gate
 
     def cursor(self) -> tuple[duckdb.DuckDBPyConnection, int]:
-        """A cursor, and the number of the opening that it belongs to."""
+        """A cursor, and the number of its opening of the file."""
         ...
 
     def poisoned(self, opening: int) -> None:
-        """Nothing works any more in this opening of the file."""
+        """Mark an opening of the file as invalidated."""
         ...
 
 
@@ -83,11 +83,11 @@ class DuckConnection:
 
     def __init__(self, source: Source, cursor: duckdb.DuckDBPyConnection, opening: int) -> None:
         self._source, self._cursor, self._opening = source, cursor, opening
-        #: Whether the cursor was given up, and the next statement takes another.
+        #: Whether the cursor was closed, and the next statement opens another.
         self._lost = False
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement; all of its rows (an unfinished result would block checkpoints)."""
+        """Run a statement; all rows, as an unfinished result would block checkpoints."""
         if self._lost:
             self._cursor, self._opening = self._source.cursor()
             self._lost = False
@@ -101,7 +101,7 @@ class DuckConnection:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit what is done inside, or none of it."""
+        """A transaction: commit on exit, roll back on an exception."""
         with self._source.gate.transaction():
             try:
                 self.execute("BEGIN")
@@ -116,14 +116,14 @@ class DuckConnection:
             self._cursor.execute("ROLLBACK")
         except duckdb.Error as error:
             if "no transaction is active" in str(error):
-                return  # neither is one after a COMMIT that failed
-            # Without memory even this fails, and a cursor that is left in its transaction refuses everything for ever.
+                return  # which is also so after a failed COMMIT
+            # Without memory a ROLLBACK fails too, and a cursor left in a transaction refuses every statement.
             self._cursor.close()
             self._lost = True
 
     @contextmanager
     def rows(self, columns: Mapping[str, ColumnType], lines: bytes) -> Iterator[str]:
-        """JSON lines as a table function: parsed by the database, outside the interpreter's lock."""
+        """JSON lines as a table function, parsed by the database without the interpreter's lock."""
         types = ", ".join(f"{name}: '{SQL_TYPES[kind]}'" for name, kind in columns.items())
         with readable(lines) as path:
             yield (
@@ -132,16 +132,16 @@ class DuckConnection:
             )
 
     def to_parquet(self, select: str, path: Path) -> None:
-        """Write what a query gives into a Parquet file, outside the interpreter's lock."""
+        """Write a query's rows to a Parquet file, without the interpreter's lock."""
         self.execute(f"COPY ({select}) TO {text(path)} (FORMAT parquet)")
 
     def close(self) -> None:
-        """Give the cursor back. Idempotent."""
+        """Close the cursor. Idempotent."""
         self._lost = False
         self._cursor.close()
 
     def end(self) -> None:
-        """Close it, though another thread is at it: what that runs is broken off. Idempotent."""
+        """Close the cursor from another thread, interrupting its running statement. Idempotent."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -155,19 +155,19 @@ class DuckConnection:
 
 
 def object_size(lines: bytes) -> int:
-    """The longest row to be ready for; each thread of a scan takes twice of it, and that counts as memory in use."""
+    """``maximum_object_size`` for these rows, in bytes; each scan thread reserves twice of it."""
     longest = len(lines) if len(lines) <= FEW_LINES else max(map(len, lines.split(b"\n")))
     return min(LONGEST_ROW, max(longest + 1, 4096))
 
 
 def is_poison(error: BaseException) -> bool:
-    """Whether nothing works any more until the database is opened anew."""
+    """Whether an error invalidates the database until it is reopened."""
     return isinstance(error, (duckdb.FatalException, duckdb.InternalException)) or "has been invalidated" in str(error)
 
 
 @contextmanager
 def readable(lines: bytes) -> Iterator[str]:
-    """A path under which the bytes can be read; in memory where the system can do that."""
+    """A path from which the bytes can be read; in memory where the system supports it."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("rows")
         try:

@@ -1,4 +1,4 @@
-"""What the service needs of a database; DuckDB and PostgreSQL both are one."""
+"""The database interface, implemented for DuckDB and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Literal, Protocol
 
 from processors.contract import ColumnType
 
-#: Whose trouble an error is: the rows' (they do not fit), ours (disk, memory, a lost
-#: connection; try again), or the connection is ``broken`` and the next one begins anew.
+#: The cause of an error: ``rows`` (invalid data), ``ours`` (disk, memory; try again), or
+#: ``broken`` (the connection or database must be reopened).
 Blame = Literal["rows", "ours", "broken"]
 
-#: Column types in the common tongue of both databases.
+#: Column types in SQL that both databases accept.
 SQL_TYPES: dict[ColumnType, str] = {
     "text": "VARCHAR",
     "integer": "BIGINT",
@@ -24,46 +24,46 @@ SQL_TYPES: dict[ColumnType, str] = {
 
 
 class Connection(Protocol):
-    """One thread's way into the database."""
+    """A database connection, for one thread."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement with ``$1`` … placeholders; all of its rows."""
+        """Run a statement with ``$1`` … placeholders; all rows."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Commit what is done inside, or none of it."""
+        """A transaction: commit on exit, roll back on an exception."""
         ...
 
     def rows(self, columns: Mapping[str, ColumnType], lines: bytes) -> AbstractContextManager[str]:
-        """JSON lines as something that can stand after FROM, for as long as the context lasts."""
+        """JSON lines as an SQL expression usable after FROM inside the context."""
         ...
 
     def to_parquet(self, select: str, path: Path) -> None:
-        """Write what a query gives, at least one row, into a Parquet file."""
+        """Write a query's rows, at least one, to a Parquet file."""
         ...
 
     def close(self) -> None:
-        """Give it back. Idempotent."""
+        """Close the connection. Idempotent."""
         ...
 
 
 class Database(Protocol):
-    """The one database of a service."""
+    """The database of a service."""
 
-    #: What names a row's place in its table.
+    #: The pseudo-column that identifies a row.
     row_id: str
-    #: What makes text sort by code point, where it would not by itself.
+    #: The COLLATE clause that sorts text by code point; empty where that is the default.
     collate: str
-    #: A number made from all of a row ``t``.
+    #: SQL for a hash of all columns of a row ``t``.
     row_hash: str
-    #: The errors that everything the database says is a kind of.
+    #: The base classes of all database errors.
     Error: tuple[type[Exception], ...]
-    #: What a person should know of that was met while opening, and is shown by nothing else.
+    #: Messages about damage found while opening, for the health report.
     notices: list[str]
 
     @property
     def transactions(self) -> int:
-        """How many have begun so far; always 0 where that makes no difference to `rest`."""
+        """The number of transactions begun so far; always 0 where `rest` does nothing."""
         ...
 
     def connect(self) -> Connection:
@@ -71,23 +71,23 @@ class Database(Protocol):
         ...
 
     def blame(self, error: Exception) -> Blame:
-        """Whose trouble an error is."""
+        """The cause of an error."""
         ...
 
     def checkpoint(self) -> None:
-        """Bring everything that is committed into the database file."""
+        """Write the write-ahead log into the database file."""
         ...
 
     def rest(self) -> None:
-        """Give back the memory that nobody needs while nothing is written."""
+        """Release memory that is not needed while the service is idle."""
         ...
 
     def keep_copy(self, folder: Path, name: str) -> Path | None:
-        """Leave a copy of the whole database behind; None where the database is not a file of ours."""
+        """Back up the whole database; None for a database on a server."""
         ...
 
     def tables(self) -> dict[str, list[str]]:
-        """Every table with its columns."""
+        """Columns by table."""
         ...
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class Database(Protocol):
 
 
 def read(database: Database, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """All rows of a query, on a connection of its own."""
+    """All rows of a query, on a separate connection."""
     connection = database.connect()
     try:
         return connection.execute(sql, parameters)
@@ -112,7 +112,7 @@ def read_beside(
     sql: str,
     parameters: Sequence[Any] = (),
 ) -> list[tuple[Any, ...]]:
-    """The same of a query that also reads JSON lines, as a table of that name."""
+    """All rows of a query that also reads JSON lines as the table ``name``."""
     connection = database.connect()
     try:
         with connection.rows(columns, lines) as source:

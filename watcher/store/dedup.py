@@ -1,7 +1,7 @@
-"""Things that count once: which of the rows that tell of a thing is the one that counts.
+"""Deduplication: of the rows with equal keys (`Once.by`), the best one is ``counted``.
 
-The flags of incoming rows are decided before they go in, and only rows that were committed
-before are updated: DuckDB 2.0 corrupts its memory when one UPDATE by rowid meets both
+The flags of incoming rows are decided before the insert, and only rows committed earlier
+are updated: DuckDB 2.0 corrupts its memory when one UPDATE by rowid meets both
 committed rows and rows of its own transaction.
 """
 
@@ -14,14 +14,14 @@ from processors.contract import Once, Table
 from watcher.store.database import Connection, Database
 from watcher.store.sql import quoted
 
-#: With more bytes of rows than this, those that stand alone are told apart first.
+#: Above this size of the incoming rows, in bytes, rows without duplicates are separated first.
 MANY = 16_000
 
 _WORD = re.compile(r"\w+")
 
 
 class Counting:
-    """Puts rows into one table and keeps its ``counted`` column true."""
+    """Inserts rows into one table and maintains its ``counted`` column."""
 
     def __init__(self, name: str, table: Table, once: Once, database: Database) -> None:
         target, by = quoted(name), ", ".join(map(quoted, once.by))
@@ -35,7 +35,7 @@ class Counting:
         merges = "".join(f", {to}" for to in merged.values())
         differs = "".join(f" OR (once_rank = 1 AND {quoted(c)} IS DISTINCT FROM {to})" for c, to in merged.items())
         decided = {"counted": "once_rank = 1", **merged}
-        # Only what the verdict is made of goes through its sorting; the rest of a row waits in `incoming`.
+        # Only the columns that decide are sorted; the rest of a row stays in `incoming`.
         words = {
             word for text in (*once.by, *once.best, *once.merged, *once.merged.values()) for word in _WORD.findall(text)
         }
@@ -58,7 +58,7 @@ class Counting:
         )
 
         def stored(touched: str) -> str:
-            """Every row that tells of a touched thing."""
+            """The stored rows with a touched key."""
             return f"{everything} WHERE ({by}) IN (SELECT {by} FROM {touched})"
 
         self._verdict_on_all = (
@@ -69,7 +69,7 @@ class Counting:
         )
 
         def ranked(stored: str, incoming: str) -> str:
-            """Those and the incoming ones, in the order in which they would count."""
+            """Stored and incoming rows, ranked by which would count."""
             return (
                 f"SELECT once_stored, once_incoming, once_rank{merges} FROM ("
                 f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {best}) AS once_rank{merging} FROM ("
@@ -79,7 +79,7 @@ class Counting:
 
         def verdict(touched: str, many: bool) -> str:
             made = ranked(stored(touched), "incoming")
-            if many:  # Most things are told of by one row. Where there are many, it pays not to sort those.
+            if many:  # Most keys have one row; with many rows it pays not to sort those.
                 made = (
                     f"WITH stored AS ({stored(touched)}), alone AS ("
                     f"SELECT min(once_incoming) AS once_incoming{together} FROM incoming"
@@ -91,7 +91,7 @@ class Counting:
                 )
             return f"CREATE TEMPORARY TABLE verdict AS {made}"
 
-        # Where no rows go, what the incoming ones tell of is all that is touched.
+        # If no stored rows are deleted, only the keys of incoming rows are touched.
         self._verdict = {
             (old, many): verdict("touched" if old else "incoming", many)
             for old in (False, True)
@@ -112,7 +112,11 @@ class Counting:
     def apply(
         self, connection: Connection, old: Sequence[str], lines: bytes, withdrawn: Mapping[str, Sequence[int]]
     ) -> None:
-        """Take out the rows of some sessions and some rows of others, put in new ones, and say what counts now."""
+        """Replace rows and update ``counted``.
+
+        ``old``: sessions whose rows are all deleted; ``lines``: new rows as JSON lines; ``withdrawn``: positions of
+        rows to delete, by session.
+        """
         self._clear(connection)
         with connection.rows(self._columns, lines) as source:
             connection.execute(self._incoming + source)
@@ -129,7 +133,7 @@ class Counting:
         connection.execute(self._insert)
 
     def recount(self, connection: Connection) -> None:
-        """Say for all rows what counts."""
+        """Recompute ``counted`` for all rows."""
         self._clear(connection)
         connection.execute(self._verdict_on_all)
         connection.execute(self._update)

@@ -1,4 +1,4 @@
-"""DuckDB, embedded: one file, one process, a cursor for each thread."""
+"""DuckDB: an embedded database file, used by one process with one cursor per thread."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from watcher.store.wal import NotChecked, hidden_commits, place_beside
 log = Log()
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    # The default would let the cache grow to most of the machine.
+    # By default the cache may grow to most of the machine's memory.
     "memory_limit": "512MB",
-    # A larger write-ahead log makes for fewer checkpoints under load; what is in it is held in memory too.
+    # A larger write-ahead log means fewer checkpoints under load, but its content is also held in memory.
     "checkpoint_threshold": "24MB",
-    # Rows come in through descriptors whose names are used again.
+    # Rows are read through /proc/self/fd paths, which are reused.
     "enable_external_file_cache": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -48,12 +48,12 @@ _ROWS = (
 )
 
 
-#: At rest, a write-ahead log longer than this is brought into the file: what is in it is held in memory too.
+#: When idle, a write-ahead log longer than this (bytes) is checkpointed, as its content is also held in memory.
 LONG_LOG = 4 << 20
 
 
 class DuckDatabase:
-    """The database file and every connection to it."""
+    """The database file and its connections."""
 
     row_id = "rowid"
     collate = ""
@@ -61,7 +61,7 @@ class DuckDatabase:
     Error: tuple[type[Exception], ...] = (duckdb.Error, DatabaseTrouble)
 
     def __init__(self, path: Path, read_only: bool = False, threads: int | None = None) -> None:
-        """Open the file, or make it.
+        """Open or create the file; ``threads``: cores to use, by default all.
 
         Raises:
             StateInUse: another process has it open.
@@ -75,23 +75,23 @@ class DuckDatabase:
         self._lock, self.gate = threading.Lock(), Gate()
         self._copying = threading.Lock()
         self._cursors: weakref.WeakSet[DuckConnection] = weakref.WeakSet()
-        #: How often it was opened, and the last opening that a failed checkpoint has poisoned.
+        #: The number of the current opening, and of the last one that an error invalidated.
         self._opening = 0
         self._poisoned = -1
         self._closed = False
-        # None after an opening that failed: the next connection tries again.
+        # None after a failed reopening: the next connection tries again.
         self._root: duckdb.DuckDBPyConnection | None = self._open()
 
     @property
     def transactions(self) -> int:
-        """How many have begun so far."""
+        """The number of transactions begun so far."""
         return self.gate.passed
 
     def connect(self) -> DuckConnection:
         """A connection for one thread.
 
         Raises:
-            DatabaseTrouble: it was closed, or has to be opened anew and cannot be.
+            DatabaseTrouble: it is closed, or must be reopened and cannot be.
         """
         with self._lock:
             connection = DuckConnection(self, *self._cursor())
@@ -99,14 +99,14 @@ class DuckDatabase:
             return connection
 
     def cursor(self) -> tuple[duckdb.DuckDBPyConnection, int]:
-        """A cursor for a connection that has lost its own, and the number of the opening it belongs to."""
+        """A cursor for a connection that has lost its own, and the number of its opening."""
         with self._lock:
             return self._cursor()
 
     def _cursor(self) -> tuple[duckdb.DuckDBPyConnection, int]:
         if self._closed:
             raise DatabaseTrouble(f"{self.path} is closed")
-        if self._poisoned == self._opening:  # it is freed only when every cursor is closed
+        if self._poisoned == self._opening:  # the instance is freed only when every cursor is closed
             self._close_all()
             self._opening += 1
             log.warning("database_reopened", path=str(self.path))
@@ -117,21 +117,21 @@ class DuckDatabase:
     def _open_again(self) -> duckdb.DuckDBPyConnection:
         try:
             return self._open()
-        except StateInUse as error:  # somebody who does not go by our lock got between; when they leave, it goes on
+        except StateInUse as error:  # a process that ignores our lock opened it in between; later attempts may succeed
             raise DatabaseTrouble(str(error)) from None
 
     def poisoned(self, opening: int) -> None:
-        """Nothing works any more in this opening of the file: the next connection opens it anew."""
+        """Mark an opening as invalidated: the next connection reopens the file."""
         self._poisoned = max(self._poisoned, opening)
 
     def blame(self, error: Exception) -> Blame:
-        """Whose trouble an error is, by its class and, for the poisoned database, by its words."""
+        """The cause of an error, by its class and, for an invalidated database, by its message."""
         if is_poison(error) or isinstance(error, duckdb.ConnectionException):
             return "broken"
         return "rows" if isinstance(error, _ROWS) and "No space left" not in str(error) else "ours"
 
     def checkpoint(self) -> None:
-        """Bring the write-ahead log into the file, as soon as the transactions that run have ended."""
+        """Write the write-ahead log into the file, once running transactions have ended."""
         deadline = time.monotonic() + PATIENCE
         connection = self.connect()
         try:
@@ -140,7 +140,7 @@ class DuckDatabase:
                     try:
                         connection.execute("CHECKPOINT")
                         return
-                    except duckdb.TransactionException:  # a single statement is a transaction too, a short one
+                    except duckdb.TransactionException:  # a single statement is a short transaction too
                         if time.monotonic() > deadline:
                             raise
                     time.sleep(0.005)
@@ -148,17 +148,17 @@ class DuckDatabase:
             connection.close()
 
     def rest(self) -> None:
-        """Give back what memory nobody needs while nothing is written: what is only in the log, and what is freed."""
+        """Release memory while idle: checkpoint a long write-ahead log, and return freed memory to the system."""
         if self._wal.exists() and self._wal.stat().st_size > LONG_LOG:
             self.checkpoint()
-        # The same limit again: setting it has the database hand over what it keeps for the next burst.
+        # Setting the limit again makes DuckDB release its cached memory.
         read(self, f"SET memory_limit = {text(self._config['memory_limit'])}")
         give_back()
 
     def keep_copy(self, folder: Path, name: str) -> Path | None:
-        """Copy the database as it is committed at this moment, whoever writes meanwhile; it takes its place at once.
+        """Back up the committed state to ``folder/name.duckdb`` during writes; the file appears complete.
 
-        One copy at a time, and none in an earlier one's place: the second of a moment is ``name-2``.
+        One backup at a time, and none is overwritten: a second one of the same name becomes ``name-2``.
         """
         with self._copying:
             return self._copy(folder, name)
@@ -184,7 +184,7 @@ class DuckDatabase:
         return target
 
     def tables(self) -> dict[str, list[str]]:
-        """Every table with its columns."""
+        """Columns by table."""
         rows = read(
             self,
             "SELECT table_name, column_name FROM information_schema.columns ORDER BY table_name, ordinal_position",
@@ -229,19 +229,19 @@ class DuckDatabase:
         return duckdb.connect(str(self.path), read_only=self._read_only, config=self._config)
 
     def _without(self, wal: Path, error: duckdb.Error) -> duckdb.DuckDBPyConnection:
-        """Open at the last checkpoint, with a damaged write-ahead log set aside by name."""
+        """Open at the last checkpoint, after renaming a damaged write-ahead log."""
         aside = place_beside(wal)
         os.replace(wal, aside)
         try:
             root = self._connect()
         except duckdb.Error as worse:
-            os.replace(aside, wal)  # it was not the log: leave everything as it was found
+            os.replace(aside, wal)  # the log was not the cause: restore it
             raise DatabaseTrouble(f"{self.path} cannot be opened: {first_line(worse)}") from None
         log.error("wal_set_aside", path=str(aside), error=first_line(error))
         return root
 
     def _look_behind(self, wal: Path) -> None:
-        """Find out whether a log was played in part, and keep it: it is as it was until something is written."""
+        """Detect a write-ahead log that was replayed only in part, and copy it before the first write changes it."""
         try:
             end = hidden_commits(wal)
         except NotChecked as unknown:
@@ -259,7 +259,7 @@ class DuckDatabase:
         aside = place_beside(wal)
         try:
             shutil.copyfile(wal, aside)
-        except OSError as error:  # no room: what can be played is not held up by it
+        except OSError as error:  # disk full: opening goes on without the copy
             aside.unlink(missing_ok=True)
             self.notices.append(
                 f"The write-ahead log was damaged ({where}) and could not be kept ({first_line(error)}); the database "
@@ -269,7 +269,7 @@ class DuckDatabase:
 
 
 def write_parquet(columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]], path: Path) -> None:
-    """The same for rows from another database; ``columns``: name to type."""
+    """Write rows of another database to a Parquet file; ``columns``: DuckDB types by name."""
     lines = msgspec.json.Encoder().encode_lines([dict(zip(columns, row, strict=True)) for row in rows])
     types = ", ".join(f"{text(name)}: {text(kind)}" for name, kind in columns.items())
     with duckdb.connect(config=_CONFIG) as memory, readable(lines) as source:

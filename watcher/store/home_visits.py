@@ -1,4 +1,4 @@
-"""Homes as they were last visited, kept over restarts: runs are dropped one day, and tell of all homes together."""
+"""The last visit of each home, kept across restarts; the job log expires and has no entry per home."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COLUMNS: dict[str, ColumnType] = {
 
 
 def homes_of(query: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], node: str) -> list[Home]:
-    """Every home that a machine knows."""
+    """All known homes of a node."""
     return [
         Home(path, user, known.timestamp(), None if visited is None else visited.timestamp(), *rest)
         for path, user, known, visited, *rest in query(QUERIES["homes"], [node])
@@ -35,7 +35,7 @@ def homes_of(query: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], node:
 
 
 def note_visits(connection: Connection, node: str, visits: Sequence[Home], is_kept: Callable[[str], bool]) -> None:
-    """Note visits; a home that was not visited stays as it is known if ``is_kept`` says so, and is forgotten if not."""
+    """Store visits; other known homes stay if ``is_kept(path)``, and are deleted if not."""
     with connection.transaction():
         known = {home.path: home for home in homes_of(connection.execute, node)}
         met = {visit.path: after_visit(known.get(visit.path), visit) for visit in visits}

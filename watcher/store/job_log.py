@@ -1,4 +1,4 @@
-"""The job log: runs of jobs, and who asked for what. Written from any thread, one at a time."""
+"""The job log: job runs, the audit of requests, and model calls. Thread-safe."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ _ENTRY = (
     "entry_id", "asked_at", "action", "actor", "resource", "params", "status", "duration_ms", "unhandled_error",
 )  # fmt: skip
 
-#: So many letters of what was asked for are kept with an entry.
+#: Characters of a request's parameters that are kept, as JSON.
 LONGEST_PARAMS = 4000
 
 
 class JobLog:
-    """Notes what happens beside the passes. A note that cannot be written is said, and stops nobody."""
+    """Writer of the job log. A failed write is logged and kept in ``trouble``; it raises nothing."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
         self._connection: Connection | None = None
-        #: What hinders notes at present, None if nothing does.
+        #: Why writes fail at present; None if they do not.
         self.trouble: str | None = None
 
     def begin(self, name: str, trigger: str) -> str:
-        """A run begins; its identity."""
+        """Record the start of a run; returns its id."""
         run = secrets.token_hex(8)
         self._write("begin_run", [run, name, trigger, datetime.now(UTC)])
         return run
 
     def finish(self, run: str, outcome: str, stats: Mapping[str, Any], error: str | None) -> None:
-        """A run has ended: ``ok`` or ``failed``."""
+        """Record the end of a run; ``outcome``: ``ok``, ``failed`` or ``refused``."""
         told = json.dumps(stats, ensure_ascii=False, default=str) if stats else None
         self._write("finish_run", [run, datetime.now(UTC), outcome, told, error[:2000] if error else None])
 
     def interrupt(self) -> None:
-        """Whatever is said to run does not: the process that ran it is gone."""
+        """Mark runs without an end as interrupted; their process has ended."""
         self._write("interrupt_runs", [])
 
     def last_runs(self) -> dict[str, datetime]:
-        """When each job last began, as far as that can be read."""
+        """The last start of each job; empty if it cannot be read."""
         return dict(self._write("last_runs", []) or [])
 
     def audit(
@@ -70,15 +70,15 @@ class JobLog:
         duration_ms: int,
         unhandled_error: str | None = None,
     ) -> None:
-        """Somebody asked for something, and this is what came of it."""
+        """Record a request and its outcome; ``status``: HTTP status."""
         told = json.dumps(params, ensure_ascii=False, default=str) if params else None
-        if told is not None and len(told) > LONGEST_PARAMS:  # what is cut would be JSON no more
+        if told is not None and len(told) > LONGEST_PARAMS:  # truncated JSON would be invalid
             told = json.dumps({"cut": told[:LONGEST_PARAMS]}, ensure_ascii=False)
         entry = [secrets.token_hex(8), datetime.now(UTC), action, actor, resource, told, status, duration_ms]
         self._write("note_audit", [*entry, unhandled_error[:2000] if unhandled_error else None])
 
     def note_call(self, call: ModelCall) -> bool:
-        """A model was asked, and this is what is known of it now; whether that could be noted."""
+        """Insert or update a model call; whether it was written."""
         values = [
             call.call_id,
             datetime.fromtimestamp(call.at, UTC),
@@ -96,22 +96,22 @@ class JobLog:
         return self._write("note_call", values) is not None
 
     def calls_since(self, moment: datetime) -> dict[str, str] | None:
-        """The calls that are noted since a time with their outcomes; None where that cannot be read."""
+        """Outcomes of the recorded calls since a time, by call id; None if they cannot be read."""
         rows = self._write("calls_since", [moment])
         return None if rows is None else dict(rows)
 
     def note_visits(self, node: str, visits: Sequence[Home], is_kept: Callable[[str], bool]) -> None:
-        """Homes were visited; see `watcher.store.home_visits`."""
+        """Record visits of homes; see `watcher.store.home_visits`."""
         self._attempt("note_visits", lambda connection: note_visits(connection, node, visits, is_kept))
 
     def drop(self, keep_runs: float, keep_audit: float) -> None:
-        """Forget what is older than so many seconds."""
+        """Delete runs and audit entries older than these ages, in seconds."""
         now = datetime.now(UTC)
         self._write("drop_runs", [now - timedelta(seconds=keep_runs)])
         self._write("drop_audit", [now - timedelta(seconds=keep_audit)])
 
     def close(self) -> None:
-        """Give the connection back. Idempotent."""
+        """Close the connection. Idempotent."""
         with self._lock:
             self._disconnect()
 
@@ -141,12 +141,12 @@ class JobLog:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs and entries are meant; what is empty means any. Days are of UTC, whole and both included."""
+    """Filter of runs and audit entries; empty fields match all. Days are in UTC, both inclusive."""
 
-    #: The job of a run, and how it ended.
+    #: Job name and outcome of a run.
     name: str = ""
     outcome: str = ""
-    #: How an entry's action begins, a part of its action or resource, who asked, and the least status of the answer.
+    #: Of an entry: prefix of the action, part of the action or resource, actor, and lowest status.
     action: str = ""
     text: str = ""
     actor: str = ""
@@ -157,13 +157,13 @@ class RunFilter:
     offset: int = 0
 
     def times(self) -> list[datetime]:
-        """From when until when."""
+        """Start and end of the period."""
         first, last = self.since or date.min, self.until or date.max
         return [datetime.combine(first, time.min, UTC), datetime.combine(last, time.max, UTC)]
 
 
 def latest(query: Query, chosen: RunFilter) -> dict[str, Any]:
-    """Runs, and who asked for what, the latest first, and how many there are; ready for JSON."""
+    """Runs and audit entries, latest first, with their totals; ready for JSON."""
     ((total_runs,),) = query(QUERIES["count_runs"], [chosen.name, chosen.outcome, *chosen.times()])
     ((total_audit,),) = query(QUERIES["count_audit"], [*_entries(chosen)])
     return {
@@ -175,13 +175,13 @@ def latest(query: Query, chosen: RunFilter) -> dict[str, Any]:
 
 
 def runs(query: Query, chosen: RunFilter) -> list[dict[str, Any]]:
-    """The runs alone."""
+    """Runs, latest first."""
     values = [chosen.name, chosen.outcome, *chosen.times(), chosen.limit, chosen.offset]
     return [_plain(_RUN, row) for row in query(QUERIES["runs"], values)]
 
 
 def audit(query: Query, chosen: RunFilter) -> list[dict[str, Any]]:
-    """The entries alone."""
+    """Audit entries, latest first."""
     values = [*_entries(chosen), chosen.limit, chosen.offset]
     return [_plain(_ENTRY, row) for row in query(QUERIES["audit"], values)]
 
@@ -189,7 +189,7 @@ def audit(query: Query, chosen: RunFilter) -> list[dict[str, Any]]:
 def jobs(
     query: Query, names: Sequence[str], next_run: Callable[[str], datetime | None] = lambda _: None
 ) -> list[dict[str, Any]]:
-    """Every job with its last run and when it runs next (where a schedule knows); ready for JSON."""
+    """Every job with its last run, and its next run if scheduled; ready for JSON."""
     last = {row[1]: _plain(_RUN, row) for row in query(QUERIES["latest_of_jobs"], [list(names)])}
     told = []
     for name in sorted(names):
@@ -209,7 +209,7 @@ def _entries(chosen: RunFilter) -> list[Any]:
 
 
 def actors(query: Query) -> list[str]:
-    """Who has asked for anything."""
+    """All actors in the audit."""
     return [name for (name,) in query(QUERIES["audit_actors"], [])]
 
 

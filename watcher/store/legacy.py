@@ -1,9 +1,9 @@
-"""Takes over what an earlier generation left in the database.
+"""Import of state rows from a database of the earlier generation.
 
-It knew two shapes: ``session_extraction_state`` (one processor, no name) and a narrow
-``session_processor_state`` with a name. Their ``usage`` rows came from a processor that did
-nothing, so they say nothing; all others say that a session was taken up to some point, and
-their MD5 tells up to which, when the session is next looked at.
+It has two layouts: ``session_extraction_state`` (one unnamed processor) and a narrow
+``session_processor_state`` with a name. Rows of ``usage`` are ignored, as that processor did
+nothing. The others record that a session was processed up to an unknown offset; their MD5
+identifies it at the session's next pass.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _FIELDS = ("username", "processed_at", "items_extracted", "file_hash")
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """What came of taking in another database's rows."""
+    """The result of an import."""
 
-    #: Rows that it holds, those of a processor that did nothing left out.
+    #: Rows in the other database, without those of ``usage``.
     found: int
     taken: int
-    #: Sessions that were known here already; what is known here stays.
+    #: Sessions that have a state row already; it stays.
     known: int
 
 
 def take_over(connection: Connection, tables: Mapping[str, list[str]], create: Callable[[], None]) -> int:
-    """Move the legacy rows into the new table, inside the caller's transaction; how many.
+    """Move legacy rows into the new table, inside the caller's transaction; returns their number.
 
-    Where both tables hold a row for the same session, the named table's wins: it is the later.
+    If both tables hold a session, the named table wins, as it is the later one.
     """
     rows = _legacy_rows(connection.execute, tables)
     columns = tables.get("session_processor_state")
@@ -52,10 +52,10 @@ def take_over(connection: Connection, tables: Mapping[str, list[str]], create: C
 
 
 def take_in(path: Path, database: Database) -> TakenIn:
-    """Take in the rows of another, legacy database, which stays as it is. Again is no harm.
+    """Import the rows of a legacy database, which is not changed. Idempotent.
 
     Raises:
-        LegacyRefused: there is no such database, or nothing of that kind in it.
+        LegacyRefused: the file is missing, is no DuckDB database or has no legacy table.
     """
     rows = _rows_of(path)
     connection = database.connect()
@@ -68,7 +68,7 @@ def take_in(path: Path, database: Database) -> TakenIn:
 
 
 def _rows_of(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    # Loaded when used: hardly anybody ever comes here.
+    # Imported lazily: rarely used.
     import duckdb
 
     if not os.path.isfile(path):  # Path.is_file() raises where a name is too long
@@ -104,7 +104,7 @@ def _legacy_rows(
 
 
 def _insert(connection: Connection, rows: Mapping[tuple[str, str], Mapping[str, Any]]) -> int:
-    """Put in the rows of sessions that are not known here; how many."""
+    """Insert the rows of sessions without a state row; returns their number."""
     taken = 0
     for (processor, key), row in rows.items():
         there = connection.execute(
@@ -136,7 +136,7 @@ def _read(execute: Callable[[str], list[tuple[Any, ...]]], table: str, columns: 
 
 
 def _key(row: Mapping[str, Any]) -> str:
-    """The session key of a legacy row, whose file may be named with or without its user's folder."""
+    """The session key of a legacy row, whose path may lack the user's folder."""
     path, user = str(row["session_file"]).lstrip("/"), row["username"]
     if user and "/" not in path:
         path = f"{user}/{path}"
@@ -144,9 +144,9 @@ def _key(row: Mapping[str, Any]) -> str:
 
 
 def _instant(value: Any) -> datetime | None:
-    """When it was processed; a time without a zone was the machine's local time."""
+    """A legacy timestamp in UTC; one without a zone is local time."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if not isinstance(value, datetime):
         return None
-    return value.astimezone(UTC)  # which takes a naive time as local
+    return value.astimezone(UTC)  # treats a naive time as local

@@ -1,4 +1,4 @@
-"""One service a state folder: a lock that ends with its process, and says whose it is."""
+"""The state folder's lock: one process at a time; it ends with the process and names its holder."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import msgspec
 
 from watcher.errors import StateInUse
 
-#: How often the lock is tried, a hundredth of a second apart.
+#: Attempts to take the lock, 10 ms apart.
 LOOKS = 20
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds the state folder."""
+    """The process that holds the lock."""
 
     pid: int
     command: str
-    #: Where its API answers, None if it has none.
+    #: URL of its API; None if it has none.
     url: str | None = None
 
 
 class StateLock:
-    """Held while a process uses the state folder's database."""
+    """The lock, held while a process uses the state folder's database."""
 
     def __init__(self, state: Path) -> None:
         self._path = state / "lock"
         self._descriptor: int | None = None
 
     def acquire(self, holder: Holder) -> Self:
-        """Take it, and say who we are.
+        """Take the lock and write the holder into it.
 
         Raises:
             StateInUse: another process holds it.
@@ -45,7 +45,7 @@ class StateLock:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if left:  # somebody may only be looking who holds it
+                if left:  # `holder` takes the lock for a moment too
                     time.sleep(0.01)
                     continue
                 other = _read(descriptor)
@@ -56,14 +56,14 @@ class StateLock:
         return self
 
     def describe(self, holder: Holder) -> None:
-        """Say who holds it, for the other commands to read."""
+        """Write the holder into the lock file, for other commands to read."""
         assert self._descriptor is not None
         data = msgspec.json.encode(holder)
         os.pwrite(self._descriptor, data, 0)
         os.ftruncate(self._descriptor, len(data))
 
     def release(self) -> None:
-        """Let it go. Idempotent."""
+        """Release the lock. Idempotent."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
@@ -71,7 +71,7 @@ class StateLock:
 
 
 def holder(state: Path) -> Holder | None:
-    """Who holds the state folder now, None if nobody does."""
+    """The current holder of a state folder's lock; None if it is free."""
     try:
         descriptor = os.open(state / "lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

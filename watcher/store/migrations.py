@@ -1,4 +1,4 @@
-"""Numbered migrations: each commits with its record, and leaves a copy of the database behind."""
+"""Numbered migrations: each is committed together with its record, after a backup of the database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from watcher.store.sql import QUERIES, Query, fill
 
 log = Log()
 
-#: The service's own rooms that have tables: under what name their migrations are recorded, and where they lie.
+#: Packages with the service's own migrations, by the owner under which they are recorded.
 ROOMS = {"watcher": "watcher.store", "knowledge": "watcher.knowledge"}
 
 _RECORDS = """
@@ -44,7 +44,7 @@ _VIEW = re.compile(r"CREATE OR REPLACE VIEW (\w+)", re.IGNORECASE)
 
 
 def migrate(database: Database, backups: Path) -> None:
-    """Bring the service's own tables up to date, taking over a legacy database's."""
+    """Migrate the service's own tables, including those of a legacy database."""
     connection = database.connect()
     try:
         known = database.tables()
@@ -65,7 +65,7 @@ def migrate(database: Database, backups: Path) -> None:
 
 
 def is_current(database: Database) -> bool:
-    """Whether the service's own tables are there, as this version has them."""
+    """Whether all migrations of the service's own tables are applied."""
     if "schema_migrations" not in database.tables():
         return False
     connection = database.connect()
@@ -77,7 +77,7 @@ def is_current(database: Database) -> bool:
 
 
 def prepare(database: Database, processor: Processor, settings: Mapping[str, object], backups: Path) -> None:
-    """Bring a processor's tables and views up to date."""
+    """Migrate a processor's tables and rebuild its views if they changed."""
     connection = database.connect()
     try:
         package = processor.schema.package
@@ -117,7 +117,7 @@ def _make_views(connection: Connection, processor: Processor, settings: Mapping[
     script = _views(processor.schema.package, settings)
     if script is not None and not _is_made(connection.execute, processor, script):
         with connection.transaction():
-            # Later views stand on earlier ones; PostgreSQL will not let a view's columns change in place.
+            # Later views depend on earlier ones, and PostgreSQL cannot change a view's columns in place.
             made = connection.execute(
                 "SELECT name FROM schema_view_names WHERE owner = $1 ORDER BY place DESC", [processor.name]
             )
@@ -137,7 +137,7 @@ def _make_views(connection: Connection, processor: Processor, settings: Mapping[
 
 
 def _recount(database: Database, connection: Connection, processor: Processor) -> None:
-    """Where a table counts by other rules than before, decide for all its rows anew, those of gone sessions too."""
+    """Recompute ``counted`` for all rows of tables whose deduplication rules changed, gone sessions included."""
     for name, table in processor.schema.tables.items():
         if table.once is None:
             continue
@@ -159,7 +159,7 @@ def _recount(database: Database, connection: Connection, processor: Processor) -
 def _pending(database: Database, connection: Connection, owner: str, package: str, backups: Path) -> None:
     done = {number for (number,) in connection.execute(QUERIES["migrations"], [owner])}
     waiting = [migration for migration in _migrations(package) if migration[0] not in done]
-    if waiting and done:  # the first ones only add tables
+    if waiting and done:  # the first migrations only add tables
         database.keep_copy(backups, f"before-{owner}-{waiting[0][0]:03d}-{_stamp()}")
     for number, name, script in waiting:
         with _named(package, f"migrations/{number:03d}_{name}.sql"), connection.transaction():
@@ -205,7 +205,7 @@ def _migrations(package: str) -> list[tuple[int, str, str]]:
 
 
 def _script(connection: Connection, script: str) -> None:
-    """Run a script statement by statement ; what stands in quotes is only text."""
+    """Run a script statement by statement; semicolons inside quotes do not end a statement."""
     statement = ""
     for part in _PARTS.findall(script):
         if part == ";":

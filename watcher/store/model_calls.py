@@ -1,7 +1,7 @@
-"""Calls of models: the journal's entries become rows of ``model_calls``, and a day's sum for people.
+"""Model calls: imports the journal into the table ``model_calls``, and sums the calls of a day.
 
-Whoever asks writes the journal, in whatever process; the table follows it. Taking an entry in again
-changes nothing, so nothing is lost and nothing is there twice, whoever is killed when.
+Every process that calls a model writes the journal. The import is idempotent, so a crash neither
+loses nor duplicates an entry.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from watcher.store.job_log import JobLog
 
 log = Log()
 
-#: A day's file stays so many days after it is in the table.
+#: Days that a journal file is kept after its import.
 KEPT = 3
 
 
 class ModelCalls:
-    """Takes the journal in."""
+    """Imports the journal. Thread-safe."""
 
     def __init__(self, folder: Path, job_log: JobLog) -> None:
         self._journal, self._job_log = Journal(folder), job_log
         self._lock = threading.Lock()
-        #: What is in the table of the calls that are still in files; None until it was looked up.
+        #: Recorded outcomes of the calls in journal files, by call id; None until loaded.
         self._noted: dict[str, str] | None = None
         self._looked = False
         self._sizes: dict[str, int] = {}
-        #: Files with calls that have not ended, or could not be noted.
+        #: Files with calls that are still running or could not be recorded.
         self._open: set[str] = set()
 
     def take(self, now: float) -> int:
-        """Take in what is new; how many entries. Costs one look where there is nothing."""
+        """Import new entries; returns their number. Without any, it costs one stat call."""
         with self._lock:
             today = self._journal.path(now)
             if self._looked and not self._open and _size(today) == self._sizes.get(today.name, 0):
@@ -62,7 +62,7 @@ class ModelCalls:
             if self._noted.get(call.call_id) == call.outcome:
                 continue
             if not self._job_log.note_call(call):
-                return taken  # the job log says what is wrong; it is tried again at the next look
+                return taken  # the error is in the job log's `trouble`; the next call tries again
             self._noted[call.call_id] = call.outcome
             taken += 1
         self._sizes[path.name] = size
@@ -78,7 +78,7 @@ class ModelCalls:
 
 
 def spent_today(settings: Settings) -> dict[str, Any]:
-    """What today's calls came to, from the journal itself; ready for JSON."""
+    """The sum of today's calls, from the journal; ready for JSON."""
     access = model_access(settings)
     spent = Journal(Path(access.journal)).spent(time.time())
     return {"model": access.model, **asdict(spent), "max_tokens_a_day": access.max_tokens_a_day}

@@ -1,4 +1,4 @@
-"""Which database the settings mean."""
+"""Opens the database of the settings."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ FILE = "watcher.duckdb"
 def open_database(settings: Settings, read_only: bool = False, threads: int | None = None) -> Database:
     """Open DuckDB in the state folder, or PostgreSQL where ``[database] url`` names one.
 
-    ``threads``: how many cores an embedded database may use; by default all.
+    ``threads``: cores for DuckDB, by default all.
 
     Raises:
         StateInUse: another process has it open.
         DatabaseTrouble: it cannot be opened.
     """
     if settings.database.url:
-        # Loaded when used: the driver is an extra that most installations do without.
+        # Imported lazily: the driver is an optional extra.
         from watcher.store.postgres import PostgresDatabase
 
         return PostgresDatabase(settings.database.url)
-    # Loaded when used: it takes a while, in which children can load too.
+    # Imported lazily: slow, and child processes can load meanwhile.
     from watcher.store.duck import DuckDatabase
 
     settings.paths.state.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""The export: tables as Parquet files, one for each day, for any tool that reads them.
+"""Parquet export: one file per table and day, ``<folder>/<table>/day=2026-03-01/rows.parquet``.
 
-``<folder>/<table>/day=2026-03-01/rows.parquet``; days are in UTC, rows without an instant are under the name
-that readers take for none. A day's file is replaced as a whole, and only when its rows have changed.
+Days are in UTC; rows without a timestamp are under the Hive name for NULL. A file is replaced as a whole, and only
+when its rows have changed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from watcher.store.sql import quoted, text
 
 log = Log()
 
-#: What readers of folders named by values take for NULL.
+#: The Hive partition name for NULL.
 NO_DAY = "__HIVE_DEFAULT_PARTITION__"
 FILE = "rows.parquet"
-# What a file says of itself: a number made from the rows of the table, and whether rows that were dropped are in it.
+# File metadata: a checksum of the table's rows, and whether the file holds rows that were dropped from the table.
 _ROWS, _KEPT = "session_watcher_rows", "session_watcher_kept"
 
 
@@ -36,26 +36,26 @@ class _Written:
 
 
 class DayFiles:
-    """Everything below one folder."""
+    """The exported files below one folder."""
 
-    #: What writing may raise, beside what the database does.
+    #: Errors that writing may raise besides those of the database.
     Error: tuple[type[Exception], ...] = (OSError, duckdb.Error)
 
     def __init__(self, folder: Path, database: Database) -> None:
-        """Nothing is written yet.
+        """Writes nothing yet.
 
         Raises:
-            ExportRefused: the folder's name would be taken for a pattern.
+            ExportRefused: the folder's name contains a wildcard character.
         """
         if found := set("*?[{") & set(str(folder)):
             raise ExportRefused(f"housekeeping.export: {folder} holds {min(found)!r}; name a folder without it")
         self._folder, self.database = folder, database
 
     def write(self, connection: Connection, exports: Mapping[str, Export], dropping: datetime | None = None) -> int:
-        """Bring the files of these tables up to date; how many were written.
+        """Update the files of these tables; returns the number written.
 
-        ``dropping``: rows from before that are about to be dropped. Only their days are looked at, and from
-        then on what is in those files stays, whatever becomes of the table.
+        ``dropping``: rows before this time are about to be dropped. Only their days are updated, and rows in those
+        files are kept from then on, whatever happens to the table.
 
         Raises:
             OSError: the folder cannot be written.
@@ -98,10 +98,10 @@ class DayFiles:
                 count += 1
         if dropping is None:
             for at, before in written.items():
-                if at not in there and not before.kept:  # every row of that day is gone, or is dated otherwise now
+                if at not in there and not before.kept:  # no row of that day is left in the table
                     self._path(name, at).unlink()
                     self._path(name, at).parent.rmdir()
-        for left in self._parts(self._folder / name):  # by this run, or by one that was cut short
+        for left in self._parts(self._folder / name):  # of this run, or of one that was interrupted
             left.unlink(missing_ok=True)
         if count:
             log.info("exported", table=name, days=count)
@@ -116,7 +116,7 @@ class DayFiles:
         kept_by: tuple[str, ...],
         notes: _Written,
     ) -> None:
-        """Replace one day's file; ``kept_by``: what names the rows of the old one that stay beside the table's."""
+        """Replace one day's file; ``kept_by``: key columns by which the old file's rows stay, if not in the table."""
         path.parent.mkdir(parents=True, exist_ok=True)
         present, part = self._parts(path.parent.parent)
         connection.to_parquet(select, present)
@@ -134,7 +134,7 @@ class DayFiles:
         os.replace(part, path)
 
     def _written(self, files: duckdb.DuckDBPyConnection, name: str) -> dict[date | None, _Written]:
-        """Each day that has a file, with what that says of itself."""
+        """The metadata of the exported files, by day."""
         found: dict[date | None, _Written] = {}
         for path in (self._folder / name).glob(f"day=*/{FILE}"):
             word = path.parent.name.removeprefix("day=")
@@ -146,7 +146,7 @@ class DayFiles:
         return found
 
     def _parts(self, table: Path) -> tuple[Path, Path]:
-        """What is being written: beside the days, where no reader looks."""
+        """Temporary files, outside the day folders, where readers do not look."""
         return table / "rows.present", table / "rows.part"
 
     def _path(self, name: str, at: date | None) -> Path:

@@ -1,4 +1,4 @@
-"""PostgreSQL: the same store on a server; any number of processes may use it."""
+"""PostgreSQL: the store on a server, which any number of processes may use."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class PostgresConnection:
         self._names = itertools.count()
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement with ``$1`` … placeholders; all of its rows."""
+        """Run a statement with ``$1`` … placeholders; all rows."""
         with psycopg.RawCursor(self._connection) as cursor:
             cursor.execute(sql.encode(), list(parameters) or None)
             return cursor.fetchall() if cursor.description else []
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit what is done inside, or none of it."""
+        """A transaction: commit on exit, roll back on an exception."""
         with self._connection.transaction():
             yield
 
     @contextmanager
     def rows(self, columns: Mapping[str, ColumnType], lines: bytes) -> Iterator[str]:
-        """JSON lines as a temporary table, which statements can read more than once."""
+        """JSON lines as a temporary table, readable more than once."""
         name = f"incoming_{next(self._names)}"
         typed = ", ".join(f'"{column}" {SQL_TYPES[kind]}' for column, kind in columns.items())
-        # A line break inside JSON text is always escaped: a bare one stands between rows.
+        # Line breaks inside JSON text are escaped, so a bare one separates rows.
         array = b"[" + lines.strip().replace(b"\n", b",") + b"]"
         self.execute(f"CREATE TEMPORARY TABLE {name} ({typed})")
         self.execute(f"INSERT INTO {name} SELECT * FROM json_to_recordset($1::json) AS r({typed})", [array.decode()])
@@ -50,7 +50,7 @@ class PostgresConnection:
         self.execute(f"DROP TABLE {name}")
 
     def to_parquet(self, select: str, path: Path) -> None:
-        """Write what a query gives into a Parquet file."""
+        """Write a query's rows to a Parquet file."""
         with psycopg.RawCursor(self._connection) as cursor:
             cursor.execute(select.encode())
             kinds = cursor.adapters.types
@@ -58,7 +58,7 @@ class PostgresConnection:
             write_parquet(columns, cursor.fetchall(), path)
 
     def close(self) -> None:
-        """End it. Idempotent."""
+        """Close the connection. Idempotent."""
         self._connection.close()
 
 
@@ -66,17 +66,17 @@ class PostgresDatabase:
     """A database on a PostgreSQL server."""
 
     row_id = "ctid"
-    # A database's own order of text may follow a language; ours is by code point.
+    # The default collation may be language-specific; text must sort by code point.
     collate = ' COLLATE "C"'
     row_hash = "hashtextextended(CAST(t AS text), 0)"
     transactions = 0
     Error: tuple[type[Exception], ...] = (psycopg.Error,)
 
     def __init__(self, url: str) -> None:
-        """Remember where it is, and see that it answers.
+        """Check that the server is reachable.
 
         Raises:
-            DatabaseTrouble: it does not.
+            DatabaseTrouble: it is not.
         """
         self._url = url
         self.notices: list[str] = []
@@ -86,30 +86,30 @@ class PostgresDatabase:
             raise DatabaseTrouble(f"PostgreSQL does not answer: {str(error).strip().splitlines()[0]}") from None
 
     def connect(self) -> PostgresConnection:
-        """A connection of its own for one thread."""
+        """A new connection for one thread."""
         connection = psycopg.connect(
             self._url, autocommit=True, options="-c TimeZone=UTC -c client_min_messages=warning"
         )
         return PostgresConnection(connection)
 
     def blame(self, error: Exception) -> Blame:
-        """Whose trouble an error is: data that does not fit is the rows', a lost connection is broken."""
+        """The cause of an error: ``rows`` for invalid data, ``broken`` for a lost connection, else ``ours``."""
         if isinstance(error, _ROWS):
             return "rows"
         return "broken" if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) else "ours"
 
     def checkpoint(self) -> None:
-        """The server makes its own."""
+        """Does nothing: the server checkpoints by itself."""
 
     def rest(self) -> None:
-        """It holds no memory of ours."""
+        """Does nothing: the server manages its memory."""
 
     def keep_copy(self, folder: Path, name: str) -> Path | None:
-        """The server's backups are its operator's."""
+        """None: backups are made with the server's own tools."""
         return None
 
     def tables(self) -> dict[str, list[str]]:
-        """Every table with its columns."""
+        """Columns by table."""
         connection = self.connect()
         try:
             rows = connection.execute(
@@ -124,4 +124,4 @@ class PostgresDatabase:
         return found
 
     def close(self) -> None:
-        """Nothing is shared, so there is nothing to close."""
+        """Does nothing: no connection is shared."""

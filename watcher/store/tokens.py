@@ -1,4 +1,4 @@
-"""Tokens by which people and programs are known; only their digests are stored."""
+"""Access tokens of people and programs; only their digests are stored."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: an ``admin`` may do everything, a ``reader`` see everything, a ``user`` see what is theirs."""
+    """The authenticated caller: an ``admin`` may do everything, a ``reader`` read all, a ``user`` read their own."""
 
     name: str
     role: Role
-    #: Whose token a user's is.
+    #: The user name, for the role ``user``.
     username: str | None = None
 
 
 def make(query: Query, name: str, role: str, username: str | None) -> dict[str, Any]:
-    """A new token; its text is shown now and never again.
+    """Create a token; its text is returned once and not stored.
 
     Raises:
-        TokenRefused: such a token cannot be.
+        TokenRefused: role, name or user name is invalid, or the name is in use.
     """
     if role not in ROLES:
         raise TokenRefused(f"the role {role!r} is none; there are {', '.join(ROLES)}")
@@ -45,16 +45,16 @@ def make(query: Query, name: str, role: str, username: str | None) -> dict[str, 
 
 
 def listing(query: Query) -> list[dict[str, Any]]:
-    """Every token, without its text; ready for JSON."""
+    """All tokens without their text; ready for JSON."""
     names = ("token_id", "name", "role", "username", "created_at", "revoked_at")
     return [named(names, row) for row in query(QUERIES["tokens"], [])]
 
 
 def revoke(query: Query, which: str) -> dict[str, Any]:
-    """End a token, by its name or identity.
+    """Revoke a token by name or id.
 
     Raises:
-        TokenRefused: there is none that is in force.
+        TokenRefused: no valid token matches.
     """
     found = [one for one in listing(query) if which in (one["token_id"], one["name"]) and one["revoked_at"] is None]
     if not found:
@@ -64,12 +64,12 @@ def revoke(query: Query, which: str) -> dict[str, Any]:
 
 
 def caller(query: Query, text: str) -> Caller | None:
-    """Whose token this is, None if it is nobody's or was revoked."""
+    """The caller of a token; None if it is unknown or revoked."""
     for name, role, username in query(QUERIES["token_of"], [digest(text)]):
         return Caller(name, role, username)
     return None
 
 
 def digest(text: str) -> str:
-    """What is stored of a token. They are long and random, so a plain hash cannot be guessed back."""
+    """The stored digest of a token: SHA-256, sufficient as tokens are long and random."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

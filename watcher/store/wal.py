@@ -1,13 +1,11 @@
-"""What is damaged in DuckDB's write-ahead log and looks to DuckDB itself like a log that ends early.
+"""Detection of write-ahead log damage that DuckDB mistakes for the end of the log.
 
-It plays a log up to the first entry that is not whole, as after a power cut, and says nothing. Where a length or the
-head of the file is damaged, commits that were acknowledged lie behind that entry, and would be gone without a word.
-(Of damages of 64 bytes at random places one in eight was such a one, with DuckDB 2.0.0; the others fail a checksum,
-and stop the opening.)
+DuckDB silently replays a log up to the first incomplete entry, as after a power cut. If a length or the file's head
+is damaged, acknowledged commits after that entry would be lost without a message. (With DuckDB 2.0.0, one in eight
+damages of 64 bytes at random places was of this kind; the others fail a checksum, and the database does not open.)
 
-The format is DuckDB's own business, so only what is known of it is checked: the second version, as the release 2.0
-writes it. A log of another version (the first had no checksums, the third is encrypted) or with an entry that is not
-known is not checked.
+The format is internal to DuckDB, so only version 2, written by release 2.0, is checked. A log of another version (the
+first has no checksums, the third is encrypted) or with an unknown entry is not checked.
 """
 
 from __future__ import annotations
@@ -20,37 +18,37 @@ from typing import BinaryIO
 
 import duckdb
 
-#: The release whose logs are known.
+#: The DuckDB release whose log format is known.
 RELEASE = "2.0."
-#: The last entry of each commit: its length, its checksum, and what it is.
+#: The last entry of each commit: length, checksum and kind.
 COMMIT = bytes.fromhex("0500000000000000e7fe7d722fed3d5e640064ffff")
-#: How a log begins; the version of its format follows.
+#: The first bytes of a log; the format version follows.
 HEAD = bytes.fromhex("6400626500")
 VERSION = 2
-#: What an entry can be: something is made, dropped, altered or written, or a checkpoint or a commit.
+#: Known entry kinds: create, drop, alter and write, checkpoint and commit.
 KINDS = {*range(1, 7), *range(8, 15), *range(20, 30), 99, 100}
-#: Numbers that say which database a log belongs to; files of older formats have none.
+#: Length of the database identifier in the head; files of older formats have none.
 IDENTIFIER = 16
-#: No head is longer than this: the numbers in it have ten bytes at most.
+#: The longest possible head, in bytes: each number in it takes at most ten.
 _HEAD_AT_MOST = 256
 _END = b"\xff\xff"
 _PIECE = 1 << 20
-_ENTRY = struct.Struct("<QQ")  # the length and the checksum of what follows
+_ENTRY = struct.Struct("<QQ")  # length and checksum of what follows
 
 
 class NotChecked(Exception):
-    """A log's format is not known; the text says what is not."""
+    """The log's format is unknown; the message says what is."""
 
 
 class _NotWhole(Exception):
-    """The head of the file cannot be read."""
+    """The head of the log cannot be parsed."""
 
 
 def hidden_commits(log: Path) -> int | None:
-    """Where DuckDB would stop playing a log although whole commits follow, an offset in bytes; else None.
+    """The offset in bytes at which DuckDB stops replaying although complete commits follow; None if there is none.
 
     Raises:
-        NotChecked: its format is not known.
+        NotChecked: the format is unknown.
     """
     if not log.exists():
         return None
@@ -68,12 +66,12 @@ def hidden_commits(log: Path) -> int | None:
 
 
 def place_beside(log: Path) -> Path:
-    """Where a damaged log goes: beside its place, with the moment in its name; health looks for it there."""
+    """The path for a damaged log: next to the log, with a timestamp; the health check looks for it."""
     return log.with_name(f"{log.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
 
 
 def _first_not_whole(file: BinaryIO, size: int) -> int:
-    """The offset of the first entry that runs over the end; the end, where none does."""
+    """The offset of the first entry that extends past the end of the file; the end if none does."""
     try:
         end = _past_head(file.read(_HEAD_AT_MOST))
     except _NotWhole:
@@ -83,7 +81,7 @@ def _first_not_whole(file: BinaryIO, size: int) -> int:
         after = end + _ENTRY.size + _ENTRY.unpack(file.read(_ENTRY.size))[0]
         if after > size:
             break
-        # DuckDB has compared its checksum when it played it: it is as it was written.
+        # DuckDB verified its checksum during the replay.
         if (kind := file.read(3))[:2] != b"\x64\x00" or kind[2] not in KINDS:
             raise NotChecked(f"the entry at byte {end}")
         end = after
@@ -93,7 +91,7 @@ def _first_not_whole(file: BinaryIO, size: int) -> int:
 def _past_head(data: bytes) -> int:
     """The offset of the first entry."""
     version, at = _number(data, _expect(data, 0, HEAD))
-    if version != VERSION and version < 0x80:  # a version of more bytes is damage: there are few
+    if version != VERSION and version < 0x80:  # a version of several bytes can only be damage
         raise NotChecked(f"version {version} of the format")
     if version != VERSION:
         raise _NotWhole
@@ -115,7 +113,7 @@ def _expect(data: bytes, at: int, what: bytes) -> int:
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and the offset after it."""
+    """A LEB128 number, and the offset after it."""
     value = shift = 0
     while at < len(data) and shift < 64:
         byte = data[at]
