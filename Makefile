@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-unit test-faults soak lint format eval bench bench-gate settings prices clean
+.PHONY: help run demo dist test test-unit test-faults soak lint format eval bench bench-gate settings prices clean
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -76,8 +76,16 @@ prices: $(VENV)/.runs ## Write the table of Claude models' prices anew from the 
 	$(BIN)/python -m processors.usage.price_table > processors/usage/rate_cards.json.part
 	mv processors/usage/rate_cards.json.part processors/usage/rate_cards.json
 
+# The wheel is made from the sdist: what that lacks, it lacks. Earlier listings would put back what was removed.
+dist: $(VENV)/.runs ## Build the sdist and the wheel into dist/.
+	@rm -rf build dist *.egg-info
+	@$(BIN)/python -c 'from setuptools import build_meta; build_meta.build_sdist("dist")' >/dev/null
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist dist/*.tar.gz
+	@rm -rf build *.egg-info
+	@ls dist/*
+
 clean: ## Remove what was set up.
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/.made:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3." >&2; exit 2; }

@@ -52,6 +52,24 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        # Loaded when used: no other command asks.
+        from importlib.metadata import version
+
+        print(f"session-watcher {version('session-watcher')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Declare what stands before a command."""
+
+
 @app.command(
     epilog=examples(
         "run --sessions ~/.claude/projects --state ./state  # your own transcripts",

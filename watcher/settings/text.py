@@ -36,7 +36,8 @@ Every setting with its default, as in `settings.toml`. `make settings` generates
 
 The environment variable `WATCHER_<TABLE>__<KEY>` overrides the file (`WATCHER_PROCESSORS__<NAME>__<KEY>` for a
 processor's setting), and the command line overrides both. In variables, lists and tables are JSON. An unknown key
-is an error. Durations are written `"500ms"`, `"90s"`, `"15m"`, `"1h"` or `"1d"`, sizes `"512MB"` or `"1GB"`.
+is an error; settings of a processor that is not installed are a warning. Durations are written `"500ms"`, `"90s"`,
+`"15m"`, `"1h"` or `"1d"`, sizes `"512MB"` or `"1GB"`.
 
 A running service applies a changed file. Changes of `[paths]`, `[node]`, `[database]`, `[observer]`, `[http]` and
 `[log]` need a restart.
