@@ -1,4 +1,4 @@
-"""The service: builds the parts, starts them, and ends them, in an order that can be read aloud."""
+"""The application: builds, starts and stops the parts that the service and the `once` command share."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ log = Log()
 HEALTH_CHECK, HOUSEKEEPING, COLLECTOR = "health-check", "housekeeping", "session-collector"
 CORPORATE_MEMORY, INTAKE = "corporate-memory", "knowledge-intake"
 
-#: More workers than this for one processor only wait for its committer.
+#: Workers per processor, at most; more would only wait for its committer.
 MOST_WORKERS = 8
 
 
 def job_of(processor: str) -> str:
-    """The name of the job that sweeps for a processor."""
+    """The name of a processor's sweep job."""
     return f"session-processor:{processor}"
 
 
 class Application:
-    """What `run` and `once` share: the lock, the database, the jobs, and a pipeline for each enabled processor."""
+    """State lock, database, jobs, and one pipeline per enabled processor; shared by `run` and one-off commands."""
 
     def __init__(self, settings: Settings, command: str, live: bool, early: bool = False) -> None:
-        """Lock the state folder, open the database and build the pipelines; nothing runs yet.
+        """Lock the state folder, open the database and build the pipelines; no thread is started.
 
-        ``early``: there is work for every processor, so that children may load while the database is opened.
+        ``early``: start the child processes at once, so that they load while the database is opened.
 
         Raises:
             StateInUse: another process uses the state folder.
@@ -67,10 +67,10 @@ class Application:
         self.command = command
         self.started_at = time.time()
         self.tree = Tree(settings.paths.sessions.resolve(), settings.paths.layout, settings.node.name)
-        #: The tree as it is now.
+        #: The current listing of the tree.
         self.look = Looks(self.tree.list, TOGETHER_AT_LEISURE if live else TOGETHER)
         self.refused: list[RefusedProcessor] = []
-        #: Replaced as a whole when one comes or goes: whoever reads it needs no lock.
+        #: Replaced as a whole when a pipeline is added or removed, so readers need no lock.
         self.pipelines: dict[str, Pipeline] = {}
         self.collector = Collector(lambda: self.settings)
         self._live = live
@@ -78,7 +78,7 @@ class Application:
         self._stack = ExitStack()
         wanted = self._wanted()
         cores = os.cpu_count() or 1
-        # Where somebody waits for the end, every core is to be at work: the children's, then the database's.
+        # A one-off command uses every core: for child processes first, then for the database.
         self._least_workers = 1 if live else min(MOST_WORKERS, max(1, cores // max(1, len(wanted))))
         threads = None if live else max(1, cores - self._least_workers * len(wanted))
         with ExitStack() as stack:
@@ -121,11 +121,11 @@ class Application:
 
     @property
     def backups(self) -> Path:
-        """Where copies of the database are kept."""
+        """The folder of database backups."""
         return self.settings.paths.state / "backups"
 
     def take(self, settings: Settings) -> None:
-        """Go on by other settings, as far as processors come, go and change; what waits keeps waiting."""
+        """Apply new settings: add, remove and reconfigure processors; queued sessions stay queued."""
         self.settings = settings
         wanted = {processor.name: processor for processor in self._wanted()}
         for name in [name for name in self.pipelines if name not in wanted]:
@@ -134,7 +134,7 @@ class Application:
             if name not in self.pipelines:
                 self._add(processor)
                 continue
-            # Views may name settings that are nobody's own; those that are the same are left as they are.
+            # Views may use settings outside the processor's own table; unchanged views are not rebuilt.
             prepare(self.database, processor, of_views(settings, name), self.backups)
             plan = self._plan(processor)
             if plan != self.pipelines[name].plan:
@@ -142,7 +142,7 @@ class Application:
                 log.info("settings_changed", processor=name)
 
     def _wanted(self) -> list[Processor]:
-        """The processors that are to work; those that cannot be used are remembered with the reason."""
+        """The enabled processors; unusable ones go to ``refused`` with the reason."""
         enabled, self.refused = [], []
         for name, processor in discover().items():
             if isinstance(processor, RefusedProcessor):
@@ -170,7 +170,7 @@ class Application:
         except troubles as error:
             if isinstance(error, self.database.Error) and self.database.blame(error) != "rows":
                 raise
-            # A stranger's tables that cannot be made are the stranger's trouble.
+            # A faulty schema disables its own processor only.
             self._refuse(refusal(processor.name, NO_TABLES, error))
             return
         pipeline = Pipeline(processor, plan, self.tree, self.look, self.database, early)
@@ -209,7 +209,7 @@ class Application:
         return {name: pipeline.versions for name, pipeline in self.pipelines.items()}
 
     def run_alone(self, job: str) -> dict[str, Any]:
-        """Run a job while no service runs.
+        """Run one job in this process, without a service.
 
         Raises:
             NoSuchJob, JobFailed: see `Jobs.run`.
@@ -218,13 +218,13 @@ class Application:
         return self.jobs.run(job, "asked")
 
     def start(self) -> None:
-        """Let every pipeline work."""
+        """Start every pipeline."""
         self._started = True
         for pipeline in self.pipelines.values():
             pipeline.start()
 
     def run_now(self, names: list[str], budget: float, stop: Callable[[], bool]) -> list[RunDetails]:
-        """Sweep and drain these processors side by side; one that is not configured says so in its details."""
+        """Sweep and drain these processors in parallel; an unconfigured one reports an error in its details."""
         details: dict[str, RunDetails] = {}
 
         def run(name: str) -> None:
@@ -242,7 +242,7 @@ class Application:
         return [details[name] for name in names]
 
     def stop(self) -> bool:
-        """Begin nothing new, finish or roll back what runs within ``stop_timeout``, and close; False if late."""
+        """Stop: finish or roll back running work within ``stop_timeout``, then close; False if that timed out."""
         deadline = time.monotonic() + self.settings.service.stop_timeout
         self.collector.stop()
         self.corporate_memory.stop()
@@ -258,22 +258,22 @@ class Application:
         return in_time
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Read from the database, on a connection of its own."""
+        """All rows of a query, read on a separate connection."""
         return read(self.database, sql, parameters)
 
     def keep_house(self) -> dict[str, Any]:
-        """Drop what is old, checkpoint and copy the database; the housekeeping's work."""
+        """The housekeeping job: drop expired rows, checkpoint and back up the database."""
         return housekeeping.run(self.settings.housekeeping, self.database, self.job_log, self.pipelines, self.backups)
 
     def collect(self, dry_run: bool = False, verbose: bool = False) -> dict[str, Any]:
-        """Copy what is new in people's homes; the session-collector's work."""
+        """The session-collector job: copy new transcripts from people's homes."""
         stats = self.collector.run(dry_run, verbose)[1]
         if not dry_run:
             self.job_log.note_visits(self.settings.node.name, self.collector.seen, self.collector.is_kept)
         return stats
 
     def take_notes(self) -> dict[str, Any]:
-        """Take in the notes that people changed; the work of corporate-memory."""
+        """The corporate-memory job: process changed notes files."""
         try:
             return self.corporate_memory.run()
         finally:

@@ -1,4 +1,4 @@
-"""The registry: which processors there are. Built-in ones register through the same entry points as any other."""
+"""The processor registry, read from entry points; built-in processors register like any other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from processors.contract import ENTRY_POINTS, Processor, ProcessorSettings, Sche
 from watcher.errors import first_line
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-#: So many lines of a traceback say where it was.
+#: Lines of a traceback that are kept.
 _TRACED = 6
 #: What is said of a processor whose migrations or views fail.
 NO_TABLES = "its tables cannot be made"
@@ -28,11 +28,11 @@ class NoSuchProcessor(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RefusedProcessor:
-    """A processor that cannot be used; the others go on without it."""
+    """A processor that cannot be used; the others are unaffected."""
 
     name: str
     reason: str
-    #: The last lines of the traceback, where it raised something.
+    #: The last lines of the traceback; empty if nothing was raised.
     trace: str = ""
 
     def told(self) -> dict[str, str]:
@@ -41,7 +41,7 @@ class RefusedProcessor:
 
 
 def origins() -> dict[str, str]:
-    """The distributions that register a processor, with their versions, by the processor's name."""
+    """The distributions that register each processor, as ``name version``, by processor name."""
     found: dict[str, str] = {}
     for point in entry_points(group=ENTRY_POINTS):
         whose = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
@@ -51,7 +51,7 @@ def origins() -> dict[str, str]:
 
 @cache
 def discover() -> dict[str, Processor | RefusedProcessor]:
-    """Every registered processor by name, with the reason for those that cannot be used."""
+    """Every registered processor by name; an unusable one as `RefusedProcessor`."""
     found: dict[str, Processor | RefusedProcessor] = {}
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: (point.name, point.value)):
         if point.name in found:
@@ -61,16 +61,16 @@ def discover() -> dict[str, Processor | RefusedProcessor]:
             continue
         try:
             found[point.name] = _instance(point)
-            _must_make_a_table(found[point.name])
-        except (Exception, SystemExit) as error:  # noqa: BLE001 — a stranger's import may raise anything
+            _check_settings_table(found[point.name])
+        except (Exception, SystemExit) as error:  # noqa: BLE001 — importing third-party code may raise anything
             found[point.name] = refusal(point.name, "it cannot be used", error)
     return found
 
 
 def refusal(name: str, what: str, error: BaseException) -> RefusedProcessor:
-    """Why a processor is not used: in one line with the place in its code, and the traceback's last lines."""
+    """A refusal: the reason in one line with its source position, and the last lines of the traceback."""
     said = first_line(error)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_its_own(frame.filename)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_third_party(frame.filename)]
     # A note names the file, where it is no code but SQL.
     places = [*getattr(error, "__notes__", []), *(_place(frame) for frame in frames[-1:])][:1]
     place = f" ({places[0]})" if places else ""
@@ -83,14 +83,14 @@ def _place(frame: traceback.FrameSummary) -> str:
     return f"{'/'.join(frame.filename.split(os.sep)[-2:])}:{frame.lineno}"
 
 
-def _is_its_own(file: str) -> bool:
-    """Whether the code is neither ours nor Python's own way of importing."""
+def _is_third_party(file: str) -> bool:
+    """Whether a file belongs neither to this package nor to Python's import system."""
     return not file.startswith(("<frozen", _OURS)) and f"{os.sep}importlib{os.sep}" not in file
 
 
 def name_fault(name: str) -> str | None:
-    """Why a new processor cannot have this name, None if it can."""
-    # Loaded when used, as below.
+    """Why a name cannot be given to a new processor; None if it can."""
+    # Imported lazily, as below.
     from pydantic import BaseModel
 
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
@@ -103,10 +103,10 @@ def name_fault(name: str) -> str | None:
 
 
 def load(name: str) -> Processor:
-    """One processor, without importing any other.
+    """Load one processor without importing any other.
 
     Raises:
-        NoSuchProcessor: there is none of that name.
+        NoSuchProcessor: no processor has that name.
     """
     for point in entry_points(group=ENTRY_POINTS, name=name):
         return _instance(point)
@@ -123,7 +123,7 @@ def _instance(point: EntryPoint) -> Processor:
 
 
 def _fault(registered: str, processor: object) -> str | None:
-    """What about it breaks the contract, None if nothing does."""
+    """How an object violates the processor contract; None if it does not."""
     if not isinstance(processor, Processor):
         lacking = [
             part for part in ("name", "version", "settings", "schema", "extract") if not hasattr(processor, part)
@@ -149,13 +149,13 @@ def _fault(registered: str, processor: object) -> str | None:
     return None
 
 
-def _must_make_a_table(processor: Processor | RefusedProcessor) -> None:
-    """See that its settings can be those of a table; a child process, which has them already, need not.
+def _check_settings_table(processor: Processor | RefusedProcessor) -> None:
+    """Check that the settings class can be a settings table; not needed in a child process, which receives values.
 
     Raises:
-        Exception: they cannot.
+        TypeError: it cannot.
     """
-    # Loaded when used: children look processors up too, and start the faster without it.
+    # Imported lazily: child processes use this module too and start faster without pydantic.
     from pydantic import BaseModel, TypeAdapter
 
     if hasattr(BaseModel, processor.name):
@@ -164,5 +164,5 @@ def _must_make_a_table(processor: Processor | RefusedProcessor) -> None:
     try:
         TypeAdapter(processor.settings).validate_python({})
         processor.settings()
-    except Exception as error:  # noqa: BLE001 — a stranger's class may raise anything
+    except Exception as error:  # noqa: BLE001 — a third-party class may raise anything
         raise TypeError(f"its settings cannot be made: {type(error).__name__}: {error}") from None

@@ -1,4 +1,4 @@
-"""Housekeeping: drops what is older than it is to be kept, and keeps the database small and copied."""
+"""Housekeeping: applies retention, exports rows, checkpoints and backs up the database."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from watcher.store.parquet_export import DayFiles
 
 log = Log()
 
-#: Old rows are dropped a month at a time, so that no transaction grows without bound.
+#: Expired rows are deleted a month at a time, to bound the size of a transaction.
 SLICE = timedelta(days=30)
-#: What copies' names begin with: those made here, and those that migrations leave.
+#: Prefixes of backup names: those made here, and those of migrations.
 KINDS = ("backup", "before")
-#: How long a slice may take, with its days' files; seconds.
+#: Time limit for one slice with its exported files, in seconds.
 PATIENCE = 600.0
 NO_FILE = "the database is on a server, whose own tools copy it (pg_dump)"
 
@@ -31,11 +31,11 @@ NO_FILE = "the database is on a server, whose own tools copy it (pg_dump)"
 def run(
     settings: HousekeepingTable, database: Database, job_log: JobLog, pipelines: Mapping[str, Pipeline], backups: Path
 ) -> dict[str, Any]:
-    """Do all of it; what was done.
+    """Run all steps; returns their statistics.
 
     Raises:
-        OSError: the folder for copies cannot be written.
-        ExportRefused: something cannot be exported; everything else is done, and nothing is dropped that is missing.
+        OSError: the backup folder cannot be written.
+        ExportRefused: an export failed; all other steps are done, and rows that were not exported are kept.
     """
     export = DayFiles(Path(settings.export), database) if settings.export else None
     exported, missing = _export(export, pipelines) if export else (0, {})
@@ -61,7 +61,7 @@ def run(
 
 
 def _export(export: DayFiles, pipelines: Mapping[str, Pipeline]) -> tuple[int, dict[str, str]]:
-    """How many files were written, and why a processor's could not be: that is no other's trouble."""
+    """Export all processors; the number of files written, and errors by processor, which do not stop the others."""
     count, missing = 0, {}
     for name, pipeline in pipelines.items():
         try:
@@ -77,14 +77,14 @@ def _export(export: DayFiles, pipelines: Mapping[str, Pipeline]) -> tuple[int, d
 
 
 def drop_events(pipeline: Pipeline, before: datetime, export: DayFiles | None) -> int:
-    """Drop a processor's rows that tell of what was before a time, through its committer; how many."""
+    """Delete a processor's rows older than a time, through its committer; returns their number."""
     dropped = 0
     while expiring := pipeline.committer.call(partial(pipeline.passes.expiring, before=before)):
         for table, oldest in expiring.items():
             until = min(before, oldest + SLICE)
 
             def drop(connection: Connection, table: str = table, until: datetime = until) -> int:
-                if export is not None:  # here, where no row can come between the two
+                if export is not None:  # on the committer's thread, so that no row is added between export and delete
                     export.write(connection, pipeline.passes.exports, dropping=until)
                 return pipeline.passes.expire(connection, table, until)
 
@@ -95,12 +95,12 @@ def drop_events(pipeline: Pipeline, before: datetime, export: DayFiles | None) -
 
 
 def back_up(database: Database, folder: Path, stamp: str | None = None) -> Path | None:
-    """A copy of the database under today's name; None where the database is not a file of ours."""
+    """Back up the database under the current time; None for a database on a server."""
     return database.keep_copy(folder, f"{KINDS[0]}-{stamp or time.strftime('%Y%m%dT%H%M%S')}")
 
 
 def rotate(folder: Path, keep: int) -> int:
-    """Remove all but the newest copies; how many went."""
+    """Delete all but the newest ``keep`` backups; returns the number deleted."""
     ours = [path for kind in KINDS for path in folder.glob(f"{kind}-*.duckdb")]
     copies = sorted(ours, key=lambda path: (path.stat().st_mtime_ns, path.name))
     for copy in copies[:-keep]:

@@ -1,4 +1,4 @@
-"""Jobs: what runs by the clock or because somebody asks, one run of each at a time, every run recorded."""
+"""Jobs: scheduled or requested work, one run of each at a time, every run recorded in the job log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from watcher.store.job_log import JobLog
 
 log = Log()
 
-#: Does a job's work; what it did, for people and programs.
+#: A job's function; returns its statistics.
 Work = Callable[[], Mapping[str, Any]]
 
 
@@ -24,41 +24,41 @@ Work = Callable[[], Mapping[str, Any]]
 class _Job:
     work: Work
     lock: threading.Lock
-    #: When the run that is going on began, on the steady clock.
+    #: Start of the current run, on the monotonic clock; None if it does not run.
     since: float | None = None
-    #: How its last run ended, since the service started.
+    #: The error of its last run; None if it succeeded or has not run since the start.
     failed: str | None = None
 
 
 class Jobs:
-    """Every job by its name. A job's trouble is contained here: it ends in its record and the log."""
+    """All jobs by name. A job's exception is recorded in the job log and logged."""
 
     def __init__(self, job_log: JobLog) -> None:
         self.job_log = job_log
-        #: How often each job ended in each way, since the service started.
+        #: Number of runs by job and outcome, since the start.
         self.ends: Counter[tuple[str, str]] = Counter()
         self._jobs: dict[str, _Job] = {}
 
     def add(self, name: str, work: Work) -> None:
-        """There is a job of this name from now on."""
+        """Add a job."""
         self._jobs[name] = _Job(work, threading.Lock())
 
     def remove(self, name: str) -> None:
-        """There is none any more; a run that is going on ends by itself."""
+        """Remove a job; a current run is not interrupted."""
         self._jobs.pop(name, None)
 
     def names(self) -> list[str]:
-        """Every job."""
+        """The names of all jobs."""
         return list(self._jobs)
 
     def run(self, name: str, trigger: str, work: Work | None = None) -> dict[str, Any]:
-        """Run a job now (or other work in its name); what it did.
+        """Run a job now; returns its statistics. ``work`` replaces its function for this run.
 
         Raises:
-            NoSuchJob: there is none of that name.
-            JobUnderWay: it runs already; it is refused, not queued.
-            JobFailed: it raised; the record holds the same sentence.
-            ProcessorUnconfigured: what it works for cannot work as it is set; recorded likewise.
+            NoSuchJob: no job has that name.
+            JobUnderWay: it is running; the request is refused, not queued.
+            JobFailed: it raised an exception; the job log holds the same message.
+            ProcessorUnconfigured: its processor lacks a setting; recorded likewise.
         """
         job = self._jobs.get(name)
         if job is None:
@@ -73,34 +73,34 @@ class Jobs:
             job.lock.release()
 
     def by_the_clock(self, name: str, trigger: str = "clock", work: Work | None = None) -> None:
-        """The same for the schedule, to which a job's trouble is nothing: it is recorded."""
+        """Run a job for the scheduler: failures are recorded and not raised."""
         try:
             self.run(name, trigger, work)
         except (JobFailed, JobUnderWay, NoSuchJob, ProcessorUnconfigured) as error:
             log.info("job_not_run", job=name, reason=str(error))
 
     def running(self, now: float) -> dict[str, float]:
-        """The jobs that run, with the seconds since they began."""
+        """Running jobs, with the seconds since their start."""
         return {name: now - job.since for name, job in list(self._jobs.items()) if job.since is not None}
 
     def failures(self) -> dict[str, str]:
-        """The jobs whose last run failed, with the reason."""
+        """The error of each job whose last run failed."""
         return {name: job.failed for name, job in list(self._jobs.items()) if job.failed is not None}
 
     def _recorded(self, name: str, trigger: str, job: _Job, work: Work) -> dict[str, Any]:
         run = self.job_log.begin(name, trigger)
         try:
             stats = dict(work())
-        except JobUnderWay as refused:  # something that it stands on is busy: nothing was done
+        except JobUnderWay as refused:  # a resource of the job is busy; nothing was done
             self._ended(run, name, "refused", {}, str(refused))
             raise
         except ProcessorUnconfigured as error:
-            job.failed = None  # health has a finding of its own for it
+            job.failed = None  # health has a separate finding
             self._ended(run, name, "failed", {}, str(error))
             raise
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            if isinstance(error, WatcherError):  # its text is all that people need to read
+            if isinstance(error, WatcherError):  # its message needs no class name
                 reason = str(error)
             job.failed = reason
             self._ended(run, name, "failed", {}, reason)
@@ -117,10 +117,9 @@ class Jobs:
 
 
 def first_run(now: datetime, last: datetime | None, every: float, offset: float) -> float:
-    """Seconds until a job's first run after a start: where it would have been, but not before its offset.
+    """Seconds until a job's first run after a start: its regular time, but not before ``offset``.
 
-    A job that was run a moment ago is not run again, one that is overdue comes soon; a last run in the
-    future (the clock was wrong) counts as one just now.
+    An overdue job runs after ``offset``; a last run in the future (a wrong clock) counts as one now.
     """
     if last is None:
         return offset

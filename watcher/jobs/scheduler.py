@@ -1,4 +1,4 @@
-"""The schedule: what runs by the clock, on APScheduler. It knows names and functions, and no job knows it."""
+"""The scheduler, on APScheduler. It calls functions by name; jobs have no reference to it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from watcher.logs import Log
 
 log = Log()
 
-#: More threads than jobs, so that none waits for another, however long that one hangs.
+#: More threads than jobs, so that a hanging job delays no other.
 THREADS = 64
-#: The schedule proves this often that it runs, and is taken for dead when it has not for so long; seconds.
+#: Interval of the scheduler's heartbeat, and the age at which it counts as dead; seconds.
 HEARTBEAT, DEAD = 5.0, 30.0
 _HEARTBEAT = "heartbeat"
-#: A time of day that is changed by more than this is not only drifting; seconds.
+#: A larger change of the wall clock is a jump, not drift; seconds.
 JUMP = 1.0
 
 
 class _Steady(BackgroundScheduler):  # type: ignore[misc]
-    """Keeps its turns when the time of day is changed, or the machine has slept.
+    """Scheduler that tolerates clock jumps and suspends.
 
-    The library keeps them as times of day: an hour back, and nothing would run for an hour; a month
-    ahead, and every second of it would be counted as a turn that was missed.
+    The library stores due times as wall-clock times: after a jump of an hour back nothing would run for an hour;
+    after a jump of a month ahead every missed interval would be counted.
     """
 
     _ahead: float | None = None
@@ -43,12 +43,12 @@ class _Steady(BackgroundScheduler):  # type: ignore[misc]
             for job in self.get_jobs():
                 job.modify(next_run_time=max(now, job.next_run_time + timedelta(seconds=min(0.0, jump))))
         wait = super()._process_jobs()
-        # What is changed between the two lines above is only seen by the next look: that one comes soon.
+        # A jump between the lines above is detected by the next call, at the latest after `HEARTBEAT`.
         return HEARTBEAT if wait is None else min(wait, HEARTBEAT)
 
 
 class Schedule:
-    """Named functions at intervals; one run of each at a time, and none forgotten for being late."""
+    """Named functions at intervals; one run of each at a time, late runs are not dropped."""
 
     def __init__(self) -> None:
         self._scheduler = _Steady(
@@ -69,9 +69,9 @@ class Schedule:
         first: float | None = None,
         since: datetime | None = None,
     ) -> None:
-        """Run something at an interval, for the first time after ``first`` seconds (default: one interval).
+        """Schedule a function every ``seconds``, first after ``first`` seconds (default: one interval).
 
-        ``since``: at whole intervals after that moment, which is past.
+        ``since``: run at whole intervals after that moment, which is in the past.
         """
         now, interval = datetime.now(UTC), timedelta(seconds=seconds)
         at = now + (interval if first is None else timedelta(seconds=first))
@@ -82,35 +82,35 @@ class Schedule:
         )
 
     def soon(self, name: str, run: Callable[[], object]) -> None:
-        """Run something once, now; also where an earlier run of it is just ending."""
+        """Run a function once, now; also while an earlier run of it is ending."""
         at = datetime.now(UTC)
         self._scheduler.add_job(
             run, "date", run_date=at, id=name, name=name, replace_existing=True, max_instances=THREADS
         )
 
     def remove(self, name: str) -> None:
-        """Run it no more; a run that is going on ends by itself. Idempotent."""
+        """Remove a function; a current run is not interrupted. Idempotent."""
         try:
             self._scheduler.remove_job(name)
         except JobLookupError:
             return
 
     def next_run(self, name: str) -> datetime | None:
-        """When something runs next, None if it is not in the schedule."""
+        """The next run of a function; None if it is not scheduled."""
         job = self._scheduler.get_job(name)
         return None if job is None else job.next_run_time
 
     def start(self) -> None:
-        """Begin."""
+        """Start the scheduler."""
         self._beat = time.monotonic()
         self._scheduler.start()
 
     def alive(self) -> bool:
-        """Whether it runs what is due: a dead scheduler says of itself that it is running."""
+        """Whether the heartbeat is recent; APScheduler reports a dead scheduler as running."""
         return bool(self._scheduler.running) and time.monotonic() - self._beat < DEAD
 
     def stop(self) -> None:
-        """Run nothing more. What runs is not waited for: a hung job would never end. Idempotent."""
+        """Stop without waiting for running functions, as one may hang. Idempotent."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 

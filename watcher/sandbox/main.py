@@ -1,7 +1,7 @@
 """The child process: serves one processor, one session at a time, over a socket.
 
-Started by `watcher.sandbox.process` as ``python -m watcher.sandbox.main <descriptor>``. It
-reads files and runs a stranger's code; it has no database. It dies with its parent.
+Started by `watcher.sandbox.process` as ``python -m watcher.sandbox.main <descriptor> <parent>``.
+It reads files and runs third-party code without database access, and ends with its parent.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from watcher.sandbox.reader import Piece, Reading, is_utf8, trusted
 from watcher.sandbox.validation import Nonsense, RowWriter
 from watcher.transcripts.sessions import NotASession, open_session
 
-#: Lack of these is our trouble, not the session's.
+#: Errors of the service's resources, not of the session.
 _OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-#: What opening says where no regular file is: nothing, a folder on the way that is none, a link, a socket.
+#: Errors on opening where no regular file is: missing, a parent that is no folder, a link, a socket, a folder.
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR}
 _PR_SET_PDEATHSIG = 1
 
 
 class JobServer:
-    """Takes sessions on behalf of one processor."""
+    """Runs jobs for one processor."""
 
     def __init__(self, hello: protocol.Hello, processor: Processor) -> None:
         self._root, self._layout = hello.root, hello.layout
@@ -59,7 +59,7 @@ class JobServer:
         self._writer = RowWriter(processor.schema)
 
     def visit(self, job: protocol.Job) -> Iterator[protocol.Reply]:
-        """Everything there is to say about one session, one reply a window."""
+        """The replies to one job, one per window."""
         now_ns = time.time_ns()
         try:
             descriptor = open_session(self._root, job.path, self._layout)
@@ -72,14 +72,14 @@ class JobServer:
         try:
             status = os.fstat(descriptor)
             signature = trusted(status, now_ns)
-            # Without a ctime that can be trusted, alike is not the same.
+            # Without a reliable ctime, equal signatures do not prove an unchanged file.
             same = signature[3] is not None and signature == tuple(job.signature)
             if same and not job.whole and not job.force:
                 yield protocol.Unchanged(signature)
                 return
             try:
                 yield from self._windows(job, descriptor, status, signature, now_ns)
-            except MemoryError as error:  # a line so long that it does not even fit while it is read
+            except MemoryError as error:  # a line too long to be read into memory
                 yield protocol.Failed(_say(error), signature)
             except OSError as error:
                 yield protocol.Failed(f"reading failed: {error.strerror or error}", signature)
@@ -87,7 +87,7 @@ class JobServer:
             os.close(descriptor)
 
     def fill(self, message: protocol.Fill) -> protocol.Filled | protocol.Failed:
-        """The columns of rows that are made anew."""
+        """The recomputed columns of a backfill."""
         try:
             if not isinstance(self._processor, Backfills):
                 raise Nonsense("it has a backfill in its schema, and no method for it")
@@ -105,10 +105,10 @@ class JobServer:
     ) -> Iterator[protocol.Reply]:
         taken, file_hash = (0, None) if job.whole else (job.processed_bytes, job.file_hash)
         reading = Reading(descriptor, status.st_size, taken, file_hash)
-        # A modification time can be set, and be in the future; that it was set is in the ctime.
+        # The mtime can be set to the future; setting it updates the ctime, so the lower one is used.
         settles_at = min(status.st_mtime_ns, status.st_ctime_ns) / 1e9 + self._settle
         carry = job.carry if reading.start and job.carry else b"{}"
-        # Each window waits until it is known whether another one follows.
+        # Each window is held until it is known whether another one follows.
         held = protocol.Window(signature, reading.start, reading.start, reading.file_hash, 0, 0, carry, {}, [], False)
         first = True
         for piece in reading.pieces(tail_too=now_ns / 1e9 >= settles_at):
@@ -172,7 +172,7 @@ class JobServer:
         return extraction, rows, carry, after, self._writer.withdrawn(extraction.withdrawn)
 
 
-# A processor may raise whatever it likes, also what is no Exception (SystemExit): all of it is its failure.
+# A processor may raise anything, including non-Exceptions such as SystemExit: all of it is its failure.
 _OURS_RAISED = (Exception, SystemExit, GeneratorExit, KeyboardInterrupt)
 
 
@@ -195,7 +195,7 @@ def _say(error: BaseException) -> str:
 
 
 def _is_starved(error: BaseException) -> bool:
-    """Whether memory was refused: to Python itself, or to a library that was to be loaded."""
+    """Whether memory was refused, to Python or to the loader of a shared library."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or (
@@ -208,15 +208,15 @@ def _patience(error: BaseException) -> float | None:
 
 
 def _die_with_parent(parent: int) -> None:
-    """Ask the kernel to end us when our parent ends, also while a processor holds the interpreter."""
+    """Have the kernel kill this process when its parent ends, even while a processor holds the interpreter."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, 9)
-    if os.getppid() != parent:  # it ended before we could ask
+    if os.getppid() != parent:  # the parent ended before the call
         os._exit(1)
 
 
 def _limit_memory(allowance: int) -> None:
-    """Refuse what a processor allocates beyond its allowance: it gets a MemoryError."""
+    """Limit the processor's memory to ``allowance`` bytes; beyond it, allocations raise MemoryError."""
     with open("/proc/self/statm", "rb") as file:
         data_pages = int(file.read().split()[5])
     limit = data_pages * resource.getpagesize() + allowance
@@ -224,9 +224,9 @@ def _limit_memory(allowance: int) -> None:
 
 
 def main(descriptor: int, parent: int) -> None:
-    """Serve until the other side closes."""
+    """Serve until the parent closes the socket."""
     _die_with_parent(parent)
-    os.nice(5)  # the observer, the committers and the pages come first
+    os.nice(5)  # the observer, the committers and HTTP have priority
     with closing(socket.socket(fileno=descriptor)) as channel:
         decoder = msgspec.msgpack.Decoder(protocol.Hello | protocol.Job | protocol.Fill)
         visitor: JobServer | None = None
@@ -243,7 +243,7 @@ def main(descriptor: int, parent: int) -> None:
                 visitor = JobServer(message, processor)
                 if sys.platform == "linux":
                     _limit_memory(message.memory_limit)
-                gc.freeze()  # what is loaded stays, and need not be looked through again
+                gc.freeze()  # loaded modules stay and need no further garbage collection
                 channel.sendall(protocol.pack(protocol.Ready(processor.version)))
             elif isinstance(message, protocol.Fill):
                 if visitor is not None:

@@ -1,7 +1,7 @@
-"""The parent's hold on a child process: jobs in, replies out, with a deadline.
+"""The parent's side of a child process: jobs in, replies out, with a deadline.
 
-The child is started when it is first needed and put away when it has been idle. One
-that hangs, dies or speaks nonsense is killed; only the session it was at is to blame.
+The child is started on demand and ended when idle. A child that hangs, dies or violates
+the protocol is killed; only the session it was processing fails.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from watcher.transcripts.sessions import Layout
 
 log = Log()
 
-#: How long a child may take to import its processor.
+#: Time limit for a child to import its processor, in seconds.
 START_DEADLINE = 60.0
-# One that keeps dying is started anew ever more slowly, up to so many seconds apart: starting takes
-# a core, and its neighbours need one too.
+# Back-off between restarts of a child that keeps dying, in seconds: a start uses a whole core, which other
+# processes need too.
 _FIRST_REST, _LONGEST_REST = 0.05, 1.0
-# Jobs that may wait in the child's socket: enough that it never idles, few enough to be taken back. One that asks a
-# model has a single job: if work is to stop for what a reply says, no call of another is cut off.
+# Jobs sent ahead to the child: enough that it never idles, few enough to be taken back. With a model, one: if a
+# reply stops the work, no model call of another session is interrupted.
 _AHEAD, _AHEAD_OF_A_MODEL = 8, 1
-# More than this a socket hardly holds.
+# Bytes per receive; a socket's buffer rarely holds more.
 _AT_ONCE = 256 << 10
 
 
-#: What a child is asked for: each has replies of its own, the last of which is no `Window`, or one with ``last``.
+#: A request to a child; its last reply is a `Window` with ``last``, or no `Window`.
 J = TypeVar("J", protocol.Job, protocol.Fill)
 
 
@@ -47,12 +47,12 @@ class ChildStartError(Exception):
 
 
 class Stopped(Exception):
-    """The child was told to stop before it was through."""
+    """The work was stopped before all jobs were done."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSettings:
-    """What a child needs to know."""
+    """The configuration of a child; ``deadline`` and ``settle`` in seconds, ``memory_limit`` in bytes."""
 
     processor: str
     root: bytes
@@ -81,14 +81,14 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The process, if one is up."""
+        """The process id; None if none runs."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start the process if none is up; it loads while we go on."""
+        """Start the process if none runs; it loads in the background."""
         if self._process is not None and self._process.poll() is None:
             return
-        self.kill()  # one that ended while nothing was asked of it
+        self.kill()  # clean up after one that ended while idle
         hello = protocol.Hello(
             self.settings.processor,
             self.settings.root,
@@ -107,18 +107,18 @@ class Child:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the service, which ends its children in order
+                start_new_session=True,  # Ctrl-C must reach the service only, which ends its children
             )
         ours.setblocking(False)
         self._channel, self._poll = ours, select.poll()
         self._buffer.clear()
 
     def run(self, jobs: Sequence[J], stop: Callable[[], bool]) -> Generator[tuple[J, protocol.Reply], None, None]:
-        """Each job's replies, in order; the last of a job is a `Window` with ``last`` or any other reply.
+        """The replies to the jobs, in order; a job's last reply is a `Window` with ``last``, or no `Window`.
 
         Raises:
             ChildStartError: the processor cannot be loaded.
-            Stopped: ``stop`` said so; jobs without a last reply were not done.
+            Stopped: ``stop`` returned True; jobs without a last reply were not done.
         """
         waiting = deque(jobs)
         while waiting:
@@ -132,9 +132,9 @@ class Child:
                 self._deaths += 1
                 if not self._ready:
                     raise ChildStartError(ended.reason) from None
-                guilty = sent.popleft()
+                failed = sent.popleft()
                 waiting.extendleft(reversed(sent))
-                yield guilty, protocol.Failed(ended.reason)
+                yield failed, protocol.Failed(ended.reason)
             except BaseException:
                 self.kill()
                 raise
@@ -172,7 +172,7 @@ class Child:
                     sent.popleft()
                 yield job, message
                 if starved:
-                    # What it has left is too little to be judged fairly: the next job gets a fresh process.
+                    # Its remaining memory is too small for the next job, which gets a new process.
                     waiting.extendleft(reversed(sent))
                     sent.clear()
                     self.kill()
@@ -181,7 +181,7 @@ class Child:
             deadline = time.monotonic() + patience
 
     def _exchange(self, deadline: float, patience: float, stop: Callable[[], bool]) -> Any:
-        """Write what can be written; the next message if it has come, None to be called again."""
+        """Send and receive once; the next message if complete, else None."""
         if (message := self._next_message()) is not None:
             return message
         assert self._channel is not None
@@ -192,7 +192,7 @@ class Child:
         for _, mask in ready:
             if mask & select.POLLOUT and self._outgoing:
                 self._send()
-            if mask & ~select.POLLOUT:  # what has come, or that nothing more will
+            if mask & ~select.POLLOUT:  # data, or end of the stream
                 self._receive()
         if not ready and time.monotonic() >= deadline:
             raise _Ended(f"took longer than its deadline of {patience:g} s and was ended")
@@ -206,7 +206,7 @@ class Child:
         except BlockingIOError:
             return
         except (BrokenPipeError, ConnectionResetError):
-            raise _Ended(self._epitaph()) from None
+            raise _Ended(self._exit_reason()) from None
         if sent == len(frame):
             self._outgoing.popleft()
         else:
@@ -221,7 +221,7 @@ class Child:
         except ConnectionResetError:
             data = b""
         if not data:
-            raise _Ended(self._epitaph())
+            raise _Ended(self._exit_reason())
         self._buffer += data
 
     def _next_message(self) -> Any:
@@ -238,7 +238,7 @@ class Child:
         except msgspec.DecodeError as error:
             raise _Ended(f"its child process spoke nonsense: {error}") from None
 
-    def _epitaph(self) -> str:
+    def _exit_reason(self) -> str:
         assert self._process is not None
         try:
             code = self._process.wait(5)
@@ -253,7 +253,7 @@ class Child:
         return f"its child process ended with exit code {code}"
 
     def kill(self) -> None:
-        """End the process at once, with whatever it started. Idempotent."""
+        """Kill the process and its process group. Idempotent."""
         process, channel = self._process, self._channel
         self._process = self._channel = None
         if channel is not None:

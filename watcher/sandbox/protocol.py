@@ -1,4 +1,4 @@
-"""What a worker and its child process say to each other: jobs one way, replies the other."""
+"""The protocol between a worker and its child process: msgpack frames, jobs one way and replies the other."""
 
 from __future__ import annotations
 
@@ -9,63 +9,63 @@ from typing import Any, Literal
 
 import msgspec
 
-#: What precedes each frame: its length in bytes.
+#: Frame header: the length of the body in bytes.
 HEAD = struct.Struct("!I")
 
 
 class Hello(msgspec.Struct, tag="hello", array_like=True):
-    """The first frame to a child: what it serves. Answered by `Ready`."""
+    """The first frame to a child: its configuration. Answered by `Ready`."""
 
     processor: str
     root: bytes
     settings: dict[str, Any]
     memory_limit: int
-    #: Seconds after which an unfinished but whole last line is taken.
+    #: Seconds after which a complete last line without a line end is processed.
     settle: float
-    #: The fields of the `ModelAccess`, for a processor that asks a model.
+    #: The fields of `ModelAccess`, for a processor that calls a model.
     model: dict[str, Any] | None = None
-    #: How the tree below the root is laid out: it says whether a project folder may be a link.
+    #: The layout of the tree, which determines whether a project folder may be a link.
     layout: Literal["auto", "users", "projects"] = "users"
 
 
 class Ready(msgspec.Struct, tag="ready", array_like=True):
-    """The child has its processor loaded."""
+    """The child has loaded its processor."""
 
     version: int
 
 
 class Job(msgspec.Struct, tag="job", array_like=True):
-    """Look at a session and take what is new in it."""
+    """Process what is new in a session."""
 
     key: str
     username: str
     path: bytes
-    #: How far it was taken, and what was seen then.
+    #: The offset, and the file hash and signature recorded with it.
     processed_bytes: int
     file_hash: str | None
     signature: tuple[int | None, int | None, int | None, int | None]
-    #: Take the whole session, whatever was taken before.
+    #: Process the whole session from its start.
     whole: bool
-    #: Look at it even where the file is as it was seen.
+    #: Process it even if the signature is unchanged.
     force: bool
     carry: bytes | None
 
 
 class Fill(msgspec.Struct, tag="fill", array_like=True):
-    """Make columns of these rows anew (`processors.contract.Backfill`)."""
+    """Recompute columns of these rows (`processors.contract.Backfill`)."""
 
     rows: list[list[Any]]
     key: str = "backfill"
 
 
 class Filled(msgspec.Struct, tag="filled", array_like=True):
-    """The columns, one JSON object a line."""
+    """The recomputed columns, as JSON lines."""
 
     lines: bytes
 
 
 class Window(msgspec.Struct, tag="window", array_like=True):
-    """A stretch of complete lines was taken; the next reply may be the next stretch."""
+    """A run of complete lines was extracted; further windows may follow."""
 
     signature: tuple[int, int, int, int | None]
     start: int
@@ -74,67 +74,67 @@ class Window(msgspec.Struct, tag="window", array_like=True):
     items: int
     bad_lines: int
     carry: bytes
-    #: Table to its rows, one JSON object a line, the session column included.
+    #: Rows by table, as JSON lines with the session column.
     rows: dict[str, bytes]
     after: list[tuple[str, list[Any]]]
     #: Whether this is the pass's last window.
     last: bool
-    #: Whether more is there to be taken by another pass.
+    #: Whether another pass is needed for the rest.
     more: bool = False
-    #: When an unfinished last line may be taken, as seconds since the epoch.
+    #: When a last line without a line end may be processed, in seconds since the epoch.
     settles_at: float | None = None
-    #: How many lines it holds.
+    #: The number of lines.
     lines: int = 0
-    #: Table to the positions of earlier rows of the session that go.
+    #: Positions of the session's stored rows to delete, by table.
     withdrawn: dict[str, list[int]] = {}
 
 
 class Unchanged(msgspec.Struct, tag="unchanged", array_like=True):
-    """The file is as it was seen; nothing was read."""
+    """The file's signature is unchanged; nothing was read."""
 
     signature: tuple[int, int, int, int | None]
 
 
 class Gone(msgspec.Struct, tag="gone", array_like=True):
-    """There is no regular file under this name."""
+    """No regular file has this path."""
 
     reason: str
 
 
 class Failed(msgspec.Struct, tag="failed", array_like=True):
-    """The session could not be taken, by its own or its processor's fault."""
+    """The session failed, because of its content or its processor."""
 
     error: str
     signature: tuple[int, int, int, int | None] | None = None
-    #: The processor says that the trouble lies outside and will pass.
+    #: The processor reports a temporary failure of an external service.
     transient: bool = False
     retry_after: float | None = None
 
 
 class Trouble(msgspec.Struct, tag="trouble", array_like=True):
-    """Trouble of ours (descriptors or memory exhausted): nothing is held against the session."""
+    """A failure not caused by the session, such as exhausted descriptors; it does not count as an attempt."""
 
     error: str
-    #: An allowance is used up for so many seconds.
+    #: Seconds until a used-up allowance is available again.
     paused: float | None = None
-    #: The processor cannot work as it is set.
+    #: The processor lacks a setting.
     unconfigured: bool = False
 
 
-#: What a child says to a `Job`; to a `Fill` it says `Filled`, or `Failed`.
+#: Replies to a `Job`; a `Fill` is answered by `Filled` or `Failed`.
 Reply = Window | Unchanged | Gone | Failed | Trouble
 
 _encoder = msgspec.msgpack.Encoder()
 
 
 def pack(message: msgspec.Struct) -> bytes:
-    """A message with its length before it."""
+    """A frame: the encoded message with its header."""
     body = _encoder.encode(message)
     return HEAD.pack(len(body)) + body
 
 
 def receive_exactly(channel: socket.socket, length: int) -> bytearray | None:
-    """That many bytes; None when the other side has closed."""
+    """Receive exactly ``length`` bytes; None if the peer has closed."""
     buffer = bytearray(length)
     view = memoryview(buffer)
     filled = 0

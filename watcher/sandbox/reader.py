@@ -1,8 +1,8 @@
-"""The check: what of a session is new, proven by the hash of what was taken before.
+"""The reader: finds the new lines of a session by the hash of the bytes before the offset.
 
-A file whose first ``processed_bytes`` bytes still hash to ``file_hash`` has been
-appended to, and only the complete lines after them are new. Any other file is taken
-from its start. Plain reads: a mapped file that shrinks would kill the process.
+If the first ``processed_bytes`` bytes still hash to ``file_hash``, the file was appended
+to, and only the complete lines after them are new. Any other file is read from its start.
+Plain reads: a memory-mapped file that shrinks would kill the process.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import xxhash
 
 from watcher.transcripts.sessions import Signature
 
-#: Bytes read at a time, and about how much an extraction is given at once.
+#: Bytes read at a time, and the approximate size of a window.
 WINDOW = 8 << 20
-#: A longer line is not read, but counted as bad.
+#: The longest line that is read, in bytes; longer ones count as bad lines.
 LONGEST_LINE = 128 << 20
-#: The file clock ticks this coarsely: a change this close before the reading may have left no trace.
+#: Resolution of file timestamps: a change this shortly before the read may not show in the ctime.
 UNTRUSTED_NS = 20_000_000
 
 _CHUNK = 1 << 20
@@ -31,7 +31,7 @@ _STEP = 8 << 10
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Complete lines as they stand in the file, or a line too long to be read (then ``data`` is empty)."""
+    """Complete lines of the file, or one line too long to be read (then ``data`` is empty)."""
 
     start: int
     end: int
@@ -40,22 +40,22 @@ class Piece:
 
 
 def trusted(status: os.stat_result, now_ns: int) -> tuple[int, int, int, int | None]:
-    """The file's signature, without the ctime if a later change could have the same."""
+    """The file's signature, without the ctime if a later change could have the same one."""
     fresh = abs(now_ns - status.st_ctime_ns) < UNTRUSTED_NS
     inode, size, mtime_ns, ctime_ns = Signature.of(status)
     return (inode, size, mtime_ns, None if fresh else ctime_ns)
 
 
 class Reading:
-    """One reading of an open file, from where it was taken to the size it had when it was looked at."""
+    """One pass over an open file, from the offset to the size at the time of opening."""
 
     def __init__(self, descriptor: int, size: int, processed_bytes: int, file_hash: str | None) -> None:
         self._descriptor = descriptor
         self._size = size
         self._hasher = xxhash.xxh3_128()
-        #: Where the new bytes begin; 0 if the session is to be made anew.
+        #: The offset of the new bytes; 0 if the session is reprocessed.
         self.start = 0
-        #: The last line that has no end yet, None if there is none; set when `pieces` is through.
+        #: The last line if it has no line end, else None; set when `pieces` is exhausted.
         self.tail: bytes | None = None
         if processed_bytes and file_hash and processed_bytes <= size:
             self.start = self._verify(processed_bytes, file_hash)
@@ -64,15 +64,15 @@ class Reading:
 
     @property
     def file_hash(self) -> str:
-        """Of all bytes taken so far."""
+        """The hash of all bytes processed so far."""
         return f"xxh3:{self._hasher.hexdigest()}"
 
     def take(self, data: bytes | memoryview) -> None:
-        """Count these bytes, which follow those taken so far, as taken."""
+        """Add the next bytes to the processed ones."""
         self._hasher.update(data)
 
     def pieces(self, tail_too: bool) -> Iterator[Piece]:
-        """The new lines, a piece at a time; each must be taken before the next is asked for."""
+        """The new lines in pieces; `take` each one before the next."""
         at = self.start
         while at < self._size:
             data = self._read(at, WINDOW)
@@ -97,7 +97,7 @@ class Reading:
                 return
 
     def _longer(self, at: int, data: bytes) -> tuple[bytes, int]:
-        """A line longer than a window: more of it, up to what is read at all, and where it ends in that."""
+        """Read on in a line longer than a window, up to `LONGEST_LINE`; its data, and the index of its end or -1."""
         buffer = bytearray(data)
         cut = -1
         while cut < 0 and len(buffer) <= LONGEST_LINE and (more := self._read(at + len(buffer), WINDOW)):
@@ -107,7 +107,7 @@ class Reading:
         return bytes(buffer), cut
 
     def _read(self, offset: int, length: int) -> bytes:
-        # Never beyond the size that was looked at: what comes after belongs to the next pass.
+        # Never beyond the size at opening: later bytes belong to the next pass.
         return os.pread(self._descriptor, max(0, min(length, self._size - offset)), offset)
 
     def _verify(self, processed_bytes: int, file_hash: str) -> int:
@@ -125,7 +125,7 @@ class Reading:
         return processed_bytes
 
     def _verify_legacy(self, file_hash: str) -> int:
-        # The offset is unknown: some line's end (or the end of the file) up to which the MD5 fits.
+        # The offset is unknown: it is the line end (or end of file) up to which the MD5 matches.
         md5, hasher = hashlib.md5(usedforsecurity=False), xxhash.xxh3_128()
         at = 0
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
@@ -140,7 +140,7 @@ class Reading:
         return 0
 
     def _skip_line(self, at: int) -> int | None:
-        """Take a line without keeping it; the offset after its end, None if it has none yet."""
+        """Hash a line without keeping it; the offset after its end, None if it has no end yet."""
         hasher = self._hasher.copy()
         while chunk := self._read(at, _CHUNK):
             if (cut := chunk.find(b"\n")) >= 0:
@@ -158,7 +158,7 @@ def is_utf8(data: bytes) -> bool:
         return True
     at, size = 0, len(data)
     try:
-        # In small steps: most of them are ASCII, which is told at once, and nothing large is made.
+        # In small steps: most are ASCII, which is a fast check, and no large string is created.
         while at < size:
             step = data[at : at + _STEP]
             at += len(step) if step.isascii() else codecs.utf_8_decode(step, "strict", at + _STEP >= size)[1]
@@ -168,7 +168,7 @@ def is_utf8(data: bytes) -> bool:
 
 
 def whole_objects(line: bytes) -> bool:
-    """Whether a line is one or more JSON objects; such a line lacks nothing but its end."""
+    """Whether a line is one or more complete JSON objects, so that only its line end is missing."""
     decoder = json.JSONDecoder()
     try:
         text = line.decode().strip()

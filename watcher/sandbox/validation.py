@@ -1,4 +1,4 @@
-"""What a processor returned, checked and turned into what the database reads."""
+"""Validation of a processor's result, and its conversion to JSON lines for the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 
 from processors.contract import ColumnType, Extraction, Row, Schema, Table
 
-#: A processor's memory between passes is small.
+#: The largest carry as JSON, in bytes.
 LARGEST_CARRY = 64_000
 
 _TYPES: dict[ColumnType, Any] = {
@@ -26,7 +26,7 @@ _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 class Nonsense(Exception):
-    """A processor returned something that its contract does not allow."""
+    """A processor's result violates the contract; the message says how."""
 
 
 class RowWriter:
@@ -51,10 +51,10 @@ class RowWriter:
         }
 
     def check(self, extraction: Extraction, data: bytes) -> None:
-        """Refuse what makes no sense.
+        """Check counts, ``consumed`` and table names.
 
         Raises:
-            Nonsense: with a sentence that says what.
+            Nonsense: one of them is invalid.
         """
         if not isinstance(extraction, Extraction):
             raise Nonsense(f"extract returned {type(extraction).__name__}, not an Extraction")
@@ -74,7 +74,7 @@ class RowWriter:
                 raise Nonsense(f"rows for the table {name!r}, which is not in the schema")
 
     def rows(self, rows: Mapping[str, Sequence[Row]], key: str) -> dict[str, bytes]:
-        """Each table's rows as JSON lines, with the session key put in.
+        """Rows by table as JSON lines, with the session key filled in.
 
         Raises:
             Nonsense: a row does not fit its table.
@@ -88,7 +88,7 @@ class RowWriter:
         return made
 
     def carry(self, carry: Mapping[str, Any]) -> bytes:
-        """The processor's memory as JSON."""
+        """The carry as JSON."""
         if not isinstance(carry, Mapping):
             raise Nonsense(f"carry is {type(carry).__name__}, not a mapping")
         try:
@@ -112,10 +112,10 @@ class RowWriter:
         return named
 
     def withdrawn(self, positions: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-        """The positions of earlier rows that go, by table.
+        """Positions of stored rows to delete, by table.
 
         Raises:
-            Nonsense: a table cannot tell its rows by position.
+            Nonsense: a table has no deduplication or no position column.
         """
         made = {}
         for name, places in positions.items():
@@ -132,7 +132,7 @@ class RowWriter:
         """The columns of a backfill as JSON lines.
 
         Raises:
-            Nonsense: a row has other columns than the schema says.
+            Nonsense: a row's columns are not those of the schema.
         """
         backfill = self._schema.backfill
         columns = set(backfill.columns) if backfill is not None else set()
@@ -156,7 +156,7 @@ class RowWriter:
             for row in rows:
                 setattr(row, table.session, key)
         own_key = [column for column in table.key if column != table.session]
-        if table.key:  # of rows with the same key the last one stays, as if they came one after the other
+        if table.key:  # the last row of a key wins, as with consecutive upserts
             try:
                 rows = list({tuple(getattr(row, column) for column in own_key): row for row in rows}.values())
             except TypeError as error:
@@ -167,12 +167,12 @@ class RowWriter:
             lines = self._encoder.encode_lines([_without_surrogates(msgspec.to_builtins(row)) for row in rows])
         except (TypeError, ValueError, OverflowError) as error:
             raise Nonsense(f"a row of {name} cannot be stored: {error}") from None
-        # A search for one byte is many times as fast as one for several, and rows rarely hold it.
+        # Searching one byte is many times faster than several, and rows rarely contain it.
         if b"\\" in lines and b"\\u0000" in lines:
             lines = _NUL.sub("\\1\ufffd".encode(), lines)
         if filled:
             return lines
-        # In JSON a line break inside text is always escaped, so these three bytes only stand between rows.
+        # Line breaks inside JSON text are escaped, so these bytes occur only between rows.
         start = b'{"' + table.session.encode() + b'":' + self._encoder.encode(key)
         if len(table.columns) == 1:
             return (start + b"}\n") * len(rows)
